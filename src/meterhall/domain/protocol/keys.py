@@ -1,0 +1,130 @@
+"""Keys and signatures: Ed25519 as JOSE has it (RFC 8037, RFC 9864). Where keys are kept lives elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from meterhall.domain.errors import NotAuthenticated
+from meterhall.domain.protocol.canonical import canonical
+
+ALGORITHMS = ["Ed25519", "EdDSA"]
+"""What is accepted; what Meterhall itself writes is the first."""
+
+
+class BadSignature(NotAuthenticated):
+    code = "bad_signature"
+    title = "The signature does not fit the content and the keys known for its maker."
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """An Ed25519 public key, named by its RFC 7638 thumbprint."""
+
+    x: str
+
+    @classmethod
+    def from_jwk(cls, jwk: Mapping[str, Any]) -> Self:
+        if jwk.get("kty") != "OKP" or jwk.get("crv") != "Ed25519" or "d" in jwk:
+            raise BadSignature("A key is an Ed25519 public key in JWK form (RFC 8037).", field="/jwk")
+        key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": jwk["x"]})
+        return cls(str(key.as_dict(private=False)["x"]))
+
+    def jwk(self) -> dict[str, str]:
+        """The public JWK with its thumbprint as `kid`."""
+        return {"kty": "OKP", "crv": "Ed25519", "x": self.x, "kid": self.kid}
+
+    @property
+    def kid(self) -> str:
+        return self.jose.thumbprint()
+
+    @property
+    def jose(self) -> OKPKey:
+        return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": self.x})
+
+    @property
+    def raw(self) -> Ed25519PublicKey:
+        key = self.jose.raw_value
+        assert isinstance(key, Ed25519PublicKey)  # noqa: S101 - narrows a union of curves
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An Ed25519 private key. It prints as its `kid` only."""
+
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Self:
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_bytes(cls, seed: bytes) -> Self:
+        """From the 32 bytes of `to_bytes`."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    def to_bytes(self) -> bytes:
+        return self.private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+
+    @property
+    def jose(self) -> OKPKey:
+        pem = self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return OKPKey.import_key(pem)
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey(str(self.jose.as_dict(private=False)["x"]))
+
+    @property
+    def kid(self) -> str:
+        return self.public.kid
+
+
+def sign(document: Any, key: SigningKey, *, typ: str, **header: Any) -> str:
+    """The compact JWS over the document's canonical bytes; the header names `typ`, `kid` and what is given."""
+    protected = {"alg": ALGORITHMS[0], "typ": typ, "kid": key.kid, **header}
+    return jws.serialize_compact(protected, canonical(document), key.jose, algorithms=ALGORITHMS)
+
+
+def header_of(token: str) -> dict[str, Any]:
+    """The protected header, not yet to be believed."""
+    try:
+        return dict(jws.extract_compact(token.encode()).headers())
+    except (JoseError, ValueError) as fault:
+        raise BadSignature("This is not a compact JWS.") from fault
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A document whose signature was checked, with the protected header that was signed with it."""
+
+    document: Any
+    header: dict[str, Any]
+
+
+def verify(token: str, keys: Iterable[PublicKey], *, typ: str) -> Verified:
+    """The signed JSON document.
+
+    Raises `BadSignature` when no key among `keys` made it, the type is another or the payload is not JSON.
+    """
+    header = header_of(token)
+    if header.get("typ") != typ:
+        raise BadSignature(f"A signature of type {typ} is needed here.", field="/jws")
+    known = {key.kid: key for key in keys}
+    key = known.get(str(header.get("kid")))
+    if key is None:
+        raise BadSignature("The signature's key is not one of its maker's keys.", field="/jws")
+    try:
+        checked = jws.deserialize_compact(token, key.jose, algorithms=ALGORITHMS)
+        return Verified(json.loads(checked.payload), header)
+    except (JoseError, ValueError) as fault:
+        raise BadSignature(field="/jws") from fault
