@@ -1,0 +1,111 @@
+"""The settings of one platform: from `config.toml` in its home and from the environment; an unknown one is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from meterhall.domain.errors import InvalidInput
+
+Role = Literal["marketplace", "provider", "requester"]
+PREFIX = "METERHALL_"
+NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_ROLE", "METERHALL_LISTENER"}
+"""Environment names the launcher itself uses; they say which home, not how it is set."""
+
+
+class BadSetting(InvalidInput):
+    code = "bad_setting"
+    title = "A setting is unknown or has a value that cannot be used."
+
+
+class Config(BaseSettings):
+    """Every setting there is. The environment (`METERHALL_<NAME>`) wins over `config.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    role: Role = Field(description="What this platform is: marketplace, provider or requester.")
+    environment: Literal["regulated", "unregulated"] = Field(
+        "regulated", description="Which of the two separate market environments this deployment belongs to."
+    )
+    name: str = Field("Meterhall", description="The organisation's name as people and other players see it.")
+    country: str = Field("BE", pattern="^[A-Z]{2}$", description="ISO 3166 country of the organisation.")
+    b2b_host: str = Field("127.0.0.1", description="Address the B2B listener binds.")
+    b2b_port: int = Field(8443, ge=1, le=65535, description="Port the B2B listener binds (HTTPS).")
+    b2b_url: str = Field("", description="Public base URL of the B2B listener; empty: https://localhost:<b2b_port>.")
+    portal_host: str = Field("127.0.0.1", description="Address the portal listener binds.")
+    portal_port: int = Field(8444, ge=1, le=65535, description="Port the portal listener binds (HTTPS).")
+    portal_url: str = Field("", description="Public base URL of the portal; empty: https://localhost:<portal_port>.")
+    database_url: str = Field(
+        "", description="postgresql://… ; empty: SQLite in the home. `DATABASE_URL` sets it as well."
+    )
+    marketplace_url: str = Field("", description="Base URL of the Market Place's B2B listener (players only).")
+    contact: str = Field("", description="E-mail address other players may write to.")
+    language: Literal["en", "fr", "de", "it", "es"] = Field("en", description="Default language of the portal.")
+    zone: str = Field("Europe/Brussels", description="IANA zone in which the portal shows times.")
+    accent: str = Field(
+        "", pattern="^(#[0-9a-fA-F]{6})?$", description="Accent colour of the portal; empty: the role's."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line.")
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line per event.")
+    worker_threads: int = Field(4, ge=1, le=64, description="Jobs the worker runs at the same time.")
+    worker_poll_ms: int = Field(
+        200, ge=10, le=60_000, description="How long an idle worker waits before it looks again."
+    )
+    retry_first_s: float = Field(
+        1.0, gt=0, description="Wait before the first retry of a failed message; doubles each time."
+    )
+    retry_last_s: float = Field(3600.0, gt=0, description="Longest wait between two retries of a message.")
+    retry_attempts: int = Field(16, ge=1, description="Attempts before a message goes to the dead-letter list.")
+    minimum_group: int = Field(5, ge=2, description="Fewest PODs an aggregate may stand for (provider).")
+    accepted_assurance: tuple[Literal["requester_stated", "customer_signed", "customer_confirmed"], ...] = Field(
+        ("customer_signed", "customer_confirmed"),
+        description="Assurance levels of consent evidence this provider accepts (provider).",
+    )
+    certificate_days: int = Field(365, ge=1, description="How long an integration certificate holds (marketplace).")
+    debug_kit: bool = Field(False, description="Serve the component gallery at /kit (development only).")
+
+    @property
+    def base_url(self) -> str:
+        """Public base URL of the B2B listener, without a trailing slash."""
+        return (self.b2b_url or f"https://localhost:{self.b2b_port}").rstrip("/")
+
+    @property
+    def portal_base_url(self) -> str:
+        """Public base URL of the portal listener, without a trailing slash."""
+        return (self.portal_url or f"https://localhost:{self.portal_port}").rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings, init_settings)
+
+
+def load_config(home: Path) -> Config:
+    """The settings of the platform in `home`. Raises `BadSetting` naming the setting and what is wrong with it."""
+    _refuse_unknown_environment()
+    values: dict[str, Any] = dict(TomlConfigSettingsSource(Config, home / "config.toml")())
+    if url := os.environ.get("DATABASE_URL"):
+        values["database_url"] = url
+    try:
+        return Config(**values)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BadSetting(f"Setting {name}: {first['msg']}.", field=f"/{name}") from None
+
+
+def _refuse_unknown_environment() -> None:
+    known = {PREFIX + name.upper() for name in Config.model_fields} | NOT_SETTINGS
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known and not name.startswith("METERHALL_TEST_"):
+            raise BadSetting(f"There is no setting {name}.", field=f"/{name}")

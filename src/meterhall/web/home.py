@@ -1,0 +1,140 @@
+"""The home folder of one platform: its configuration, keys, certificates and data. What is in the database is not here.
+
+HOME/config.toml      settings
+HOME/secret.key       seals every secret at rest; keep it apart from backups of the database
+HOME/keys/*.sealed    transport and contract key
+HOME/tls/             certificate and key of the two listeners, trusted authorities (trust.pem)
+HOME/db.sqlite3       the embedded database, when DATABASE_URL names none
+HOME/lake/            meter data       HOME/files/  deliveries
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+import trustme
+from cryptography.fernet import Fernet, InvalidToken
+
+from meterhall.domain.errors import Conflict, InvalidInput, NotFound
+from meterhall.domain.protocol.keys import SigningKey
+from meterhall.web.config import Config, load_config
+
+KeyName = Literal["transport", "contract"]
+
+
+class NoHome(NotFound):
+    code = "no_home"
+    title = "There is no platform in this folder; `init` makes one."
+
+
+class HomeExists(Conflict):
+    code = "home_exists"
+    title = "There is a platform in this folder already."
+
+
+class BadSecret(InvalidInput):
+    code = "bad_secret"
+    title = "A sealed secret cannot be opened with this home's secret.key."
+
+
+@dataclass(frozen=True)
+class Home:
+    """One platform's folder; everything private in it is readable by its owner only."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, settings: dict[str, object], ca: Path | None, trust: tuple[Path, ...] = ()) -> Self:
+        """Make a new home: settings, fresh keys and, where a local CA's folder is given, certificates from it."""
+        if (path / "config.toml").exists():
+            raise HomeExists(f"There is a platform in {path} already.")
+        for folder in ("keys", "tls", "lake", "files"):
+            (path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        home = cls(path)
+        write_private(path / "secret.key", Fernet.generate_key())
+        for name in ("transport", "contract"):
+            home.store_key(name, SigningKey.generate())
+        if ca is not None:
+            issue_certificate(ca, path / "tls")
+        bundle = b"".join(pem.read_bytes() for pem in ([ca / "ca.pem"] if ca else []) + list(trust))
+        (path / "tls" / "trust.pem").write_bytes(bundle)
+        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+        write_private(path / "config.toml", lines.encode())
+        return home
+
+    @cached_property
+    def config(self) -> Config:
+        if not (self.path / "config.toml").exists():
+            raise NoHome(f"There is no platform in {self.path}; `meterhall <platform> init` makes one.")
+        return load_config(self.path)
+
+    @cached_property
+    def _fernet(self) -> Fernet:
+        return Fernet((self.path / "secret.key").read_bytes())
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt a secret for rest."""
+        return self._fernet.encrypt(plain)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """The secret again. Raises `BadSecret`."""
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken:
+            raise BadSecret from None
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, always the same for this home."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        seed = (self.path / "secret.key").read_bytes()
+        return HKDF(SHA256(), 32, b"meterhall", purpose.encode()).derive(seed)
+
+    def key(self, name: KeyName) -> SigningKey:
+        """The transport or the contract key."""
+        return SigningKey.from_bytes(self.unseal((self.path / "keys" / f"{name}.sealed").read_bytes()))
+
+    def store_key(self, name: KeyName, key: SigningKey) -> None:
+        write_private(self.path / "keys" / f"{name}.sealed", self.seal(key.to_bytes()))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that nobody but its owner can read, whole or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(path)
+
+
+def create_ca(folder: Path) -> Path:
+    """Make a local certificate authority in `folder` (ca.pem, ca.key); kept as it is when there is one."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (folder / "ca.pem").exists():
+        authority = trustme.CA(organization_name="Meterhall local authority")
+        write_private(folder / "ca.key", authority.private_key_pem.bytes())
+        authority.cert_pem.write_to_path(folder / "ca.pem")
+    return folder / "ca.pem"
+
+
+def issue_certificate(ca: Path, into: Path) -> None:
+    """A server certificate for this machine's loopback names from the local CA in `ca`."""
+    authority = trustme.CA.from_pem((ca / "ca.pem").read_bytes(), (ca / "ca.key").read_bytes())
+    issued = authority.issue_cert("localhost", "127.0.0.1", "::1")
+    write_private(into / "server.key", pkcs8(issued.private_key_pem.bytes()))
+    (into / "server.pem").write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+
+
+def pkcs8(pem: bytes) -> bytes:
+    """The private key in PKCS #8, the one form every TLS server reads."""
+    from cryptography.hazmat.primitives import serialization as s
+
+    key = s.load_pem_private_key(pem, None)
+    return key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())

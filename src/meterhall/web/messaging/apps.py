@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class MessagingConfig(AppConfig):
+    name = "meterhall.web.messaging"
+    label = "web_messaging"

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class OauthConfig(AppConfig):
+    name = "meterhall.web.oauth"
+    label = "web_oauth"

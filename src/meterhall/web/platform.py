@@ -1,0 +1,88 @@
+"""The running platform: who it is, its keys, clock and trust. One object, `platform()`, held by the settings."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import httpx
+from django.conf import settings
+
+from meterhall.domain.protocol.keys import SigningKey
+from meterhall.web.config import Config
+from meterhall.web.home import Home
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What code of a platform may ask about the platform itself."""
+
+    home: Home
+    clock: Callable[[], datetime] = field(default=_utc_now)
+
+    @property
+    def config(self) -> Config:
+        return self.home.config
+
+    @property
+    def role(self) -> str:
+        return self.config.role
+
+    @property
+    def base_url(self) -> str:
+        """Public base URL of the B2B listener; what DPoP `htu` and signatures are checked against."""
+        return self.config.base_url
+
+    @property
+    def portal_url(self) -> str:
+        return self.config.portal_base_url
+
+    @cached_property
+    def transport_key(self) -> SigningKey:
+        return self.home.key("transport")
+
+    @cached_property
+    def contract_key(self) -> SigningKey:
+        return self.home.key("contract")
+
+    def now(self) -> datetime:
+        """The present instant, UTC."""
+        return self.clock()
+
+    def seal(self, plain: bytes) -> bytes:
+        return self.home.seal(plain)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        return self.home.unseal(sealed)
+
+    @property
+    def trust_pem(self) -> Path:
+        return self.home.path / "tls" / "trust.pem"
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """The system's authorities and the home's own; nothing switches the check off."""
+        context = ssl.create_default_context()
+        if self.trust_pem.exists() and self.trust_pem.stat().st_size:
+            context.load_verify_locations(cafile=self.trust_pem)
+        return context
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """The client every outgoing call of this process goes through."""
+        return httpx.Client(verify=self.tls, timeout=httpx.Timeout(20.0, connect=5.0), follow_redirects=False)
+
+
+def platform() -> Platform:
+    """The platform this process runs."""
+    held: object = getattr(settings, "METERHALL", None)
+    assert isinstance(held, Platform)  # noqa: S101 - a settings fault, not an input
+    return held
