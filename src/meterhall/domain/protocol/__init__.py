@@ -1,0 +1,1 @@
+"""The messages of the exchange, as published in the platforms' OpenAPI: the models here *are* the API's schemas."""

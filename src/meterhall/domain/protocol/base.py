@@ -1,0 +1,102 @@
+"""What every message of the exchange has in common: frozen, strict, canonical. The messages themselves live beside."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from meterhall.domain.protocol.canonical import canonical, digest
+
+
+def iso(instant: datetime) -> str:
+    """`YYYY-MM-DDThh:mm:ss[.ffffff]Z` (RFC 3339, UTC)."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC)), PlainSerializer(iso, return_type=str)]
+"""An instant; read with any offset, written in UTC."""
+
+AccessNumber = Annotated[str, StringConstraints(pattern=r"^MH\d{10}$")]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha-256:[0-9a-f]{64}$")]
+Salt = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https://[^\s#]+$", max_length=500)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+LongText = Annotated[str, StringConstraints(max_length=4000)]
+Amount = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
+Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=262_144)]
+
+Environment = Literal["regulated", "unregulated"]
+PlayerRole = Literal["provider", "requester"]
+DirectionName = Literal["import", "export"]
+GranularityName = Literal["PT15M", "PT30M", "PT1H", "P1D", "P1M"]
+FormatName = Literal["parquet", "csv", "espi", "jsonl"]
+Assurance = Literal["requester_stated", "customer_signed", "customer_confirmed"]
+
+
+def identifier(prefix: str) -> Any:
+    """The type of an id made by `new_id(prefix)`."""
+    return StringConstraints(pattern=rf"^{prefix}_[0-9a-f]{{24}}$")
+
+
+OfferId = Annotated[str, identifier("off")]
+WishId = Annotated[str, identifier("wsh")]
+SubscriptionId = Annotated[str, identifier("sub")]
+CertificationId = Annotated[str, identifier("crt")]
+ActivationId = Annotated[str, identifier("act")]
+ConsentId = Annotated[str, identifier("con")]
+DeliveryId = Annotated[str, identifier("dlv")]
+StatementId = Annotated[str, identifier("stm")]
+EventId = Annotated[str, identifier("evt")]
+
+
+class Message(BaseModel):
+    """A document of the exchange. Unknown members are refused; every member has one meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document; members that are not set are left out."""
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+    def canonical(self) -> bytes:
+        """The RFC 8785 bytes."""
+        return canonical(self.document())
+
+    def fingerprint(self) -> str:
+        """`sha-256:<hex>` of the canonical bytes: what a `digest` member elsewhere quotes."""
+        return digest(self.canonical())
+
+
+class Period(Message):
+    """A reading period: civil days in the POD's zone, `from` included, `until` excluded."""
+
+    first: date = Field(alias="from")
+    until: date
+
+    def within(self, wider: Self) -> bool:
+        return wider.first <= self.first and self.until <= wider.until
+
+
+class Signed(Message):
+    """A document under its maker's signature: a compact JWS (RFC 7515) over its canonical bytes."""
+
+    jws: Jws = Field(description="Compact JWS, alg Ed25519; the protected header names `typ` and `kid`.")
+
+
+Item = TypeVar("Item")
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list; `next` is the opaque cursor of the following one, absent on the last."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class Acknowledgement(Message):
+    """The callee's signed statement that it took the command, returned in the reply."""
+
+    statement: Jws = Field(description="Statement `*.acknowledged`, compact JWS by the callee's transport key.")
