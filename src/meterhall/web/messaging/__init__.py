@@ -1,0 +1,1 @@
+"""Messages between platforms: the transactional outbox and inbox, statements, peers, and the pull feed."""

@@ -1,0 +1,159 @@
+"""The B2B client every platform and the SDK call others with: tokens, proofs, keys of idempotency, typed answers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from meterhall.client.signatures import SignedRequest
+from meterhall.client.tokens import DPoPAuth
+from meterhall.domain.errors import MeterhallError, Unavailable
+from meterhall.domain.protocol.base import Message
+from meterhall.domain.protocol.keys import SigningKey
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class RemoteRefusal(MeterhallError):
+    """The other platform refused; its own status, code and sentence are passed on."""
+
+    status = 502
+    code = "remote_refusal"
+    title = "The other platform refused."
+
+    def __init__(self, response: httpx.Response) -> None:
+        problem = _problem(response)
+        self.remote_status = response.status_code
+        self.remote_code = str(problem.get("code") or problem.get("error") or f"http_{response.status_code}")
+        self.remote_detail = str(problem.get("detail") or problem.get("error_description") or response.reason_phrase)
+        self.problem_document = problem
+        super().__init__(f"{self.remote_detail} ({self.remote_code})", field=problem.get("field"))
+
+
+class RemoteUnreachable(Unavailable):
+    code = "remote_unreachable"
+    title = "The other platform cannot be reached."
+
+
+class UnreadableAnswer(MeterhallError):
+    status = 502
+    code = "unreadable_answer"
+    title = "The other platform's answer does not fit the published interface."
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    try:
+        found = response.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class B2BClient:
+    """Calls to one platform as one player.
+
+    `attestation` gives the Market Place's word for the caller; it goes with each token request, so that a provider
+    takes in a new requester, or a new key, without anybody typing anything.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        access_number: str,
+        key: SigningKey,
+        *,
+        http: httpx.Client,
+        attestation: Callable[[], str | None] | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = http
+        self._auth = DPoPAuth(self.base_url, access_number, key, http=http, attestation=attestation)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Message | None = None,
+        returns: type[Answer] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        correlation: str = "",
+    ) -> Answer:
+        """One call; the answer as a `returns`.
+
+        Raises `RemoteRefusal` for a refusal, `RemoteUnreachable` when nobody answers, `UnreadableAnswer`.
+        """
+        response = self.send(method, path, body, params=params, key=key, correlation=correlation)
+        if returns is None:
+            return None  # type: ignore[return-value]
+        try:
+            return returns.model_validate_json(response.content)
+        except ValidationError as fault:
+            raise UnreadableAnswer(f"{method} {path}: {fault.error_count()} faults in the answer.") from fault
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Message | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        correlation: str = "",
+    ) -> httpx.Response:
+        """One call; the successful response as it is."""
+        headers = {"Accept": "application/json"}
+        if method in {"POST", "PUT", "PATCH"}:
+            headers["Idempotency-Key"] = key or secrets.token_hex(16)
+            headers["Content-Type"] = "application/json"
+        if correlation:
+            headers["X-Correlation-Id"] = correlation
+        content = None if body is None else body.canonical()
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        try:
+            response = self._http.request(
+                method, self.base_url + path, content=content, params=given, headers=headers, auth=self._auth
+            )
+        except httpx.TransportError as fault:
+            raise RemoteUnreachable(f"{self.base_url} cannot be reached: {type(fault).__name__}.") from fault
+        if response.is_error:
+            raise RemoteRefusal(response)
+        return response
+
+    @contextmanager
+    def stream(self, path: str, *, start: int = 0) -> Iterator[httpx.Response]:
+        """A body in pieces, from byte `start` on. Raises `RemoteRefusal`; a broken body raises httpx's own error."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        with self._http.stream("GET", self.base_url + path, headers=headers, auth=self._auth) as response:
+            if response.is_error:
+                response.read()
+                raise RemoteRefusal(response)
+            yield response
+
+
+def post_event(
+    http: httpx.Client,
+    inbox_url: str,
+    body: bytes,
+    *,
+    event_id: str,
+    access_number: str,
+    key: SigningKey,
+    correlation: str = "",
+) -> None:
+    """Deliver one CloudEvent to a party's inbox, signed (RFC 9421). Raises like `B2BClient.call`."""
+    headers = {"Content-Type": "application/cloudevents+json", "webhook-id": event_id}
+    if correlation:
+        headers["X-Correlation-Id"] = correlation
+    try:
+        response = http.post(inbox_url, content=body, headers=headers, auth=SignedRequest(access_number, key))
+    except httpx.TransportError as fault:
+        raise RemoteUnreachable(f"{inbox_url} cannot be reached: {type(fault).__name__}.") from fault
+    if response.is_error:
+        raise RemoteRefusal(response)

@@ -1,0 +1,52 @@
+"""Sending what waits in the outbox and working off what came into the inbox."""
+
+from __future__ import annotations
+
+import structlog
+
+from meterhall.client.b2b import B2BClient, post_event
+from meterhall.domain.protocol.events import Event
+from meterhall.domain.protocol.statements import LogReceipt, StatementPosted
+from meterhall.web.messaging.clients import marketplace_client
+from meterhall.web.messaging.handlers import handle
+from meterhall.web.messaging.models import Inbox, Outbox
+from meterhall.web.messaging.peers import my_access_number, peer
+from meterhall.web.platform import platform
+from meterhall.web.work.engine import works_on
+
+
+@works_on(Outbox, lease_s=60)
+def send(message: Outbox) -> None:
+    """Deliver one message; an event to its recipient's inbox, a statement to the Market Place."""
+    with structlog.contextvars.bound_contextvars(correlation=message.correlation):
+        if message.kind == Outbox.Kind.STATEMENT:
+            message.receipt = _post_statement(marketplace_client(), message).document()
+        else:
+            _post_event(message)
+    message.sent_at = platform().now()
+    message.save(update_fields=["receipt", "sent_at"])
+
+
+def _post_statement(client: B2BClient, message: Outbox) -> LogReceipt:
+    posted = StatementPosted.model_validate_json(message.body)
+    return client.call("POST", "/v1/statements", posted, LogReceipt, key=message.id, correlation=message.correlation)
+
+
+def _post_event(message: Outbox) -> None:
+    post_event(
+        platform().http,
+        peer(message.recipient).inbox_url,
+        message.body.encode(),
+        event_id=message.id,
+        access_number=my_access_number(),
+        key=platform().transport_key,
+        correlation=message.correlation,
+    )
+
+
+@works_on(Inbox, lease_s=120)
+def take(arrived: Inbox) -> None:
+    """Hand an event to its handler."""
+    event = Event.model_validate_json(arrived.body)
+    with structlog.contextvars.bound_contextvars(correlation=event.correlation or arrived.id):
+        handle(event)

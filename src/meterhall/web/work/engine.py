@@ -1,0 +1,203 @@
+"""The worker's engine: claim a due row, do it, mark it; retry with back-off; lay aside what keeps failing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import structlog
+from django.db import close_old_connections
+from django.db.models import F, Q
+from django.utils.module_loading import autodiscover_modules
+
+from meterhall.web.platform import platform
+from meterhall.web.work.models import PendingWork, Schedule, WorkState
+
+log = structlog.get_logger(__name__)
+Row = TypeVar("Row", bound=PendingWork)
+
+
+class NotYet(Exception):  # noqa: N818 - not a fault: the row is simply not ready
+    """Raised by a handler whose row must wait for something else; costs no attempt."""
+
+    def __init__(self, wait_s: float = 1.0) -> None:
+        super().__init__(f"not ready, look again in {wait_s} s")
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Rows of `model` and the function that does one of them."""
+
+    model: type[Any]
+    run: Callable[[Any], None]
+    lease_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    name: str
+    run: Callable[[], None]
+    every_s: float
+
+
+QUEUES: dict[type[Any], Queue] = {}
+REPEATED: dict[str, Repeated] = {}
+
+
+def works_on(model: type[Row], *, lease_s: float = 120) -> Callable[[Callable[[Row], None]], Callable[[Row], None]]:
+    """Register the function that does one row of `model`.
+
+    It runs outside any transaction, may run twice for one row after a crash, and must bear that. On return the row is
+    done; on an exception it is tried again later; after the configured attempts it is dead and listed.
+    """
+
+    def register(run: Callable[[Row], None]) -> Callable[[Row], None]:
+        QUEUES[model] = Queue(model, run, lease_s)
+        return run
+
+    return register
+
+
+def every(seconds: float) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Register a function to be run about every so many seconds, by one worker at a time."""
+
+    def register(run: Callable[[], None]) -> Callable[[], None]:
+        name = f"{run.__module__}.{run.__qualname__}"
+        REPEATED[name] = Repeated(name, run, seconds)
+        return run
+
+    return register
+
+
+def discover() -> None:
+    """Import every app's `tasks` module, where work is registered."""
+    autodiscover_modules("tasks")
+
+
+def claim(queue: Queue, now: datetime) -> PendingWork | None:
+    """Lease one due row to this worker, or None. Two workers never get the same row while its lease holds."""
+    due = queue.model.objects.filter(work_state=WorkState.PENDING, due_at__lte=now)
+    free = due.filter(Q(leased_until=None) | Q(leased_until__lt=now)).order_by("due_at", "pk")
+    for pk, lease in free.values_list("pk", "leased_until")[:8]:
+        mine = queue.model.objects.filter(pk=pk, work_state=WorkState.PENDING, leased_until=lease)
+        if mine.update(leased_until=now + timedelta(seconds=queue.lease_s), attempts=F("attempts") + 1):
+            row: PendingWork = queue.model.objects.get(pk=pk)
+            return row
+    return None
+
+
+def perform(queue: Queue, row: PendingWork) -> None:
+    """Do a claimed row and write down how it went."""
+    try:
+        queue.run(row)
+    except NotYet as wait:
+        _again(queue, row, wait.wait_s, "", free=True)
+    except Exception as fault:
+        _failed(queue, row, fault)
+    else:
+        queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(
+            work_state=WorkState.DONE, leased_until=None, last_error=""
+        )
+
+
+def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
+    config = platform().config
+    reason = f"{type(fault).__name__}: {fault}"[:500]
+    name = queue.model.__name__
+    if row.attempts >= config.retry_attempts:
+        queue.model.objects.filter(pk=row.pk).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
+        log.error("work.dead", queue=name, row=str(row.pk), attempts=row.attempts, error=reason)
+        return
+    wait_s = min(config.retry_first_s * 2 ** (row.attempts - 1), config.retry_last_s)
+    log.warning("work.retry", queue=name, row=str(row.pk), attempts=row.attempts, wait_s=wait_s, error=reason)
+    _again(queue, row, wait_s, reason)
+
+
+def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: bool = False) -> None:
+    changes: dict[str, Any] = {
+        "due_at": platform().now() + timedelta(seconds=wait_s),
+        "leased_until": None,
+        "last_error": reason,
+    }
+    if free:
+        changes["attempts"] = F("attempts") - 1
+    queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(**changes)
+
+
+def fire_schedules(now: datetime) -> int:
+    """Run the repeated tasks that are due; how many ran."""
+    ran = 0
+    for task in REPEATED.values():
+        Schedule.objects.get_or_create(name=task.name, defaults={"due_at": now})
+        following = now + timedelta(seconds=task.every_s)
+        if Schedule.objects.filter(name=task.name, due_at__lte=now).update(due_at=following):
+            ran += 1
+            try:
+                task.run()
+            except Exception as fault:
+                log.error("schedule.failed", task=task.name, error=f"{type(fault).__name__}: {fault}"[:500])
+    return ran
+
+
+def run_until_idle(most: int = 10_000) -> int:
+    """Do everything that is due, in this thread; how many rows were done. For commands that wait, and for tests."""
+    done = 0
+    while done < most:
+        claimed = [(queue, row) for queue in QUEUES.values() if (row := claim(queue, platform().now()))]
+        if not claimed:
+            return done
+        for queue, row in claimed:
+            perform(queue, row)
+            done += 1
+    return done
+
+
+class Worker:
+    """The worker process: claims rows of all queues into a few threads until told to stop."""
+
+    def __init__(self, threads: int, poll_s: float) -> None:
+        self._stop = threading.Event()
+        self._slots = threading.Semaphore(threads)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self._poll_s = poll_s
+
+    def stop(self, *_: object) -> None:
+        """Finish what is claimed and return from `run`."""
+        self._stop.set()
+
+    def run(self) -> None:
+        discover()
+        log.info("worker.started", queues=sorted(model.__name__ for model in QUEUES), schedules=len(REPEATED))
+        while not self._stop.is_set():
+            close_old_connections()
+            fire_schedules(platform().now())
+            if not self._claim_round():
+                self._stop.wait(self._poll_s)
+        self._pool.shutdown(wait=True)
+        log.info("worker.stopped")
+
+    def _claim_round(self) -> int:
+        claimed = 0
+        for queue in QUEUES.values():
+            self._slots.acquire()
+            row = claim(queue, platform().now())
+            if row is None:
+                self._slots.release()
+                continue
+            claimed += 1
+            self._pool.submit(self._perform, queue, row)
+        return claimed
+
+    def _perform(self, queue: Queue, row: PendingWork) -> None:
+        try:
+            perform(queue, row)
+        except Exception as fault:
+            log.error("work.lost_grip", queue=queue.model.__name__, error=f"{type(fault).__name__}: {fault}"[:500])
+        finally:
+            close_old_connections()
+            self._slots.release()

@@ -1,0 +1,36 @@
+"""What pending work is: an abstract row with a state, a lease and attempts; and when each schedule is due next."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+
+class WorkState(models.TextChoices):
+    PENDING = "pending"
+    HELD = "held"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class PendingWork(models.Model):
+    """A row that asks for work. Enqueueing it commits with the business change; a killed worker costs delay only."""
+
+    work_state = models.CharField(max_length=8, choices=WorkState.choices, default=WorkState.PENDING)
+    due_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(default="", blank=True)
+
+    class Meta:
+        abstract = True
+        indexes: ClassVar = [models.Index(fields=["work_state", "due_at"])]
+
+
+class Schedule(models.Model):
+    """When a repeated task is due next."""
+
+    name = models.CharField(primary_key=True, max_length=120)
+    due_at = models.DateTimeField()
