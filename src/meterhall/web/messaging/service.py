@@ -43,7 +43,7 @@ def correlation() -> str:
 
 
 def notify(recipient: str, kind: str, subject: str, data: Message) -> str:
-    """Queue an event for a party, in the caller's transaction; its id. A party without an inbox finds it in the feed."""
+    """Queue an event for a party, in the caller's transaction; its id. Without an inbox it waits in the feed."""
     event = Event(
         id=new_id("evt"),
         source=f"urn:meterhall:{my_access_number()}",

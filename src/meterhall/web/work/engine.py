@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 Row = TypeVar("Row", bound=PendingWork)
 
 
-class NotYet(Exception):  # noqa: N818 - not a fault: the row is simply not ready
+class NotYet(Exception):
     """Raised by a handler whose row must wait for something else; costs no attempt."""
 
     def __init__(self, wait_s: float = 1.0) -> None:

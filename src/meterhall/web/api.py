@@ -1,0 +1,239 @@
+"""The API kit: how every platform declares a call, refuses, pages and answers a repeated command once.
+
+A call is declared with `endpoint`, which puts into the OpenAPI document what the call may refuse with, takes the
+`Idempotency-Key` of commands, and runs one command in one transaction.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import ValidationError
+from ninja.responses import codes_4xx
+from pydantic import BaseModel
+from pydantic import ValidationError as PydanticError
+
+from meterhall import __version__
+from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound
+from meterhall.domain.protocol.base import Page
+from meterhall.domain.protocol.canonical import canonical
+from meterhall.web.messaging.models import IdempotencyRecord
+from meterhall.web.platform import platform
+
+log = structlog.get_logger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+M = TypeVar("M", bound=Model)
+V = TypeVar("V")
+KEY = re.compile(r"[\x21-\x7e]{1,80}")
+PAGE = 100
+
+
+class IdempotencyKeyMissing(InvalidInput):
+    status = 400
+    code = "idempotency_key_missing"
+    title = "A command needs an Idempotency-Key header of 1 to 80 visible ASCII characters."
+
+
+class IdempotencyKeyReused(Conflict):
+    status = 422
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used for another command."
+
+
+class BadCursor(InvalidInput):
+    code = "bad_cursor"
+    title = "The cursor is not one of this list's."
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details. `code` is stable; `field` is a JSON Pointer to the fault."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    field: str | None = None
+    errors: list[dict[str, str]] | None = None
+
+
+def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
+    """An API whose refusals are problem documents and whose OpenAPI is published at /openapi.json."""
+    api = NinjaAPI(
+        title=title,
+        version=__version__,
+        description=description,
+        urls_namespace=namespace,
+        docs_url=None,
+        openapi_url="/openapi.json",
+    )
+    api.add_exception_handler(MeterhallError, _meterhall_error)
+    api.add_exception_handler(ValidationError, _validation_error)
+    api.add_exception_handler(PydanticError, _pydantic_error)
+    api.add_exception_handler(Http404, lambda request, fault: problem(NotFound()))
+    api.add_exception_handler(Exception, _unexpected)
+    return api
+
+
+def problem(fault: MeterhallError) -> HttpResponse:
+    """The `application/problem+json` answer of an error."""
+    response = HttpResponse(canonical(fault.problem()), status=fault.status, content_type="application/problem+json")
+    if fault.retry_after_s is not None:
+        response["Retry-After"] = str(fault.retry_after_s)
+    if fault.status == 401:
+        response["WWW-Authenticate"] = f'DPoP error="invalid_token", error_description="{fault.title}"'
+    return response
+
+
+def _meterhall_error(request: HttpRequest, fault: Any) -> HttpResponse:
+    log.info("api.refused", path=request.path, code=fault.code, status=fault.status)
+    return problem(fault)
+
+
+def pointer(location: Iterable[object]) -> str:
+    """A pydantic error location as a JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _invalid(errors: list[dict[str, Any]], skip: int) -> HttpResponse:
+    faults = [
+        {"field": pointer(error["loc"][skip:]), "message": str(error["msg"]).removeprefix("Value error, ")}
+        for error in errors
+    ]
+    first = faults[0]
+    where = first["field"] or "the request"
+    return problem(InvalidInput(f"{where}: {first['message']}", field=first["field"], members={"errors": faults}))
+
+
+def _validation_error(request: HttpRequest, fault: Any) -> HttpResponse:
+    return _invalid(fault.errors, 2)
+
+
+def _pydantic_error(request: HttpRequest, fault: Any) -> HttpResponse:
+    return _invalid(fault.errors(include_input=False, include_url=False), 0)
+
+
+def _unexpected(request: HttpRequest, fault: Any) -> HttpResponse:
+    log.exception("api.fault", path=request.path, error=type(fault).__name__)
+    return problem(MeterhallError())
+
+
+def endpoint(
+    api: NinjaAPI,
+    method: str,
+    path: str,
+    *,
+    response: Any,
+    status: int = 200,
+    auth: Any = None,
+    refuses: tuple[type[MeterhallError], ...] = (),
+    idempotent: bool | None = None,
+    step: str = "",
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Declare one call. Commands (POST, PUT, DELETE) take an Idempotency-Key unless `idempotent=False`.
+
+    `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag.
+    """
+    command = method != "GET" if idempotent is None else idempotent
+    extra: dict[str, Any] = {"x-error-codes": sorted({error.code for error in (InvalidInput, *refuses)})}
+    if command:
+        extra["parameters"] = [
+            {"in": "header", "name": "Idempotency-Key", "required": True, "schema": {"type": "string", "maxLength": 80}}
+        ]
+
+    def declare(run: Callable[P, R]) -> Callable[P, R]:
+        chosen: Any = _once(run, status) if command else run
+        api.api_operation(
+            [method],
+            path,
+            response={status: response, codes_4xx: Problem},
+            auth=auth,
+            operation_id=run.__name__,
+            summary=(inspect.getdoc(run) or run.__name__).splitlines()[0],
+            description=inspect.getdoc(run),
+            tags=[step] if step else None,
+            exclude_none=True,
+            by_alias=True,
+            openapi_extra=extra,
+        )(chosen)
+        return run
+
+    return declare
+
+
+def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Run a command in one transaction together with the record of its answer; give a repeated one the same answer."""
+
+    @functools.wraps(run)
+    def command(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        key = request.headers.get("Idempotency-Key", "")
+        if not KEY.fullmatch(key):
+            raise IdempotencyKeyMissing(field="/Idempotency-Key")
+        caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
+        print_ = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest()
+        known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
+        if known is not None:
+            return _replay(known, print_)
+        try:
+            with transaction.atomic():
+                record = IdempotencyRecord.objects.create(
+                    caller=caller, key=key, fingerprint=print_, status=status, created_at=platform().now()
+                )
+                answer = run(request, *args, **kwargs)
+                record.response = canonical(_document(answer)).decode()
+                record.save(update_fields=["response"])
+        except IntegrityError:
+            known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
+            if known is None:
+                raise
+            return _replay(known, print_)
+        return status, answer
+
+    return command
+
+
+def _document(answer: Any) -> Any:
+    return answer.model_dump(mode="json", exclude_none=True, by_alias=True) if isinstance(answer, BaseModel) else answer
+
+
+def _replay(known: IdempotencyRecord, fingerprint: str) -> HttpResponse:
+    if known.fingerprint != fingerprint:
+        raise IdempotencyKeyReused(field="/Idempotency-Key")
+    return HttpResponse(
+        known.response, status=known.status, content_type="application/json", headers={"Idempotent-Replayed": "true"}
+    )
+
+
+def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit: int = PAGE, by: str = "pk") -> Page[V]:
+    """One page of `rows` ordered by the unique field `by`, after the opaque cursor `after`."""
+    chosen = rows.order_by(by)
+    if after:
+        chosen = chosen.filter(**{f"{by}__gt": _decode_cursor(after)})
+    found = list(chosen[: min(max(limit, 1), 1000) + 1])
+    full = len(found) > limit
+    shown = found[:limit]
+    following = _encode_cursor(getattr(shown[-1], by)) if full else None
+    return Page[Any](items=[view(row) for row in shown], next=following)
+
+
+def _encode_cursor(value: object) -> str:
+    return base64.urlsafe_b64encode(str(value).encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        raise BadCursor(field="/after") from None

@@ -1,0 +1,38 @@
+"""Is the process alive, is it ready, and its figures: for supervisors and Prometheus."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """200 as long as the process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when the database answers and its schema is current, else 503 with the reason."""
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except Exception as fault:
+        return JsonResponse({"status": "unavailable", "reason": type(fault).__name__}, status=503)
+    if waiting:
+        return JsonResponse({"status": "unavailable", "reason": "migrations are waiting"}, status=503)
+    return JsonResponse({"status": "ok"})
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus figures; to this machine only."""
+    if request.META.get("REMOTE_ADDR") not in {"127.0.0.1", "::1"}:
+        return HttpResponse(status=403)
+    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+def health_urls() -> list[URLPattern]:
+    """The three addresses, the same on both listeners."""
+    return [path("health/live", live), path("health/ready", ready), path("metrics", metrics)]
