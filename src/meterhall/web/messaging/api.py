@@ -84,7 +84,7 @@ def add_inbox(api: NinjaAPI) -> None:
         refuses=(BadSignature, ForeignEvent, EventMismatch),
     )  # fmt: skip
     def post_inbox(request: HttpRequest) -> tuple[int, None]:
-        """Take an event (CloudEvents 1.0), signed by RFC 9421 with the sender's transport key; `webhook-id` is its id."""
+        """Take an event (CloudEvents 1.0), signed (RFC 9421) by the sender; `webhook-id` is its id."""
         receive(request)
         return 202, None
 
