@@ -8,12 +8,19 @@ from typing import Any
 import django
 from django.core.handlers.asgi import ASGIHandler
 
+from meterhall.web.logs import configure_logs
+from meterhall.web.platform import platform
+from meterhall.web.serve import die_with_parent
+
 
 def application() -> Any:
     """The application of the listener named by METERHALL_LISTENER (`b2b` or `portal`)."""
+    die_with_parent()
     role, listener = os.environ["METERHALL_ROLE"], os.environ["METERHALL_LISTENER"]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"meterhall.{role}.settings")
     django.setup()
+    config = platform().config
+    configure_logs(role, listener, config.log_level, config.log_format)
     handler = ASGIHandler()
 
     async def listening(scope: Any, receive: Any, send: Any) -> None:

@@ -18,6 +18,7 @@ SHARED_APPS = [
     "meterhall.web.oauth",
     "meterhall.web.messaging",
     "meterhall.web.work",
+    "meterhall.web.staff",
 ]
 
 

@@ -87,6 +87,21 @@ class ContractSignature(Message):
     signed_at: Instant
 
 
+class Countersigned(Message):
+    """The Market Place's signature over a party's signature: a JWS of `Countersignature`."""
+
+    countersignature: Jws
+
+
+class Countersignature(Message):
+    """What the Market Place signs: that these signatures over this digest reached it and hold."""
+
+    subject: ShortText
+    digest: Digest
+    signatures: tuple[Digest, ...] = Field(description="Digests of the parties' signatures.")
+    signed_at: Instant
+
+
 class StandingAcceptance(Message):
     """A provider's one-time consent that its transport key may sign single contracts within these limits."""
 

@@ -1,0 +1,259 @@
+"""`meterhall …`: make, run and look after a platform, and the demo. A platform is imported when a command needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from meterhall import __version__
+from meterhall.domain.errors import InvalidInput, MeterhallError
+
+out = Console()
+err = Console(stderr=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The open EU market hall for smart-metering data.")
+ca = typer.Typer(no_args_is_help=True, help="A local certificate authority, for machines without one.")
+app.add_typer(ca, name="ca")
+
+HomeOption = Annotated[Path, typer.Option("--home", help="The platform's folder.", envvar="METERHALL_HOME")]
+
+
+class BadLegalId(InvalidInput):
+    code = "bad_legal_id_argument"
+    title = "A legal id is written KIND:VALUE, for example LEI:529900T8BM49AURSDO55."
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@ca.command("init")
+def ca_init(folder: Annotated[Path, typer.Argument(help="Where the authority's key and certificate go.")]) -> None:
+    """Make a certificate authority; one that is there stays as it is."""
+    from meterhall.web.home import create_ca
+
+    out.print(f"Certificate authority: {create_ca(folder)}")
+
+
+def django_ready(role: str, home: Path) -> None:
+    """Load the Django project of the platform in `home`."""
+    import django
+
+    from meterhall.web.home import Home, NoHome
+    from meterhall.web.logs import configure_logs
+
+    config = Home(home).config
+    if config.role != role:
+        raise NoHome(f"{home} holds a {config.role}, not a {role}.")
+    os.environ |= {"METERHALL_HOME": str(home), "DJANGO_SETTINGS_MODULE": f"meterhall.{role}.settings"}
+    configure_logs(role, "cli", "ERROR", "text")
+    django.setup()
+
+
+def migrate() -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+
+
+def platform_commands(role: str) -> typer.Typer:
+    """The commands every platform has."""
+    commands = typer.Typer(no_args_is_help=True, help=f"Make, run and look after a {role}.")
+
+    @commands.command()
+    def init(
+        home: HomeOption,
+        name: Annotated[str, typer.Option(help="The organisation's name.")],
+        country: Annotated[str, typer.Option(help="ISO 3166 country code.")] = "BE",
+        ca: Annotated[Path | None, typer.Option(help="Folder of a local authority to issue certificates.")] = None,
+        trust: Annotated[list[Path] | None, typer.Option(help="Further authorities to trust (PEM).")] = None,
+        marketplace: Annotated[str, typer.Option(help="Base URL of the Market Place (players).")] = "",
+        environment: Annotated[str, typer.Option(help="regulated or unregulated.")] = "regulated",
+        b2b_port: Annotated[int, typer.Option(help="Port of the B2B listener.")] = 8443,
+        portal_port: Annotated[int, typer.Option(help="Port of the portal listener.")] = 8444,
+        setting: Annotated[list[str] | None, typer.Option("--set", help="Any setting, NAME=VALUE.")] = None,
+    ) -> None:
+        """Make a platform's home: settings, keys, certificates and an empty database."""
+        from meterhall.web.home import Home
+
+        settings: dict[str, object] = {
+            "role": role, "name": name, "country": country, "environment": environment,
+            "b2b_port": b2b_port, "portal_port": portal_port,
+        }  # fmt: skip
+        if marketplace:
+            settings["marketplace_url"] = marketplace
+        settings |= dict(_setting(text) for text in setting or [])
+        Home.create(home, settings, ca, tuple(trust or ()))
+        django_ready(role, home)
+        migrate()
+        _initialise(role)
+        out.print(f"{role.capitalize()} [bold]{name}[/] is ready in {home}. Next: meterhall {role} serve --home {home}")
+
+    @commands.command()
+    def serve(
+        home: HomeOption,
+        part: Annotated[list[str] | None, typer.Option(help="Only this part: b2b, portal or worker.")] = None,
+    ) -> None:
+        """Serve the B2B listener, the portal and the worker; Ctrl-C stops."""
+        from meterhall.web.serve import PARTS, Supervisor
+
+        django_ready(role, home)
+        migrate()
+        raise typer.Exit(Supervisor(role, home.resolve(), tuple(part or PARTS)).run())
+
+    @commands.command()
+    def check(home: HomeOption) -> None:
+        """Look at the settings, keys, certificates, database and the Market Place; say what is wrong."""
+        django_ready(role, home)
+        from meterhall.web.check import run_checks
+
+        results = run_checks()
+        for result in results:
+            mark = "[green]ok[/]  " if result.passed else "[red]bad[/] "
+            out.print(f"{mark} {result.name}: {result.detail}")
+        raise typer.Exit(0 if all(result.passed for result in results) else 1)
+
+    @commands.command("staff-key")
+    def staff_key(home: HomeOption, name: Annotated[str, typer.Argument(help="Which machine will use it.")]) -> None:
+        """Make a key for the back-office API; it is shown this once."""
+        django_ready(role, home)
+        from meterhall.web.staff.service import create_staff_key
+
+        out.print(create_staff_key(name), soft_wrap=True)
+
+    @commands.command()
+    def invite(
+        home: HomeOption,
+        email: Annotated[str, typer.Argument(help="The person's address.")],
+        name: Annotated[str, typer.Option(help="How the person is called.")],
+        role_name: Annotated[str, typer.Option("--role", help="operator, staff, signer, auditor or customer.")],
+    ) -> None:
+        """Invite a person; prints a link that works once."""
+        django_ready(role, home)
+        from meterhall.web.accounts.service import invite as make
+
+        out.print(make(email=email, name=name, role=role_name), soft_wrap=True)
+
+    return commands
+
+
+def _setting(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _initialise(role: str) -> None:
+    if role == "marketplace":
+        from meterhall.marketplace.players.service import initialise
+
+        initialise()
+
+
+def player_commands(role: str, commands: typer.Typer) -> None:
+    """The commands of a provider or a requester towards the Market Place."""
+
+    @commands.command()
+    def enrol(
+        home: HomeOption,
+        legal_id: Annotated[str, typer.Option(help="KIND:VALUE with KIND one of EIC, LEI, VAT, GLN.")],
+        activity: Annotated[str, typer.Option(help="dso, tso, metering_data_manager, retailer, esco, aggregator, …")],
+    ) -> None:
+        """Apply at the Market Place; prints the access number."""
+        django_ready(role, home)
+        from meterhall.domain.protocol.players import LegalIdentifier
+        from meterhall.web.membership.service import enrol as apply
+
+        kind, found, value = legal_id.partition(":")
+        if not found:
+            raise BadLegalId(field="/legal-id")
+        view = apply(LegalIdentifier(kind=kind, value=value), (role,), activity)  # type: ignore[arg-type]
+        out.print(f"{view.access_number} ({view.status})")
+
+
+def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(str(row.get(column, "")) for column in columns))
+    return table
+
+
+marketplace = platform_commands("marketplace")
+provider = platform_commands("provider")
+requester = platform_commands("requester")
+player_commands("provider", provider)
+player_commands("requester", requester)
+app.add_typer(marketplace, name="marketplace")
+app.add_typer(provider, name="provider")
+app.add_typer(requester, name="requester")
+
+
+@marketplace.command()
+def players(home: HomeOption, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """List the players."""
+    django_ready("marketplace", home)
+    from meterhall.marketplace.players.models import Player
+
+    rows = [
+        {"access_number": row.access_number, "organisation": row.organisation, "status": row.status}
+        for row in Player.objects.order_by("access_number")
+    ]
+    out.print_json(data=rows) if as_json else out.print(_table(rows, ("access_number", "organisation", "status")))
+
+
+@marketplace.command()
+def admit(
+    home: HomeOption,
+    access_number: Annotated[list[str] | None, typer.Argument(help="Who is admitted.")] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Everybody who waits.")] = False,
+) -> None:
+    """Admit players who applied."""
+    django_ready("marketplace", home)
+    from meterhall.marketplace.players.models import Player
+    from meterhall.marketplace.players.service import admit as admit_player
+
+    numbers = list(access_number or [])
+    if waiting:
+        numbers += list(Player.objects.filter(status="applied").values_list("access_number", flat=True))
+    for number in numbers:
+        admit_player(number, by="operator@cli")
+        out.print(f"{number} admitted")
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop when the steps are done.")] = False,
+    home: Annotated[Path | None, typer.Option(help="Where the demo's platforms live; empty: a fresh folder.")] = None,
+) -> None:
+    """The ten steps on real meters, on this machine."""
+    from meterhall.demo.run import run_demo
+
+    raise typer.Exit(run_demo(once=once, home=home))
+
+
+def main(run: Callable[[], Any] = app) -> None:
+    """The console entry: a refusal is one sentence and exit code 2."""
+    try:
+        run()
+    except MeterhallError as refusal:
+        err.print(f"[red]{refusal.code}[/]: {refusal.detail}", highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A player's own relation to the Market Place: enrolment, attestations, the general contract, contract signatures."""

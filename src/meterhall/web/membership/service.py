@@ -1,0 +1,232 @@
+"""Commands and questions about our membership. Calls to the Market Place happen outside any transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from pydantic import ValidationError
+
+from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
+from meterhall.domain.errors import Conflict, NotAuthenticated, NotPermitted
+from meterhall.domain.protocol.agreements import (
+    SIGNATURE_TYP,
+    SIGNER_FRESH_S,
+    ContractSignature,
+    Countersigned,
+    GeneralContract,
+)
+from meterhall.domain.protocol.base import Signed
+from meterhall.domain.protocol.canonical import new_salt
+from meterhall.domain.protocol.keys import SigningKey, sign, verify
+from meterhall.domain.protocol.players import (
+    ATTESTATION_TYP,
+    ENROLMENT_TYP,
+    Activity,
+    Attestation,
+    AttestationRequest,
+    Attested,
+    Discovery,
+    Endpoints,
+    Enrolment,
+    Jwk,
+    KeySet,
+    LegalIdentifier,
+    Membership,
+    PlayerRole,
+    PlayerView,
+)
+from meterhall.web.membership.models import HeldAttestation, Standing
+from meterhall.web.messaging.clients import marketplace_client
+from meterhall.web.messaging.peers import (
+    marketplace,
+    my_access_number,
+    public_keys,
+    remember_marketplace,
+    remember_player,
+    set_access_number,
+)
+from meterhall.web.platform import platform
+
+
+class BadAttestation(NotAuthenticated):
+    code = "bad_attestation"
+    title = "The attestation is not one of the Market Place's for this platform, or it has run out."
+
+
+class NoMarketplace(Conflict):
+    code = "no_marketplace"
+    title = "The setting marketplace_url names no Market Place."
+
+
+class NotAdmitted(Conflict):
+    code = "not_admitted"
+    title = "The Market Place has not admitted this player yet."
+
+
+class SignerNotFresh(NotPermitted):
+    code = "signer_not_fresh"
+    title = "A contract is signed within five minutes of a second factor."
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A person who signs, with the second factor just shown: RFC 8176 methods and when."""
+
+    name: str
+    auth_time: datetime
+    amr: tuple[str, ...]
+
+
+def contact_marketplace() -> Discovery:
+    """Ask the Market Place who it is, over TLS, and remember it."""
+    base = platform().config.marketplace_url.rstrip("/")
+    if not base:
+        raise NoMarketplace(field="/marketplace_url")
+    found = discover(base)
+    if found.role != "marketplace" or found.environment != platform().config.environment:
+        raise NoMarketplace(f"{base} is not the Market Place of the {platform().config.environment} environment.")
+    remember_marketplace(found)
+    return found
+
+
+def discover(base: str) -> Discovery:
+    """The discovery document of the platform at `base`."""
+    try:
+        response = platform().http.get(base + "/.well-known/meterhall")
+        if response.is_error:
+            raise RemoteRefusal(response)
+        return Discovery.model_validate_json(response.content)
+    except ValidationError as fault:
+        raise UnreadableAnswer(f"{base} does not describe itself as a platform.") from fault
+    except httpx.TransportError as fault:
+        raise RemoteUnreachable(f"{base} cannot be reached.") from fault
+
+
+def public_jwk(key: SigningKey) -> Jwk:
+    return Jwk.model_validate(key.public.jwk())
+
+
+def my_endpoints(redirect_uris: tuple[str, ...] = ()) -> Endpoints:
+    """Where others reach this platform, from its settings."""
+    base = platform().base_url
+    return Endpoints(b2b=base, portal=platform().portal_url, inbox=f"{base}/v1/inbox", redirect_uris=redirect_uris)
+
+
+def enrol(legal_id: LegalIdentifier, roles: tuple[PlayerRole, ...], activity: Activity) -> PlayerView:
+    """Apply at the Market Place (step 1). Repeating it gives the same access number."""
+    contact_marketplace()
+    config = platform().config
+    redirects = (f"{platform().portal_url}/consents/callback",) if "requester" in roles else ()
+    enrolment = Enrolment(
+        organisation=config.name,
+        country=config.country,
+        legal_id=legal_id,
+        roles=roles,
+        activity=activity,
+        contact=config.contact or "not stated",
+        endpoints=my_endpoints(redirects),
+        keys=KeySet(transport=(public_jwk(platform().transport_key),), contract=(public_jwk(platform().contract_key),)),
+    )
+    standing = Standing.objects.first() or Standing.objects.create(
+        enrolment=enrolment.document(), idempotency_key=new_salt()
+    )
+    view = _post_enrolment(Enrolment.model_validate(standing.enrolment), standing.idempotency_key)
+    set_access_number(view.access_number)
+    return view
+
+
+def _post_enrolment(enrolment: Enrolment, key: str) -> PlayerView:
+    signed = Signed(jws=sign(enrolment.document(), platform().transport_key, typ=ENROLMENT_TYP))
+    response = platform().http.post(
+        f"{marketplace().b2b_url}/v1/players",
+        content=signed.canonical(),
+        headers={"Content-Type": "application/json", "Idempotency-Key": key},
+    )
+    if response.is_error:
+        raise RemoteRefusal(response)
+    return PlayerView.model_validate_json(response.content)
+
+
+def refresh_membership() -> Membership:
+    """Ask the Market Place for our standing and keep it."""
+    membership = marketplace_client().call("GET", "/v1/players/me", None, Membership)
+    Standing.objects.update(membership=membership.document(), checked_at=platform().now())
+    return membership
+
+
+def membership() -> Membership | None:
+    """Our standing as last heard."""
+    standing = Standing.objects.first()
+    if standing is None or standing.membership is None:
+        return None
+    return Membership.model_validate(standing.membership)
+
+
+def general_contract() -> GeneralContract:
+    """The general terms in force at the Market Place."""
+    return marketplace_client().call("GET", "/v1/general-contract", None, GeneralContract)
+
+
+def sign_general_contract(signer: Signer) -> None:
+    """Sign the general contract with the contract key; keeps both signatures."""
+    contract = general_contract()
+    jws = contract_signature("general_contract", contract.fingerprint(), signer)
+    answer = marketplace_client().call(
+        "POST", "/v1/general-contract/signatures", Signed(jws=jws), Countersigned, key=contract.fingerprint()[-64:]
+    )
+    Standing.objects.update(signature={"ours": jws, "countersignature": answer.countersignature})
+    refresh_membership()
+
+
+def contract_signature(subject: str, digest: str, signer: Signer) -> str:
+    """Our JWS over a contract's digest, with the contract key. Raises `SignerNotFresh`."""
+    now = platform().now()
+    if not timedelta(0) <= now - signer.auth_time + timedelta(seconds=5) <= timedelta(seconds=SIGNER_FRESH_S + 5):
+        raise SignerNotFresh
+    body = ContractSignature(subject=subject, digest=digest, party=my_access_number(), signed_at=now)
+    return sign(
+        body.document(),
+        platform().contract_key,
+        typ=SIGNATURE_TYP,
+        signer=signer.name,
+        auth_time=int(signer.auth_time.timestamp()),
+        amr=list(signer.amr),
+    )
+
+
+def attestation_for(audience: str) -> str:
+    """The Market Place's word for us to `audience`; fetched again once a day."""
+    held = HeldAttestation.objects.filter(audience=audience).first()
+    now = platform().now()
+    if held is not None and held.fetched_at > now - timedelta(days=1) and held.expires_at > now:
+        return held.jws
+    answer = marketplace_client().call("POST", "/v1/attestations", AttestationRequest(audience=audience), Attested)
+    HeldAttestation.objects.update_or_create(
+        audience=audience,
+        defaults={"jws": answer.attestation, "expires_at": answer.expires_at, "fetched_at": now},
+    )
+    return answer.attestation
+
+
+def read_attestation(jws: str) -> Attestation:
+    """The claims of an attestation meant for us, checked against the Market Place's keys and the clock.
+
+    Raises `BadAttestation` or `BadSignature`.
+    """
+    verified = verify(jws, public_keys(marketplace().transport_keys), typ=ATTESTATION_TYP)
+    claims = Attestation.model_validate(verified.document)
+    now = platform().now().timestamp()
+    if claims.aud != my_access_number() or not claims.iat - 60 <= now < claims.exp:
+        raise BadAttestation
+    if claims.environment != platform().config.environment or claims.iss != marketplace().b2b_url:
+        raise BadAttestation
+    return claims
+
+
+def accept_attestation(jws: str) -> Attestation:
+    """Read an attestation and remember the player it vouches for."""
+    claims = read_attestation(jws)
+    remember_player(claims.player, datetime.fromtimestamp(claims.exp, UTC))
+    return claims

@@ -1,0 +1,46 @@
+"""Keep our standing at the Market Place current."""
+
+from __future__ import annotations
+
+from meterhall.domain.protocol.events import Event, PlayerChanged
+from meterhall.web.membership.models import HeldAttestation, Standing
+from meterhall.web.membership.service import attestation_for, refresh_membership
+from meterhall.web.messaging.handlers import on
+from meterhall.web.messaging.models import Identity
+from meterhall.web.messaging.peers import my_access_number, remember_player
+from meterhall.web.work.engine import every
+
+
+@every(3600)
+def refresh() -> None:
+    """Once an hour: our standing, and every attestation that is a day old."""
+    if not Identity.objects.exists() or not Standing.objects.exists():
+        return
+    refresh_membership()
+    for audience in HeldAttestation.objects.values_list("audience", flat=True):
+        attestation_for(audience)
+
+
+@on("player.admitted", PlayerChanged)
+def admitted(event: Event, data: PlayerChanged) -> None:
+    """The Market Place admitted us, or a partner again."""
+    _changed(data)
+
+
+@on("player.suspended", PlayerChanged)
+def suspended(event: Event, data: PlayerChanged) -> None:
+    """The Market Place suspended us or a partner; a partner's tokens stop at once."""
+    _changed(data)
+
+
+@on("player.keys_changed", PlayerChanged)
+def keys_changed(event: Event, data: PlayerChanged) -> None:
+    """A partner has new keys."""
+    _changed(data)
+
+
+def _changed(data: PlayerChanged) -> None:
+    if data.player.access_number == my_access_number():
+        refresh_membership()
+    else:
+        remember_player(data.player, None)

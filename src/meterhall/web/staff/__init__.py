@@ -1,0 +1,1 @@
+"""Staff keys: how the platform's own organisation's machines call its back-office API."""
