@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ContractsConfig(AppConfig):
+    name = "meterhall.provider.contracts"
+    label = "provider_contracts"

@@ -1,0 +1,61 @@
+"""What the Market Place tells about contracts, and signing under a standing acceptance."""
+
+from __future__ import annotations
+
+from meterhall.domain.protocol.events import (
+    CertificationStarted,
+    Event,
+    SubscriptionActive,
+    SubscriptionEnded,
+    SubscriptionRequested,
+)
+from meterhall.provider.contracts.models import Contract, SigningJob
+from meterhall.provider.contracts.service import (
+    accept_active,
+    admit_certifier,
+    end_contract,
+    sign_under_acceptance,
+    take_request,
+)
+from meterhall.web.messaging.handlers import on
+from meterhall.web.platform import platform
+from meterhall.web.work.engine import every, works_on
+
+
+@on("subscription.requested", SubscriptionRequested)
+def requested(event: Event, data: SubscriptionRequested) -> None:
+    """A requester signed a contract under one of our offers."""
+    take_request(data)
+
+
+@on("subscription.active", SubscriptionActive)
+def active(event: Event, data: SubscriptionActive) -> None:
+    """A contract came into force."""
+    accept_active(data)
+
+
+@on("subscription.quit", SubscriptionEnded)
+def ended(event: Event, data: SubscriptionEnded) -> None:
+    """The requester quit."""
+    end_contract(data.subscription_id, "quit")
+
+
+@on("certification.started", CertificationStarted)
+def certifier(event: Event, data: CertificationStarted) -> None:
+    """The certifier is about to run the conformance checks."""
+    admit_certifier(data)
+
+
+@works_on(SigningJob)
+def sign_contract(job: SigningJob) -> None:
+    """Sign one contract under our standing acceptance."""
+    if Contract.objects.get(subscription_id=job.subscription_id).state == "requester_signed":
+        sign_under_acceptance(job.subscription_id)
+
+
+@every(600)
+def expire() -> None:
+    """End contracts whose time is over."""
+    now = platform().now()
+    for contract in Contract.objects.filter(state="active", access_until__lte=now):
+        end_contract(contract.subscription_id, "expired")

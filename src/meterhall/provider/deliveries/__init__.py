@@ -1,0 +1,1 @@
+"""Deliveries: data requests, manifests and parts behind the gate, receipts, the change feed."""

@@ -1,0 +1,1 @@
+"""Meter data: series, ingest runs, quarantine; the values themselves are in the lake."""

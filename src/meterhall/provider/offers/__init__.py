@@ -1,0 +1,1 @@
+"""The provider's own offers: drafted here, published at the Market Place."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class OffersConfig(AppConfig):
+    name = "meterhall.provider.offers"
+    label = "provider_offers"

@@ -1,0 +1,1 @@
+"""Metering points: the POD, its zone and area, and who held it from when until when."""
