@@ -20,7 +20,7 @@ from meterhall.domain.protocol.base import (
 from meterhall.domain.protocol.offers import DataScope
 
 EVIDENCE_TYP = "meterhall-consent+jws"
-ConsentState = Literal["granted", "partly_revoked", "revoked", "expired"]
+ConsentState = Literal["granted", "partly_revoked", "revoked", "terminated", "expired"]
 
 
 class MeteringDataDetail(Message):
