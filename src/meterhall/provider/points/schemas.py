@@ -26,6 +26,7 @@ class PointIn(Message):
     zone: ShortText
     area: str = ""
     usage_class: str = "household"
+    sandbox: bool = Field(False, description="A fictitious point of the test facility; its POD is of a reserved range.")
     occupancies: tuple[OccupancyIn, ...] = ()
 
 

@@ -27,6 +27,11 @@ class OverlappingHolders(InvalidInput):
     title = "Two holders of one metering point overlap in time."
 
 
+class NotReserved(InvalidInput):
+    code = "pod_not_reserved"
+    title = "A sandbox point has a POD of a range reserved for demonstration."
+
+
 class AmbiguousPod(InvalidInput):
     code = "pod_ambiguous"
     title = "The POD fits several schemes; say the country."
@@ -51,13 +56,15 @@ def register_points(points: tuple[PointIn, ...]) -> PointsTaken:
 
 def _register(given: PointIn, field: str) -> bool:
     pod = one_pod(given.pod, given.country, f"{field}/pod")
+    if given.sandbox and not is_sandbox(pod):
+        raise NotReserved(field=f"{field}/pod")
     _check_zone(given.zone, f"{field}/zone")
     _check_holders(given.occupancies, f"{field}/occupancies")
     values = {"scheme": pod.scheme, "zone": given.zone, "area": given.area, "usage_class": given.usage_class}
     point, created = Point.objects.update_or_create(
         pod=pod.value,
         defaults=values,
-        create_defaults=values | {"handle": new_id("pt"), "is_sandbox": is_sandbox(pod)},
+        create_defaults=values | {"handle": new_id("pt"), "is_sandbox": given.sandbox},
     )
     if given.occupancies:
         point.occupancies.all().delete()

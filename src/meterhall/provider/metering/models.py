@@ -1,0 +1,58 @@
+"""The register of series, the ingest runs and what they set aside. Values are in the lake, by the series' integer id."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from meterhall.provider.points.models import Point
+from meterhall.web.work.models import PendingWork
+
+
+class Series(models.Model):
+    """One series of a point. A value is mantissa × 10**scale Wh per slot of `resolution_s`."""
+
+    point = models.ForeignKey(Point, on_delete=models.PROTECT, related_name="series")
+    direction = models.CharField(max_length=10, default="import")
+    resolution_s = models.PositiveIntegerField()
+    scale = models.SmallIntegerField(default=0)
+    first_day = models.DateField(null=True)
+    until_day = models.DateField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["point", "direction"], name="one_series_a_direction")]
+
+    def __str__(self) -> str:
+        return f"series {self.pk}"
+
+
+class IngestRun(PendingWork):
+    """One file of readings from the meter-data system: kept until it is worked off, in the order it came."""
+
+    file = models.CharField(max_length=200)
+    digest = models.CharField(max_length=80)
+    resolution_s = models.PositiveIntegerField()
+    received_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    rows = models.PositiveBigIntegerField(default=0)
+    days_written = models.PositiveIntegerField(default=0)
+    days_unchanged = models.PositiveIntegerField(default=0)
+    quarantined = models.PositiveIntegerField(default=0)
+    problem = models.CharField(max_length=500, default="", blank=True)
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+
+class QuarantinedRow(models.Model):
+    """A row that was set aside, with the rule it breaks; nothing is dropped silently."""
+
+    run = models.ForeignKey(IngestRun, on_delete=models.CASCADE, related_name="quarantine")
+    row = models.PositiveBigIntegerField()
+    rule = models.CharField(max_length=40)
+    sentence = models.CharField(max_length=200)
+    point = models.ForeignKey(Point, on_delete=models.CASCADE, null=True)
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.rule}"
