@@ -1,5 +1,9 @@
-"""The provider's B2B interface."""
+"""What the provider's B2B listener serves."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from meterhall.provider.api import b2b
+from meterhall.web.health import health_urls
+from meterhall.web.oauth.urls_b2b import urlpatterns as oauth_urls
+
+urlpatterns: list[URLPattern | URLResolver] = [*health_urls(), *oauth_urls, path("", b2b.urls)]

@@ -1,4 +1,4 @@
-"""The register of series, the ingest runs and what they set aside. Values are in the lake, by the series' integer id."""
+"""The register of series, the ingest runs and what they set aside. Values are in the lake, by the integer id."""
 
 from __future__ import annotations
 

@@ -1,0 +1,92 @@
+"""Back-office calls about readings, for the meter-data system."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from ninja import NinjaAPI
+
+from meterhall.domain.errors import NotFound
+from meterhall.domain.protocol.base import Instant, Message, Page
+from meterhall.domain.readings.granularity import UnknownGranularity
+from meterhall.provider.metering.models import IngestRun, QuarantinedRow
+from meterhall.provider.metering.service import take_readings
+from meterhall.web.api import endpoint, page
+from meterhall.web.staff.service import StaffAuth
+
+
+class UnknownRun(NotFound):
+    code = "unknown_run"
+    title = "There is no such ingest run."
+
+
+class RunView(Message):
+    """An ingest run: what came in, what was written, what was set aside."""
+
+    run: int
+    state: str
+    received_at: Instant
+    finished_at: Instant | None
+    rows: int
+    days_written: int
+    days_unchanged: int
+    quarantined: int
+    problem: str | None
+
+
+class QuarantineView(Message):
+    row: int
+    rule: str
+    sentence: str
+
+
+def run_view(run: IngestRun) -> RunView:
+    finished: datetime | None = run.finished_at
+    state = "working" if finished is None else "refused" if run.problem else "done"
+    return RunView(
+        run=run.pk,
+        state=state,
+        received_at=run.received_at,
+        finished_at=finished,
+        rows=run.rows,
+        days_written=run.days_written,
+        days_unchanged=run.days_unchanged,
+        quarantined=run.quarantined,
+        problem=run.problem or None,
+    )
+
+
+def add_metering(api: NinjaAPI) -> None:
+    """Publish the calls."""
+
+    @endpoint(api, "POST", "/readings", response=RunView, status=202, auth=StaffAuth(), step="readings",
+              refuses=(UnknownGranularity,))  # fmt: skip
+    def post_readings(request: HttpRequest, resolution: str) -> RunView:
+        """Hand in a Parquet or CSV file of readings (`pod`, `start`, `energy_wh`; `direction`, `quality`)."""
+        return run_view(take_readings(request.body, resolution))
+
+    @endpoint(api, "GET", "/readings/{run}", response=RunView, auth=StaffAuth(), step="readings",
+              refuses=(UnknownRun,))  # fmt: skip
+    def get_run(request: HttpRequest, run: int) -> RunView:
+        """What became of a file."""
+        return run_view(_run(run))
+
+    @endpoint(api, "GET", "/readings/{run}/quarantine", response=Page[QuarantineView], auth=StaffAuth(),
+              step="readings", refuses=(UnknownRun,))  # fmt: skip
+    def get_quarantine(
+        request: HttpRequest, run: int, after: str | None = None, limit: int = 100
+    ) -> Page[QuarantineView]:
+        """The rows that were set aside, each with the rule it breaks."""
+        return page(_run(run).quarantine.all(), _quarantine_view, after=after, limit=limit)
+
+
+def _run(number: int) -> IngestRun:
+    found = IngestRun.objects.filter(pk=number).first()
+    if found is None:
+        raise UnknownRun
+    return found
+
+
+def _quarantine_view(row: QuarantinedRow) -> QuarantineView:
+    return QuarantineView(row=row.row, rule=row.rule, sentence=row.sentence)

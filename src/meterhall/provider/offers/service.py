@@ -1,0 +1,43 @@
+"""Commands about our offers and our certificate: each is a call to the Market Place, kept as it answered."""
+
+from __future__ import annotations
+
+from meterhall.domain.protocol.offers import CertificationView, Offer, OfferView, Profile
+from meterhall.provider.offers.models import OwnOffer
+from meterhall.web.messaging.clients import marketplace_client
+from meterhall.web.platform import platform
+
+
+def draft_offer(offer: Offer) -> OfferView:
+    """Register an offer as a draft (step 1)."""
+    return _keep(marketplace_client().call("POST", "/v1/offers", offer, OfferView, key=offer.fingerprint()[-64:]))
+
+
+def publish_offer(offer_id: str) -> OfferView:
+    """Publish a draft. The Market Place refuses it without a certificate (`not_certified`)."""
+    path = f"/v1/offers/{offer_id}/publication"
+    return _keep(marketplace_client().call("POST", path, None, OfferView))
+
+
+def _keep(view: OfferView) -> OfferView:
+    OwnOffer.objects.update_or_create(
+        offer_id=view.offer_id,
+        defaults={
+            "version": view.version,
+            "status": view.status,
+            "title": view.offer.title,
+            "document": view.document(),
+            "updated_at": platform().now(),
+        },
+    )
+    return view
+
+
+def request_certification(profile: Profile) -> CertificationView:
+    """Ask the Market Place's certifier for a conformance run."""
+    return marketplace_client().call("POST", "/v1/certifications", profile, CertificationView)
+
+
+def certification(certification_id: str) -> CertificationView:
+    """How a conformance run stands."""
+    return marketplace_client().call("GET", f"/v1/certifications/{certification_id}", None, CertificationView)
