@@ -67,4 +67,5 @@ def add_exactly(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np
     """`left + right`; raises `SumOutOfRange` before int64 would wrap."""
     if len(left) and int(np.abs(left).max()) + int(np.abs(right).max()) >= 2**63:
         raise SumOutOfRange
-    return left + right
+    total: NDArray[np.int64] = left + right
+    return total

@@ -87,7 +87,7 @@ def resample(curve: LoadCurve, granularity: Granularity, zone: ZoneInfo) -> Peri
 
 
 def slot_edges(granularity: Granularity, zone: ZoneInfo, start: datetime, end: datetime) -> NDArray[np.int64]:
-    """The edges, seconds since 1970 UTC, of every slot that touches `start` to `end` (exclusive); one when none does."""
+    """The edges, seconds since 1970 UTC, of each slot that touches `start` to `end` (exclusive); one when none does."""
     if end <= start:
         return np.array([int(start.timestamp())], np.int64)
     if not granularity.civil:

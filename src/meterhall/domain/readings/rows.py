@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -126,7 +126,8 @@ def positions(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.i
     if width <= 4 * len(ids) + 1024:
         table = np.zeros(width, np.int64)
         table[ids - ids[0]] = np.arange(len(ids))
-        return table[np.clip(wanted, ids[0], ids[-1]) - ids[0]]
+        place: NDArray[np.int64] = table[np.clip(wanted, ids[0], ids[-1]) - ids[0]]
+        return place
     return np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
 
 
@@ -146,3 +147,8 @@ def epoch_us(instant: datetime) -> int:
         raise MisalignedCurve("An instant has a zone.", field="/available_at")
     passed = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return (passed.days * DAY_S + passed.seconds) * 1_000_000 + passed.microseconds
+
+
+def instant_of(us: int) -> datetime:
+    """The instant so many microseconds after 1970 UTC, exactly."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

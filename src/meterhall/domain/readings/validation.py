@@ -134,7 +134,7 @@ def _all_slots_differ(place: NDArray[np.int64], rows: Rows, step_s: int) -> bool
 
 
 def _mark_repeated(rules: NDArray[np.uint8], rows: Rows) -> None:
-    """Of rows for one slot that agree the first stays; of rows that differ none does: nobody can tell which is right."""
+    """Of rows for one slot that agree the first stays; where they differ none does: nobody knows which is right."""
     passed = np.flatnonzero(rules == _PASSED)
     order = passed[np.lexsort((rows.starts[passed], rows.series_ids[passed]))]
     series_ids, starts = rows.series_ids[order], rows.starts[order]
