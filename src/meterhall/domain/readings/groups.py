@@ -57,15 +57,15 @@ def sum_curves(curves: Sequence[LoadCurve]) -> GroupCurve:
 
 def rescaled(values: NDArray[np.int64], scale: int, finer: int) -> NDArray[np.int64]:
     """Present values moved from `scale` to an equal or finer one without rounding; raises `SumOutOfRange`."""
-    factor = 10 ** (scale - finer)
+    factor: int = 10 ** (scale - finer)
     if len(values) and int(np.abs(values).max()) * factor >= 2**62:
         raise SumOutOfRange
-    return values * factor
+    moved: NDArray[np.int64] = values * factor
+    return moved
 
 
 def add_exactly(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
     """`left + right`; raises `SumOutOfRange` before int64 would wrap."""
     if len(left) and int(np.abs(left).max()) + int(np.abs(right).max()) >= 2**63:
         raise SumOutOfRange
-    total: NDArray[np.int64] = left + right
-    return total
+    return left + right
