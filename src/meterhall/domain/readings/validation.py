@@ -1,0 +1,150 @@
+"""Validation: the rules a row must keep to enter the lake, each with an id. Pure; what to do with a row is not here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterhall.domain.readings.curves import MISSING, LoadCurve, Quality
+from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
+
+FIRST_START: Final = 0
+"""1970-01-01, the first instant a reading may start."""
+LAST_START: Final = 7_258_118_400
+"""2200-01-01, from which on no reading may start."""
+
+
+class Rule(IntEnum):
+    """Why a row is quarantined; `id` is what documents, logs and quarantine lists show."""
+
+    NEGATIVE = 1
+    OVER_MAXIMUM = 2
+    GAP = 3
+    DUPLICATE = 4
+    CONTRADICTION = 5
+    MISALIGNED = 6
+    UNKNOWN_SERIES = 7
+    UNKNOWN_QUALITY = 8
+    OUT_OF_TIME = 9
+
+    @property
+    def id(self) -> str:
+        return f"V{self.value}"
+
+    @property
+    def sentence(self) -> str:
+        return SENTENCES[self]
+
+
+SENTENCES: Final = {
+    Rule.NEGATIVE: "The value is negative, and its series is not one of net flow.",
+    Rule.OVER_MAXIMUM: "The value is over the stated maximum of its series.",
+    Rule.GAP: "The row names a slot and has no value.",
+    Rule.DUPLICATE: "The same slot with the same value and quality came before in this batch.",
+    Rule.CONTRADICTION: "The same slot comes with different values or qualities in this batch.",
+    Rule.MISALIGNED: "The start does not lie on the edge of a slot of its series.",
+    Rule.UNKNOWN_SERIES: "The series is not registered.",
+    Rule.UNKNOWN_QUALITY: "The quality is not one of the known codes.",
+    Rule.OUT_OF_TIME: "The start lies outside the years 1970 to 2199.",
+}
+
+_PASSED: Final = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quarantine:
+    """The rows kept out: `rows` (int64, places in the batch, ascending) and `rules` (uint8, `Rule` values)."""
+
+    rows: NDArray[np.int64]
+    rules: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[tuple[int, Rule]]:
+        for row, rule in zip(self.rows.tolist(), self.rules.tolist(), strict=True):
+            yield row, Rule(rule)
+
+
+def validate(specs: Sequence[SeriesSpec], rows: Rows) -> tuple[Rows, Quarantine]:
+    """The rows that keep every rule, and the others with the first rule each breaks; together they are all rows."""
+    rules = broken_rules(specs, rows)
+    kept_out = np.flatnonzero(rules)
+    return rows.where(rules == _PASSED), Quarantine(kept_out, rules[kept_out])
+
+
+def broken_rules(specs: Sequence[SeriesSpec], rows: Rows) -> NDArray[np.uint8]:
+    """The first rule each row breaks (a `Rule` value), or 0; uint8 of shape (rows,)."""
+    rules = np.full(len(rows), _PASSED, np.uint8)
+    if not len(rows):
+        return rules
+    if not specs:
+        return np.full(len(rows), Rule.UNKNOWN_SERIES, np.uint8)
+    ordered = sorted(specs, key=lambda spec: spec.id)
+    ids = np.array([spec.id for spec in ordered], np.int64)
+    place = positions(ids, rows.series_ids)
+    _mark(rules, ids[place] != rows.series_ids, Rule.UNKNOWN_SERIES)
+    _mark(rules, (rows.starts < FIRST_START) | (rows.starts >= LAST_START), Rule.OUT_OF_TIME)
+    _mark(rules, rows.starts % _each([spec.resolution_s for spec in ordered], place) != 0, Rule.MISALIGNED)
+    _mark(rules, ~_KNOWN[rows.quality], Rule.UNKNOWN_QUALITY)
+    _mark(rules, rows.mantissas == MISSING, Rule.GAP)
+    _mark(rules, (rows.mantissas < 0) & ~_each([spec.signed for spec in ordered], place).astype(bool), Rule.NEGATIVE)
+    maximum = _each([spec.maximum for spec in ordered], place)
+    _mark(rules, (rows.mantissas > maximum) | (rows.mantissas < -maximum), Rule.OVER_MAXIMUM)
+    if not _all_slots_differ(place, rows, min(spec.resolution_s for spec in ordered)):
+        _mark_repeated(rules, rows)
+    return rules
+
+
+def gaps(curve: LoadCurve) -> list[tuple[int, int]]:
+    """The runs of slots of a curve without a value (rule V3 for what never arrived): [first, end) slot numbers."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], curve.present, [True])).astype(np.int8)))
+    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+
+
+_KNOWN: Final = np.isin(np.arange(256), [int(quality) for quality in Quality])
+
+
+def _each(values: Sequence[int], place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The value of each row's series; one for all rows where the series agree."""
+    distinct = set(values)
+    return np.array(distinct.pop(), np.int64) if len(distinct) == 1 else np.array(values, np.int64)[place]
+
+
+def _mark(rules: NDArray[np.uint8], broken: NDArray[np.bool_], rule: Rule) -> None:
+    if broken.any():
+        rules[broken & (rules == _PASSED)] = rule
+
+
+def _all_slots_differ(place: NDArray[np.int64], rows: Rows, step_s: int) -> bool:
+    """Whether surely no slot comes twice; a batch is dense in series and time, so most often no sort is needed."""
+    first, last = int(rows.starts.min()), int(rows.starts.max())
+    span = (last - first) // step_s + 1
+    size = (int(place.max()) + 1) * span
+    if size > 8 * len(rows) + 1_000_000:
+        return False
+    seen = np.zeros(size, np.bool_)
+    seen[place * span + (rows.starts - first) // step_s] = True
+    return int(np.count_nonzero(seen)) == len(rows)
+
+
+def _mark_repeated(rules: NDArray[np.uint8], rows: Rows) -> None:
+    """Of rows for one slot that agree the first stays; where they differ none does: nobody knows which is right."""
+    passed = np.flatnonzero(rules == _PASSED)
+    order = passed[np.lexsort((rows.starts[passed], rows.series_ids[passed]))]
+    series_ids, starts = rows.series_ids[order], rows.starts[order]
+    repeats = np.append(False, (series_ids[1:] == series_ids[:-1]) & (starts[1:] == starts[:-1]))
+    if not repeats.any():
+        return
+    slot = np.cumsum(~repeats) - 1
+    first = order[np.flatnonzero(~repeats)][slot]
+    differs = (rows.mantissas[order] != rows.mantissas[first]) | (rows.quality[order] != rows.quality[first])
+    contradicted = np.zeros(slot[-1] + 1, np.bool_)
+    contradicted[slot[differs]] = True
+    rules[order[repeats]] = Rule.DUPLICATE
+    rules[order[contradicted[slot]]] = Rule.CONTRADICTION

@@ -1,0 +1,272 @@
+"""The lake: append, ingest, read, sum, follow and erase readings by integer series ids. It knows no POD and no ORM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterhall.domain.errors import Conflict
+from meterhall.domain.readings.curves import DAY_S, MISSING, MisalignedCurve
+from meterhall.domain.readings.days import EPOCH_DAY, DayBlock, merged
+from meterhall.domain.readings.groups import GroupCurve, add_exactly, rescaled
+from meterhall.domain.readings.rows import DayMatrix, Rows, SeriesSpec, epoch_us, instant_of, matrices
+from meterhall.domain.readings.validation import Quarantine, validate
+from meterhall.lake.cursor import Cursor, CursorExpired, parse_cursor
+from meterhall.lake.engine import Engine, FilesGone, Span
+from meterhall.lake.layout import Versions, versions_of
+from meterhall.lake.periods import Period, whole_slots
+from meterhall.lake.snapshot import Snapshot
+from meterhall.lake.table import Table
+
+T = TypeVar("T")
+
+BLOCK_SLOTS = 16_384 * 96
+"""Slots a read holds in memory at a time; about 25 MB."""
+
+
+class StaleVersion(Conflict):
+    code = "stale_version"
+    title = "The lake already holds this version of the day, or a newer one."
+
+
+class SeriesBlock(NamedTuple):
+    """A gapless stretch of one series: `mantissas` int64 (`MISSING` where there is none), `quality` uint8, from `start`
+    (UTC) on. `available_at` is when the youngest of its days became known; None when it has none at all."""
+
+    spec: SeriesSpec
+    start: datetime
+    mantissas: NDArray[np.int64]
+    quality: NDArray[np.uint8]
+    available_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an ingest did: the commit, days written, days that brought nothing new, rows kept out.
+
+    `applied` is False when the transaction had been committed before; then nothing was written.
+    """
+
+    commit: int
+    applied: bool
+    written: int
+    unchanged: int
+    quarantine: Quarantine
+
+
+class Lake:
+    """Readings in one Delta table under `path`; safe to share among threads and among processes."""
+
+    def __init__(
+        self, path: str | Path, *, buckets: int = 8, threads: int | None = None, lock_timeout_s: float = 60
+    ) -> None:
+        """Opens the lake, or makes it. `buckets` counts only when made; `threads` is for the engine."""
+        self._table = Table(Path(path).absolute(), buckets=buckets, lock_timeout_s=lock_timeout_s)
+        self._engine = Engine(threads=threads)
+
+    def close(self) -> None:
+        """Lets the engine go; the table needs no closing."""
+        self._engine.close()
+
+    def last_transaction(self, app: str) -> int | None:
+        """The number of the last committed transaction of `app`, for reconciling at start-up; None before the first."""
+        return self._table.last_transaction(app)
+
+    def append(self, batch: Iterable[DayBlock], *, transaction: tuple[str, int]) -> int:
+        """Commits these days, exactly once; returns the table's version after it.
+
+        `transaction` is an application and its ever growing number: a number not above the last committed one has been
+        applied already and changes nothing. Raises `StaleVersion` when a version is not above the one held.
+        """
+        blocks = list(batch)
+        with self._table.writing():
+            snapshot = self._table.snapshot()
+            if self._done(transaction):
+                return snapshot.version
+            self._check_versions(snapshot, blocks)
+            return self._table.commit(versions_of(blocks), transaction)
+
+    def ingest(
+        self, specs: Sequence[SeriesSpec], rows: Rows, *, available_at: datetime, transaction: tuple[str, int]
+    ) -> Ingested:
+        """Validates rows and commits the days they make, merged with what those days already hold; exactly once.
+
+        A day that changes gets a new version as a whole. Rows that break a rule come back in the quarantine; every row
+        is either stored or there. Memory grows with the batch: bound it. Raises `ResolutionChanged`.
+        """
+        accepted, quarantine = validate(specs, rows)
+        known_us = epoch_us(available_at)
+        with self._table.writing():
+            snapshot = self._table.snapshot()
+            if self._done(transaction):
+                return Ingested(snapshot.version, False, 0, 0, quarantine)
+            parts = list(matrices(specs, accepted))
+            changed = [self._corrected(snapshot, days, known_us) for days in parts]
+            commit = self._table.commit(changed, transaction)
+        written = sum(len(part) for part in changed)
+        return Ingested(commit, True, written, sum(len(part) for part in parts) - written, quarantine)
+
+    def read(
+        self,
+        series: Sequence[SeriesSpec],
+        start: datetime,
+        end: datetime,
+        *,
+        as_known_at: datetime | None = None,
+    ) -> Iterator[SeriesBlock]:
+        """The values of each series from `start` to `end` (exclusive), series by series in the order given.
+
+        Blocks of one series follow each other; most often there is one. Missing days are there, as missing. With
+        `as_known_at` the newest version known at that instant. Raises `MisalignedCurve` when start or end cuts a slot.
+        """
+        periods = {spec.resolution_s: Period.of(start, end, spec.resolution_s) for spec in series}
+        known_us = None if as_known_at is None else epoch_us(as_known_at)
+        for resolution_s, group in groupby(series, key=lambda spec: spec.resolution_s):
+            period = periods[resolution_s]
+            for piece, specs in _pieces(period, list(group)) if period.slots else ():
+                yield from self._block(specs, piece, known_us)
+
+    def sum_group(self, series: Sequence[SeriesSpec], start: datetime, end: datetime, resolution_s: int) -> GroupCurve:
+        """The sum of distinct series from `start` to `end` in slots of `resolution_s`, with exact counts.
+
+        A slot is `MISSING` unless every series has all its values in it. Of different scales the finest is kept. Raises
+        `GranularityUnavailable`, `MisalignedCurve` (start or end cuts a slot, or no series) and `SumOutOfRange`.
+        """
+        period = Period.of(start, end, resolution_s)
+        members = {spec.id: spec for spec in series}.values()
+        if not members:
+            raise MisalignedCurve("A group has at least one series.", field="/group")
+        scale = min(spec.scale for spec in members)
+        sums, counts = np.zeros(period.slots, np.int64), np.zeros(period.slots, np.int64)
+        alike = sorted(members, key=lambda spec: (spec.resolution_s, spec.scale, spec.id))
+        for (stored_s, part_scale), part in groupby(alike, key=lambda spec: (spec.resolution_s, spec.scale)):
+            per_slot = whole_slots(resolution_s, stored_s)
+            part_sums, part_counts = self._slot_sums(list(part), period, per_slot)
+            sums = add_exactly(sums, rescaled(part_sums, part_scale, scale))
+            counts += part_counts
+        return GroupCurve(period.edges, scale, len(members), np.where(counts == len(members), sums, MISSING), counts)
+
+    def changes(
+        self, since: str | None, *, series_ids: Iterable[int] | None = None
+    ) -> tuple[list[tuple[int, date]], str]:
+        """The (series, UTC day) pairs that are new or corrected since the cursor, in order, and the next cursor.
+
+        None as cursor means from the beginning. Erased days are not reported. Raises `CursorExpired` and
+        `InvalidCursor`.
+        """
+        cursor = None if since is None else parse_cursor(since)
+        snapshot = self._table.snapshot()
+        seen = 0 if cursor is None else cursor.sequence
+        if cursor is not None and (cursor.table_id != snapshot.table_id or not 0 <= seen <= snapshot.version):
+            raise CursorExpired(field="/since")
+        ids = None if series_ids is None else np.unique(np.fromiter(series_ids, np.int64))
+        found = self._retried(lambda newest: self._engine.changes(newest, seen, ids), snapshot)
+        return found, Cursor(snapshot.table_id, max(seen, snapshot.sequence)).encode()
+
+    def compact(self) -> int:
+        """Rewrites partitions of many small files; returns how many. Versions, cursors and readers are unharmed."""
+        return self._table.compact()
+
+    def erase(self, series_ids: Iterable[int]) -> int:
+        """Erases every value and version of these series from the table and from disk; returns rows deleted."""
+        return self._table.erase(series_ids)
+
+    def _done(self, transaction: tuple[str, int]) -> bool:
+        last = self._table.last_transaction(transaction[0])
+        return last is not None and last >= transaction[1]
+
+    def _check_versions(self, snapshot: Snapshot, blocks: Sequence[DayBlock]) -> None:
+        if not blocks:
+            return
+        series_ids = np.array([block.series_id for block in blocks], np.int64)
+        days = np.array([(block.day - EPOCH_DAY).days for block in blocks], np.int32)
+        held = self._engine.held_versions(snapshot, series_ids, days)
+        seen = set()
+        for key, block in zip(zip(series_ids.tolist(), days.tolist(), strict=True), blocks, strict=True):
+            if block.version <= held.get(key, 0) or (key, block.version) in seen:
+                raise StaleVersion(f"Version {block.version} of {block.day} is not above the one held.")
+            seen.add((key, block.version))
+
+    def _corrected(self, snapshot: Snapshot, days: DayMatrix, known_us: int) -> Versions:
+        """The days that bring something new, as the next version of what is held."""
+        version = np.ones(len(days), np.int32)
+        available_us = np.full(len(days), known_us, np.int64)
+        held = self._engine.held(snapshot, days.series_ids, days.days, days.mantissas.shape[1])
+        if not len(held):
+            return Versions(days, version, available_us)
+        place = _places(days, held.days)
+        older = held.days.mantissas, held.days.quality
+        mantissas, quality = merged(older, (days.mantissas[place], days.quality[place]))
+        days.mantissas[place], days.quality[place] = mantissas, quality
+        version[place] = held.version + 1
+        available_us[place] = np.maximum(held.available_us, known_us)
+        news = np.ones(len(days), np.bool_)
+        news[place] = (mantissas != older[0]).any(axis=1) | (quality != older[1]).any(axis=1)
+        return Versions(days.take(news), version[news], available_us[news])
+
+    def _block(self, specs: Sequence[SeriesSpec], period: Period, known_us: int | None) -> Iterator[SeriesBlock]:
+        slots = DAY_S // period.slot_s
+        ids = np.unique(np.array([spec.id for spec in specs], np.int64))
+        span = Span(ids, period.first_day, period.last_day)
+        versions = self._retried(lambda newest: self._engine.newest(newest, span, slots, known_us))
+        first = np.searchsorted(versions.days.series_ids, ids, "left")
+        last = np.searchsorted(versions.days.series_ids, ids, "right")
+        for spec in specs:
+            place = int(np.searchsorted(ids, spec.id))
+            yield _stretch(spec, period, versions, slice(int(first[place]), int(last[place])))
+
+    def _slot_sums(
+        self, specs: Sequence[SeriesSpec], period: Period, per_slot: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if not period.slots:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        span = Span(np.array([spec.id for spec in specs], np.int64), period.first_day, period.last_day)
+        slots = specs[0].slots_per_day
+        sums, counts = self._retried(lambda newest: self._engine.slot_sums(newest, span, slots, per_slot))
+        return period.cut(sums), period.cut(counts)
+
+    def _retried(self, query: Callable[[Snapshot], T], snapshot: Snapshot | None = None) -> T:
+        """The query's answer; once more on the newest snapshot when an erasure took the files away meanwhile."""
+        try:
+            return query(snapshot or self._table.snapshot())
+        except FilesGone:
+            return query(self._table.snapshot())
+
+
+def _pieces(period: Period, specs: Sequence[SeriesSpec]) -> Iterator[tuple[Period, Sequence[SeriesSpec]]]:
+    """The read cut into parts of at most `BLOCK_SLOTS`: several whole series, or one series in several times."""
+    days = period.last_day - period.first_day + 1
+    room = max(BLOCK_SLOTS * period.slot_s // DAY_S, 1)
+    together = max(room // days, 1)
+    for first in range(0, len(specs), together):
+        for part in period.parts(room):
+            yield part, specs[first : first + together]
+
+
+def _stretch(spec: SeriesSpec, period: Period, versions: Versions, chosen: slice) -> SeriesBlock:
+    days = period.last_day - period.first_day + 1
+    slots = DAY_S // period.slot_s
+    mantissas = np.full((days, slots), MISSING, np.int64)
+    quality = np.zeros((days, slots), np.uint8)
+    place = versions.days.days[chosen] - period.first_day
+    mantissas[place] = versions.days.mantissas[chosen]
+    quality[place] = versions.days.quality[chosen]
+    known = versions.available_us[chosen]
+    available_at = instant_of(int(known.max())) if len(known) else None
+    return SeriesBlock(spec, period.start, period.cut(mantissas), period.cut(quality), available_at)
+
+
+def _places(days: DayMatrix, among: DayMatrix) -> NDArray[np.int64]:
+    """Where in `days` each row of `among`, all of them in it, stands; both are sorted by series and day."""
+    first = int(days.days.min())
+    span = int(days.days.max()) - first + 1
+    _, series = np.unique(days.series_ids, return_inverse=True)
+    wanted = np.searchsorted(np.unique(days.series_ids), among.series_ids)
+    return np.searchsorted(series * span + (days.days - first), wanted * span + (among.days - first))

@@ -1,0 +1,134 @@
+"""The Delta table on disk: opened, written under one lock, compacted, erased. What is in a row: `layout`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+from filelock import FileLock, Timeout
+
+from meterhall.domain.errors import Unavailable
+from meterhall.lake.layout import BUCKETS, CONFIGURATION, PARTITIONS, SCHEMA, WRITER, Versions, as_arrow, bucket_of
+from meterhall.lake.snapshot import Snapshot, snapshot_of
+
+_TARGET_BYTES: Final = 256 * 1024 * 1024
+_ERASED_AT_ONCE: Final = 1000
+
+
+class LakeBusy(Unavailable):
+    code = "lake_busy"
+    title = "Another writer holds the lake."
+
+
+class Table:
+    """The one Delta table of a lake; one writer at a time over all processes, any number of readers."""
+
+    def __init__(self, path: Path, *, buckets: int, lock_timeout_s: float) -> None:
+        self._root = path / "readings"
+        self._lock_path = path / "writer.lock"
+        self._lock_timeout_s = lock_timeout_s
+        self._guard = threading.RLock()
+        path.mkdir(parents=True, exist_ok=True)
+        with self.writing():
+            self._table = self._opened(buckets)
+        self._buckets = int(self._table.metadata().configuration[BUCKETS])
+        self._snapshot = snapshot_of(self._table, self._root, self._buckets)
+
+    def _opened(self, buckets: int) -> DeltaTable:
+        return DeltaTable.create(
+            self._root,
+            SCHEMA,
+            mode="ignore",
+            partition_by=PARTITIONS,
+            configuration=CONFIGURATION | {BUCKETS: str(buckets)},
+            raise_if_key_not_exists=False,
+        )
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Holds the one right to write; the operating system ends it with the process. Raises `LakeBusy`."""
+        try:
+            lock = FileLock(self._lock_path, timeout=self._lock_timeout_s).acquire()
+        except Timeout as error:
+            raise LakeBusy(retry_after_s=5) from error
+        with lock:
+            yield
+
+    def snapshot(self) -> Snapshot:
+        """The newest state."""
+        with self._guard:
+            self._table.update_incremental()
+            if self._table.version() != self._snapshot.version:
+                self._snapshot = snapshot_of(self._table, self._root, self._buckets)
+            return self._snapshot
+
+    def last_transaction(self, app: str) -> int | None:
+        """The number of the last committed transaction of an application; None before its first."""
+        with self._guard:
+            self._table.update_incremental()
+            return self._table.transaction_version(app)
+
+    def commit(self, batch: Sequence[Versions], transaction: tuple[str, int]) -> int:
+        """Adds these days and records the transaction, both or neither; returns the new version. Only while writing."""
+        app, number = transaction
+        with self._guard:
+            sequence = self._table.version() + 1
+            tables = [as_arrow(part, sequence=sequence, buckets=self._buckets) for part in batch if len(part)]
+            try:
+                write_deltalake(
+                    self._table,
+                    pa.concat_tables(tables) if tables else SCHEMA.empty_table(),
+                    mode="append",
+                    writer_properties=WRITER,
+                    commit_properties=CommitProperties(
+                        max_commit_retries=0, app_transactions=[Transaction(app_id=app, version=number)]
+                    ),
+                )
+            except CommitFailedError as error:
+                raise LakeBusy("Another program wrote to the table at the same time.", retry_after_s=5) from error
+            return self._table.version()
+
+    def compact(self) -> int:
+        """Rewrites crowded partitions, neighbours side by side; clears files a week old; returns how many partitions.
+
+        Every version of a day is kept. Readers go on undisturbed.
+        """
+        with self.writing(), self._guard:
+            crowded = self.snapshot().crowded(_TARGET_BYTES)
+            for month, bucket in crowded:
+                self._table.optimize.z_order(
+                    ["series_id"],
+                    partition_filters=[("month", "=", month), ("bucket", "=", str(bucket))],
+                    target_size=_TARGET_BYTES,
+                    writer_properties=WRITER,
+                )
+            self._table.vacuum(dry_run=False)
+            self._table.create_checkpoint()
+            self._table.cleanup_metadata()
+            return len(crowded)
+
+    def erase(self, series_ids: Iterable[int]) -> int:
+        """Deletes every version of every day of these series, and every file that held one; returns rows deleted."""
+        wanted = sorted({int(series_id) for series_id in series_ids})
+        deleted = 0
+        with self.writing(), self._guard:
+            self._table.update_incremental()
+            for first in range(0, len(wanted), _ERASED_AT_ONCE):
+                deleted += self._delete(wanted[first : first + _ERASED_AT_ONCE])
+            self._table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+        return deleted
+
+    def _delete(self, series_ids: Sequence[int]) -> int:
+        buckets = sorted({bucket_of(series_id, self._buckets) for series_id in series_ids})
+        predicate = f"bucket in ({_list(buckets)}) and series_id in ({_list(series_ids)})"
+        return int(self._table.delete(predicate, writer_properties=WRITER)["num_deleted_rows"])
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
