@@ -35,7 +35,8 @@ from meterhall.web.api import endpoint
 from meterhall.web.security import TokenAuth, caller
 
 REQUEST_REFUSALS = (
-    UnknownActivation, NoContract, OutsideActivation, FormatNotOffered, UnknownPseudonym, NothingAccepted, GroupTooSmall,
+    UnknownActivation, NoContract, OutsideActivation, FormatNotOffered, UnknownPseudonym, NothingAccepted,
+    GroupTooSmall,
 )  # fmt: skip
 
 

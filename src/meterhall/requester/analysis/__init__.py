@@ -1,0 +1,1 @@
+"""What was collected, to look at and to hand on."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AnalysisConfig(AppConfig):
+    name = "meterhall.requester.analysis"
+    label = "requester_analysis"

@@ -1,0 +1,1 @@
+"""Collecting deliveries: pulled or pushed, verified, stored, receipted."""

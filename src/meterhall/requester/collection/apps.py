@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CollectionConfig(AppConfig):
+    name = "meterhall.requester.collection"
+    label = "requester_collection"

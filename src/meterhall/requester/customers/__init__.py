@@ -1,0 +1,1 @@
+"""Our customers and their points of delivery, and which provider holds each."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CustomersConfig(AppConfig):
+    name = "meterhall.requester.customers"
+    label = "requester_customers"

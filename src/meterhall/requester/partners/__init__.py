@@ -1,0 +1,1 @@
+"""Whom we buy from: offers found, wishes kept, subscriptions signed."""

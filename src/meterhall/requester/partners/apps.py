@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PartnersConfig(AppConfig):
+    name = "meterhall.requester.partners"
+    label = "requester_partners"

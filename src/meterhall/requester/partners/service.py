@@ -1,0 +1,121 @@
+"""Commands towards the Market Place: search, wish, subscribe, sign, quit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from meterhall.domain.errors import NotFound
+from meterhall.domain.protocol.agreements import (
+    QUIT_TYP,
+    Quit,
+    ServiceContract,
+    SubscriptionRequest,
+    SubscriptionView,
+)
+from meterhall.domain.protocol.base import Page, Signed
+from meterhall.domain.protocol.canonical import digest
+from meterhall.domain.protocol.events import SubscriptionActive
+from meterhall.domain.protocol.keys import sign
+from meterhall.domain.protocol.offers import OfferView, Wish, WishView
+from meterhall.requester.partners.models import Subscription, WishKept
+from meterhall.web.membership.service import BadAttestation, Signer, accept_attestation, contract_signature
+from meterhall.web.messaging.clients import marketplace_client
+from meterhall.web.messaging.peers import my_access_number
+from meterhall.web.platform import platform
+
+
+class UnknownSubscription(NotFound):
+    code = "unknown_subscription"
+    title = "There is no such subscription of ours."
+
+
+def search(**filters: Any) -> Page[OfferView]:
+    """Offers that fit (step 2): `text`, `country`, `granularity`, `format`, `kind`, `service_type`, `provider`."""
+    return marketplace_client().call("GET", "/v1/offers", None, Page[OfferView], params=filters)
+
+
+def wish(body: Wish) -> WishView:
+    """Register what we need (step 3); told when a new offer fits."""
+    return _keep_wish(marketplace_client().call("POST", "/v1/wishes", body, WishView, key=body.fingerprint()[-64:]))
+
+
+def refresh_wish(wish_id: str) -> WishView:
+    """The wish with what fits it now."""
+    return _keep_wish(marketplace_client().call("GET", f"/v1/wishes/{wish_id}", None, WishView))
+
+
+def _keep_wish(view: WishView) -> WishView:
+    WishKept.objects.update_or_create(
+        wish_id=view.wish_id, defaults={"document": view.document(), "updated_at": platform().now()}
+    )
+    return view
+
+
+def subscribe(request: SubscriptionRequest) -> SubscriptionView:
+    """Ask for a contract under an offer version (step 5); it is then to be signed."""
+    return _keep(
+        marketplace_client().call(
+            "POST", "/v1/subscriptions", request, SubscriptionView, key=request.fingerprint()[-64:]
+        )
+    )
+
+
+def sign_subscription(subscription_id: str, signer: Signer) -> SubscriptionView:
+    """Sign the contract with the contract key, after checking that it is the one whose digest is signed."""
+    contract = contract_of(subscription_id)
+    jws = contract_signature(subscription_id, contract.fingerprint(), signer)
+    path = f"/v1/subscriptions/{subscription_id}/signatures"
+    return _keep(
+        marketplace_client().call("POST", path, Signed(jws=jws), SubscriptionView, key=digest(jws.encode())[-64:])
+    )
+
+
+def quit_subscription(subscription_id: str, reason: str) -> SubscriptionView:
+    """End a subscription; the provider is told and nothing moves any more."""
+    body = Quit(subscription_id=subscription_id, party=my_access_number(), reason=reason, quit_at=platform().now())
+    jws = sign(body.document(), platform().transport_key, typ=QUIT_TYP)
+    path = f"/v1/subscriptions/{subscription_id}/quit"
+    return _keep(
+        marketplace_client().call("POST", path, Signed(jws=jws), SubscriptionView, key=f"quit-{subscription_id}")
+    )
+
+
+def _keep(view: SubscriptionView) -> SubscriptionView:
+    contract = view.contract
+    Subscription.objects.update_or_create(
+        subscription_id=view.subscription_id,
+        defaults={
+            "provider": contract.provider.access_number,
+            "provider_name": contract.provider.organisation,
+            "offer_id": contract.offer_id,
+            "state": view.state,
+            "document": view.document(),
+            "digest": view.digest,
+            "updated_at": platform().now(),
+        },
+    )
+    return view
+
+
+def accept_active(data: SubscriptionActive) -> None:
+    """The contract is in force: remember the provider the Market Place vouches for."""
+    claims = accept_attestation(data.attestation)
+    if claims.player.access_number != data.subscription.contract.provider.access_number:
+        raise BadAttestation(field="/attestation")
+    with transaction.atomic():
+        _keep(data.subscription)
+
+
+def subscription(subscription_id: str) -> Subscription:
+    """Ours. Raises `UnknownSubscription`."""
+    found = Subscription.objects.filter(subscription_id=subscription_id).first()
+    if found is None:
+        raise UnknownSubscription
+    return found
+
+
+def contract_of(subscription_id: str) -> ServiceContract:
+    """The contract of a subscription of ours."""
+    return SubscriptionView.model_validate(subscription(subscription_id).document).contract
