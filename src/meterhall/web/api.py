@@ -154,7 +154,7 @@ def endpoint(
         ]
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
-        chosen: Any = _once(run, status) if command else run
+        chosen: Any = _once(run, status) if command else _with_status(run, status)
         api.api_operation(
             [method],
             path,
@@ -171,6 +171,19 @@ def endpoint(
         return run
 
     return declare
+
+
+def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Answer with the declared status; a function that builds its own response keeps it."""
+    if status == 200:
+        return run
+
+    @functools.wraps(run)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        answer = run(request, *args, **kwargs)
+        return answer if isinstance(answer, HttpResponse) else (status, answer)
+
+    return answered
 
 
 def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
