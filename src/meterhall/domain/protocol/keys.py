@@ -22,7 +22,7 @@ ALGORITHMS = ["Ed25519", "EdDSA"]
 
 
 class Registry(JWSRegistry):
-    """What a JWS of the exchange may be: our own header members, a certificate chain in it, a long manifest under it."""
+    """What a JWS of the exchange may be: own header members, a certificate chain in it, a long manifest under it."""
 
     max_header_length = 65_536
     max_payload_length = 64 * 1024 * 1024
