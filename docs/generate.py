@@ -1,4 +1,4 @@
-"""Write the reference pages that come out of the code (`python docs/generate.py`); a test holds that they are current."""
+"""Write the reference pages that come out of the code (`python docs/generate.py`); a test holds them current."""
 
 from __future__ import annotations
 
