@@ -29,6 +29,7 @@ from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotF
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.messaging.models import IdempotencyRecord
+from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
@@ -93,7 +94,10 @@ def problem(fault: MeterhallError) -> HttpResponse:
     if fault.retry_after_s is not None:
         response["Retry-After"] = str(fault.retry_after_s)
     if fault.status == 401:
-        response["WWW-Authenticate"] = f'DPoP error="invalid_token", error_description="{fault.title}"'
+        response["WWW-Authenticate"] = "DPoP"
+    if isinstance(fault, Challenged):
+        for name, value in fault.headers().items():
+            response[name] = value
     return response
 
 
@@ -154,7 +158,7 @@ def endpoint(
         ]
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
-        chosen: Any = _once(run, status) if command else run
+        chosen: Any = _once(run, status) if command else _with_status(run, status)
         api.api_operation(
             [method],
             path,
@@ -171,6 +175,19 @@ def endpoint(
         return run
 
     return declare
+
+
+def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Answer with the declared status; a function that builds its own response keeps it."""
+    if status == 200:
+        return run
+
+    @functools.wraps(run)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        answer = run(request, *args, **kwargs)
+        return answer if isinstance(answer, HttpResponse) else (status, answer)
+
+    return answered
 
 
 def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
