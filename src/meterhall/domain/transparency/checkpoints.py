@@ -65,3 +65,8 @@ def hash_from(text: str) -> bytes:
     if len(found) != HASH_BYTES or to_base64(found) != text:
         raise BadCheckpoint("A hash is 32 bytes in base64.")
     return found
+
+
+def witness_name(origin: str, access_number: str) -> str:
+    """The key name of a player that cosigns the checkpoints of a log."""
+    return f"{origin}/witness/{access_number}"

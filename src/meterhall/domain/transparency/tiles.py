@@ -10,7 +10,7 @@ from meterhall.domain.transparency.errors import BadTilePath
 from meterhall.domain.transparency.merkle import TILE_WIDTH
 
 _PATH = re.compile(
-    r"(?P<level>entries|0|[1-9]\d?)/(?P<index>(?:x\d{3}/){0,5}\d{3})(?:\.p/(?P<width>[1-9]\d{0,2}))?", re.ASCII
+    r"(?P<level>entries|0|[1-9]\d?)/(?P<index>(?:x\d{3}/){0,4}\d{3})(?:\.p/(?P<width>[1-9]\d{0,2}))?", re.ASCII
 )
 MAX_LEVEL = 63
 
