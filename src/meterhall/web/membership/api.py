@@ -16,7 +16,13 @@ from meterhall.domain.protocol.players import (
     PlayerView,
 )
 from meterhall.web.api import endpoint
+<<<<<<< HEAD
 from meterhall.web.membership.service import NoMarketplace, enrol, my_endpoints, public_jwk, refresh_membership
+=======
+from meterhall.web.membership.hooks import log_key
+from meterhall.web.membership.service import my_endpoints, public_jwk
+from meterhall.web.membership.witness import witness_key
+>>>>>>> ledger
 from meterhall.web.messaging.models import Identity
 from meterhall.web.messaging.peers import NotEnrolled
 from meterhall.web.platform import platform
@@ -47,6 +53,8 @@ def add_discovery(api: NinjaAPI) -> None:
             access_number=Identity.objects.values_list("access_number", flat=True).first(),
             keys=(public_jwk(platform().transport_key),),
             endpoints=my_endpoints(),
+            log_key=log_key() if config.role == "marketplace" else None,
+            witness_key=witness_key(),
         )
 
 
