@@ -53,9 +53,7 @@ def add_repository(api: NinjaAPI) -> None:
 
     @endpoint(api, "PUT", "/repository/{delivery_id}/{version}/parts/{number}", response=Put, status=201,
               idempotent=False, step="9 push", refuses=(*PUSH_REFUSALS, PartDiffers))  # fmt: skip
-    def put_repository_part(
-        request: HttpRequest, delivery_id: DeliveryId, version: int, number: int
-    ) -> Put:
+    def put_repository_part(request: HttpRequest, delivery_id: DeliveryId, version: int, number: int) -> Put:
         """Put a part of a delivery, signed (RFC 9421) by its provider."""
         put_part(received(request, MOST_PART_BYTES), delivery_id, number)
         return Put(delivery_id=delivery_id, version=version, part=number)

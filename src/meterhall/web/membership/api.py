@@ -16,13 +16,9 @@ from meterhall.domain.protocol.players import (
     PlayerView,
 )
 from meterhall.web.api import endpoint
-<<<<<<< HEAD
-from meterhall.web.membership.service import NoMarketplace, enrol, my_endpoints, public_jwk, refresh_membership
-=======
 from meterhall.web.membership.hooks import log_key
-from meterhall.web.membership.service import my_endpoints, public_jwk
+from meterhall.web.membership.service import NoMarketplace, enrol, my_endpoints, public_jwk, refresh_membership
 from meterhall.web.membership.witness import witness_key
->>>>>>> ledger
 from meterhall.web.messaging.models import Identity
 from meterhall.web.messaging.peers import NotEnrolled
 from meterhall.web.platform import platform
@@ -63,7 +59,7 @@ def add_membership(api: NinjaAPI) -> None:
     staff = StaffAuth()
 
     @endpoint(api, "POST", "/enrolment", response=PlayerView, status=202, auth=staff, step="1 enrol",
-              refuses=(NoMarketplace, *REMOTE), idempotent=False)  # fmt: skip
+              refuses=(NoMarketplace, *REMOTE), calls_out=True)  # fmt: skip
     def post_enrolment(request: HttpRequest, body: EnrolmentIn) -> PlayerView:
         """Apply at the Market Place; applying again gives the same access number."""
         return enrol(body.legal_id, body.roles, body.activity)
