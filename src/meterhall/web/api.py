@@ -29,6 +29,7 @@ from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotF
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.messaging.models import IdempotencyRecord
+from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
@@ -93,7 +94,10 @@ def problem(fault: MeterhallError) -> HttpResponse:
     if fault.retry_after_s is not None:
         response["Retry-After"] = str(fault.retry_after_s)
     if fault.status == 401:
-        response["WWW-Authenticate"] = f'DPoP error="invalid_token", error_description="{fault.title}"'
+        response["WWW-Authenticate"] = "DPoP"
+    if isinstance(fault, Challenged):
+        for name, value in fault.headers().items():
+            response[name] = value
     return response
 
 

@@ -7,7 +7,9 @@ from ninja import NinjaAPI
 
 from meterhall.domain.protocol.players import Discovery
 from meterhall.web.api import endpoint
+from meterhall.web.membership.hooks import log_key
 from meterhall.web.membership.service import my_endpoints, public_jwk
+from meterhall.web.membership.witness import witness_key
 from meterhall.web.messaging.models import Identity
 from meterhall.web.platform import platform
 
@@ -26,4 +28,6 @@ def add_discovery(api: NinjaAPI) -> None:
             access_number=Identity.objects.values_list("access_number", flat=True).first(),
             keys=(public_jwk(platform().transport_key),),
             endpoints=my_endpoints(),
+            log_key=log_key() if config.role == "marketplace" else None,
+            witness_key=witness_key(),
         )
