@@ -1,1 +1,1 @@
-"""Integration certification: a conformance run against a provider's endpoints, with sandbox PODs, in its own process."""
+"""Integration certification: a conformance run against a provider's endpoints, apart, with sandbox PODs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from meterhall.web.work.models import PendingWork
 
@@ -23,6 +24,11 @@ class Certification(PendingWork):
     checks = models.JSONField(default=list)
 
     class Meta(PendingWork.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["provider"], condition=Q(status__in=("pending", "running")), name="one_run_a_provider"
+            )
+        ]
         indexes: ClassVar = [*PendingWork.Meta.indexes, models.Index(fields=["provider", "status", "valid_until"])]
 
     def __str__(self) -> str:

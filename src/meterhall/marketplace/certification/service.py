@@ -9,7 +9,7 @@ import sys
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
@@ -72,17 +72,18 @@ def request_certification(profile: Profile, provider: str) -> CertificationView:
     if "provider" not in player.roles:
         raise NotAProvider
     _check_profile(profile, player.country)
-    with transaction.atomic():
-        if Certification.objects.select_for_update().filter(provider=provider, status__in=("pending", "running")):
-            raise CertificationRunning
-        now = platform().now()
-        row = Certification.objects.create(
-            certification_id=new_id("crt"),
-            provider=provider,
-            sealed_profile=platform().seal(profile.canonical()),
-            requested_at=now,
-            due_at=now,
-        )
+    now = platform().now()
+    try:
+        with transaction.atomic():
+            row = Certification.objects.create(
+                certification_id=new_id("crt"),
+                provider=provider,
+                sealed_profile=platform().seal(profile.canonical()),
+                requested_at=now,
+                due_at=now,
+            )
+    except IntegrityError:
+        raise CertificationRunning from None
     return view(row)
 
 
