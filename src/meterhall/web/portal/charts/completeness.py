@@ -19,6 +19,8 @@ from meterhall.web.portal.values import Text
 
 LEFT, RIGHT, TOP, ROW, BOX = 190, 868, 10, 22, 14
 FULL, PART, MISSING, NOT_DUE = "c-full", "c-part", "c-missing", "c-none"
+HEIGHTS = {FULL: BOX, PART: BOX // 2, MISSING: 3, NOT_DUE: BOX}
+"""The states differ in height too, not in colour alone."""
 LABEL = 24
 
 
@@ -43,7 +45,8 @@ def completeness_strip(
         pieces.append(parts.text(LEFT - 10, y + 12, short, "c-text c-end"))
         for css, begin, end in _runs(shares):
             x, across = number(LEFT + begin * width), number((end - begin) * width)
-            d[css].append(f"M{x} {y}h{across}v{BOX}h-{across}z")
+            high = HEIGHTS[css]
+            d[css].append(f"M{x} {y + BOX - high}h{across}v{high}h-{across}z")
     pieces += [parts.path("".join(d[css]), css) for css in (NOT_DUE, FULL, PART, MISSING) if css in d]
     if days:
         pieces += _axis(first_day, days, zone, width, bottom)

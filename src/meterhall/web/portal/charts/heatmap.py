@@ -22,6 +22,8 @@ from meterhall.web.portal.values import Text
 LEFT, RIGHT, TOP, ROW = 64, 868, 12, 9
 BOTTOM = TOP + 24 * ROW
 LEVELS = 7
+DARKEST = 0.98
+"""The share of hours below the darkest shade: one odd peak shall not bleach the rest."""
 NO_VALUE, NO_HOUR = -1, -2
 QUARTER_S, HOUR_S = 900, 3600
 
@@ -39,8 +41,9 @@ def heatmap(line: Line, zone: ZoneInfo, title: Text, *, id: str = "heatmap", csv
     power = hourly_power(line, zone)
     days = len(power)
     known = power[~np.isnan(power) & (power != NO_HOUR)]
-    top = float(known.max()) if known.size else 1.0
-    levels = _levels(power, top)
+    top = float(known.max()) if known.size else 0.0
+    darkest = float(np.quantile(known, DARKEST)) if known.size else 0.0
+    levels = _levels(power, darkest)
     width = (RIGHT - LEFT) / days
     edges = np.array([midnight(zone, first + timedelta(days=day)).timestamp() for day in range(days + 1)])
 
@@ -55,8 +58,8 @@ def heatmap(line: Line, zone: ZoneInfo, title: Text, *, id: str = "heatmap", csv
     summary = _summary(power, top)
     legend = (
         LegendEntry(_("0 W"), "c-h0", "box"),
-        LegendEntry(f"{parts.figure(top, 0)} W", "c-h6", "box"),
-        LegendEntry(_("no value"), "c-none", "box"),
+        LegendEntry(_("%(power)s W and more") % {"power": parts.figure(darkest, 0)}, "c-h6", "box"),
+        LegendEntry(_("no value"), "c-void", "box"),
     )
     svg = parts.svg_of(pieces, BOTTOM + 40, f"{title}. {summary}")
     return Chart(id, title, summary, svg, _table(power, title), csv_url, legend)
@@ -103,7 +106,7 @@ def _cells(levels: NDArray[np.int64], width: float) -> list[str]:
         for a, b in pairwise(cuts.tolist()):
             x, y = number(LEFT + day * width), TOP + int(a) * ROW
             d[int(column[a])].append(f"M{x} {y}h{across}v{(int(b) - int(a)) * ROW}h-{across}z")
-    looks = {NO_VALUE: "c-none", **{level: f"c-h{level}" for level in range(LEVELS)}}
+    looks = {NO_VALUE: "c-void", **{level: f"c-h{level}" for level in range(LEVELS)}}
     return [parts.path("".join(d[level]), css) for level, css in looks.items() if level in d]
 
 
@@ -117,7 +120,9 @@ def _summary(power: NDArray[np.float64], top: float) -> str:
         "from": f"{peak:02}:00", "to": f"{(peak + 1) % 24:02}:00", "power": parts.figure(top, 0)
     }  # fmt: skip
     if missing:
-        words += " " + _("%(missing)s of %(all)s hours have no value.") % {"missing": missing, "all": int(hours.sum())}
+        words += " " + _("%(missing)s of %(all)s hours have no value.") % {
+            "missing": parts.figure(missing, 0), "all": parts.figure(int(hours.sum()), 0)
+        }  # fmt: skip
     return words
 
 

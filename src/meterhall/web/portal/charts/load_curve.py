@@ -217,7 +217,9 @@ def _sentence(line: Line, zone: ZoneInfo, named: bool) -> str:
         highest = parts.figure(float(line.shown(True)[top]), 0)
         words.append(_("highest %(power)s W on %(at)s") % {"power": highest, "at": at})
     if estimated := int(line.estimated.sum()):
-        words.append(ngettext("%(count)s estimated", "%(count)s estimated", estimated) % {"count": estimated})
+        words.append(
+            ngettext("%(count)s estimated", "%(count)s estimated", estimated) % {"count": parts.figure(estimated, 0)}
+        )
     return "; ".join(words) + "."
 
 
