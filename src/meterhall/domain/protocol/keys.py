@@ -117,6 +117,14 @@ def header_of(token: str) -> dict[str, Any]:
         raise BadSignature("This is not a compact JWS.") from fault
 
 
+def payload_of(token: str) -> Any:
+    """The payload, not yet to be believed: for a document that brings the keys it is signed with."""
+    try:
+        return json.loads(jws.extract_compact(token.encode()).payload)
+    except (JoseError, ValueError) as fault:
+        raise BadSignature("This is not a compact JWS with a JSON payload.", field="/jws") from fault
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """A document whose signature was checked, with the protected header that was signed with it."""
