@@ -162,7 +162,9 @@ def endpoint(
         ]
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
-        chosen: Any = (_after if calls_out else _once)(run, status) if command else run
+        chosen: Any = (_after if calls_out else _once)(run, status) if command else _with_status(run, status)
+        if chosen is not run:  # a wrapper lives in this module; the names in the signature are those of the call's own
+            chosen.__signature__ = inspect.signature(run, eval_str=True)
         api.api_operation(
             [method],
             path,
@@ -179,6 +181,19 @@ def endpoint(
         return run
 
     return declare
+
+
+def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Answer with the declared status; a function that builds its own response keeps it."""
+    if status == 200:
+        return run
+
+    @functools.wraps(run)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        answer = run(request, *args, **kwargs)
+        return answer if isinstance(answer, HttpResponse) else (status, answer)
+
+    return answered
 
 
 def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:

@@ -53,19 +53,17 @@ def add_repository(api: NinjaAPI) -> None:
 
     @endpoint(api, "PUT", "/repository/{delivery_id}/{version}/parts/{number}", response=Put, status=201,
               idempotent=False, step="9 push", refuses=(*PUSH_REFUSALS, PartDiffers))  # fmt: skip
-    def put_repository_part(
-        request: HttpRequest, delivery_id: DeliveryId, version: int, number: int
-    ) -> tuple[int, Put]:
+    def put_repository_part(request: HttpRequest, delivery_id: DeliveryId, version: int, number: int) -> Put:
         """Put a part of a delivery, signed (RFC 9421) by its provider."""
         put_part(received(request, MOST_PART_BYTES), delivery_id, number)
-        return 201, Put(delivery_id=delivery_id, version=version, part=number)
+        return Put(delivery_id=delivery_id, version=version, part=number)
 
     @endpoint(api, "PUT", "/repository/{delivery_id}/{version}/manifest", response=Put, status=201,
               idempotent=False, step="9 push", refuses=(*PUSH_REFUSALS, BadManifest, PushMismatch))  # fmt: skip
-    def put_repository_manifest(request: HttpRequest, delivery_id: DeliveryId, version: int) -> tuple[int, Put]:
+    def put_repository_manifest(request: HttpRequest, delivery_id: DeliveryId, version: int) -> Put:
         """Put the manifest, after its parts; verification, storing and the receipt follow."""
         put_manifest(received(request, MOST_MANIFEST_BYTES), delivery_id, version)
-        return 201, Put(delivery_id=delivery_id, version=version)
+        return Put(delivery_id=delivery_id, version=version)
 
 
 def add_collection(api: NinjaAPI) -> None:

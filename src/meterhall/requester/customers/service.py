@@ -80,7 +80,7 @@ def take_points(lines: tuple[CustomerPointIn, ...]) -> list[CustomerPoint]:
 
 
 def localise(points: list[CustomerPoint]) -> Localised:
-    """Ask the Market Place who holds each point (step 4); every line gets its answer or why there is none."""
+    """Ask the Market Place who holds each point (step 4); every line gets its answer, or why there is none."""
     resolved = 0
     for at in range(0, len(points), AT_A_TIME):
         resolved += _localise(points[at : at + AT_A_TIME])

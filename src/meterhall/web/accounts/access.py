@@ -8,10 +8,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import reverse
 
-from meterhall.domain.errors import MeterhallError, NotAuthenticated, NotPermitted
+from meterhall.domain.errors import NotAuthenticated, NotPermitted
 from meterhall.domain.protocol.agreements import SIGNER_FRESH_S
 from meterhall.web.accounts.conf import SIGN_IN_PATH
 from meterhall.web.accounts.models import Person
@@ -41,7 +40,7 @@ def person_of(request: HttpRequest) -> Person:
 
 def role_required(*roles: str) -> Callable[[View], View]:
     """A view for people who are signed in with a second factor and have one of `roles`; without roles, for everybody
-    signed in. Others go to sign in, or see a 403 page."""
+    signed in. Others go to sign in, or get a 403 page (`RoleMissing`)."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -50,7 +49,7 @@ def role_required(*roles: str) -> Callable[[View], View]:
             if person is None:
                 return go_and_come_back(request, SIGN_IN_PATH)
             if roles and not person.has_role(*roles):
-                return refusal_page(request, RoleMissing())
+                raise RoleMissing
             return view(request, *args, **kwargs)
 
         return guarded
@@ -109,11 +108,3 @@ def go_and_come_back(request: HttpRequest, to: str) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
-
-
-def refusal_page(request: HttpRequest, fault: MeterhallError) -> HttpResponse:
-    """The page that says why not, with the refusal's own status."""
-    response = render(request, "accounts/refused.html", {"fault": fault}, status=fault.status)
-    if fault.retry_after_s is not None:
-        response["Retry-After"] = str(fault.retry_after_s)
-    return response

@@ -8,19 +8,10 @@ ATTEMPTS = "60/m/ip,5/300s/key"
 
 
 def account_settings() -> dict[str, object]:
-    """Settings merged into every platform's."""
+    """Settings merged into every platform's, after the pages' own."""
     return {
         "INSTALLED_APPS": ["meterhall.web.accounts", "allauth", "allauth.account", "allauth.mfa"],
-        "MIDDLEWARE": [
-            "django.middleware.security.SecurityMiddleware",
-            "django.contrib.sessions.middleware.SessionMiddleware",
-            "django.middleware.locale.LocaleMiddleware",
-            "django.middleware.csrf.CsrfViewMiddleware",
-            "django.contrib.auth.middleware.AuthenticationMiddleware",
-            "django.contrib.messages.middleware.MessageMiddleware",
-            "django.middleware.clickjacking.XFrameOptionsMiddleware",
-            "allauth.account.middleware.AccountMiddleware",
-        ],
+        "MIDDLEWARE": ["allauth.account.middleware.AccountMiddleware"],
         "AUTH_USER_MODEL": "web_accounts.Person",
         "AUTHENTICATION_BACKENDS": ["django.contrib.auth.backends.ModelBackend"],
         "AUTH_PASSWORD_VALIDATORS": [
@@ -37,9 +28,7 @@ def account_settings() -> dict[str, object]:
         "SESSION_COOKIE_AGE": 8 * 3600,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "CSRF_COOKIE_HTTPONLY": True,
-        "LANGUAGE_COOKIE_SECURE": True,
-        "LANGUAGE_COOKIE_HTTPONLY": True,
-        "LANGUAGE_COOKIE_SAMESITE": "Lax",
+        "MESSAGE_STORAGE": "django.contrib.messages.storage.session.SessionStorage",
         # Counters of wrong attempts are shared by all processes; evicting them would forget them.
         "CACHES": {
             "default": {

@@ -6,6 +6,7 @@ or before it passes again. Wrong attempts are counted per person and per address
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from allauth.core import ratelimit
@@ -149,9 +150,9 @@ def _use_recovery_code(person: Person, code: str) -> bool:
     return chosen is not None and bool(RecoveryCodes(chosen).validate_code(code))
 
 
-def begin_passkey(person: Person) -> dict[str, Any]:
-    """What the browser is asked when a passkey is made (WebAuthn creation options)."""
-    return {"creation_options": webauthn.begin_registration(person, True)}
+def begin_passkey(person: Person) -> str:
+    """What the browser is asked when a passkey is made: WebAuthn creation options as JSON."""
+    return json.dumps(webauthn.begin_registration(person, True))
 
 
 def enrol_passkey(person: Person, name: str, credential: Any) -> None:
@@ -164,9 +165,9 @@ def enrol_passkey(person: Person, name: str, credential: Any) -> None:
     webauthn.WebAuthn.add(person, name, credential)
 
 
-def ask_passkey(person: Person | None) -> dict[str, Any]:
-    """What the browser is asked when a passkey is shown; without a person, by any that this site made."""
-    return {"request_options": webauthn.begin_authentication(person)}
+def ask_passkey(person: Person | None) -> str:
+    """What the browser is asked when a passkey is shown, as JSON; without a person, any that this site made."""
+    return json.dumps(webauthn.begin_authentication(person))
 
 
 def check_passkey(request: HttpRequest, person: Person | None, credential: Any) -> Person:

@@ -1,30 +1,25 @@
-"""The pages by which people get in and out: link or password, second factor, enrolment, language."""
+"""The pages by which people get in and out: link or password, second factor, enrolment."""
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib.auth import authenticate, logout
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import check_for_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django.views.i18n import set_language as django_set_language
 
 from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.web.accounts import factors, service, session
-from meterhall.web.accounts.access import fresh_required, go_and_come_back, person_of, refusal_page, role_required
+from meterhall.web.accounts.access import fresh_required, person_of, role_required
+from meterhall.web.accounts.forms import CodeForm, SignInForm, credential_in, mark, valid
 from meterhall.web.accounts.models import Person
-from meterhall.web.accounts.qr import qr_svg
-from meterhall.web.platform import platform
+from meterhall.web.accounts.session import NEXT
 
-NEXT = "accounts_next"
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -33,10 +28,17 @@ class WrongPassword(InvalidInput):
     title = "This address and password do not belong together."
 
 
-def page(request: HttpRequest, template: str, fault: MeterhallError | None = None, **context: Any) -> HttpResponse:
-    """A page of this app, with the refusal that sent the person back to it, if any."""
-    shown = {**context, "fault": fault, "platform_name": platform().config.name, "next": _next(request)}
-    return render(request, f"accounts/{template}.html", shown, status=fault.status if fault else 200)
+def page(
+    request: HttpRequest, name: str, form: forms.Form | None = None, fault: MeterhallError | None = None, **shown: Any
+) -> HttpResponse:
+    """A page of this app; with the refusal that sent the person back to it, and its status."""
+    if form is not None and fault is not None:
+        mark(form, fault)
+    context = {**shown, "form": form, "next": _next(request)}
+    response = render(request, f"accounts/{name}.html", context, status=fault.status if fault else 200)
+    if fault is not None and fault.retry_after_s is not None:
+        response["Retry-After"] = str(fault.retry_after_s)
+    return response
 
 
 def _next(request: HttpRequest) -> str:
@@ -50,13 +52,8 @@ def land(request: HttpRequest, person: Person) -> HttpResponse:
     response = HttpResponseRedirect(_next(request) or request.session.pop(NEXT, "") or settings.LOGIN_REDIRECT_URL)
     if person.language:
         response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME,
-            person.language,
-            secure=True,
-            httponly=True,
-            samesite="Lax",
-            path=settings.LANGUAGE_COOKIE_PATH,
-        )
+            settings.LANGUAGE_COOKIE_NAME, person.language, secure=True, httponly=True, samesite="Lax"
+        )  # fmt: skip
     return response
 
 
@@ -68,54 +65,49 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
         request.session[NEXT] = wanted
     person = session.signed_in(request)
     if request.method != "POST":
-        return land(request, person) if person else page(request, "sign_in")
-    email = request.POST.get("email", "").strip().lower()
+        return land(request, person) if person else page(request, "sign_in", SignInForm())
+    form = SignInForm(request.POST)
     try:
-        factors.count_attempt(request, f"password:{email}")
-        known = authenticate(request, username=email, password=request.POST.get("password", ""))
-        if not isinstance(known, Person):
-            raise WrongPassword(field="/password")
+        known = _by_password(request, form)
     except MeterhallError as fault:
-        return page(request, "sign_in", fault, email=email)
-    factors.forget_attempts(request, f"password:{email}")
+        return page(request, "sign_in", form, fault)
     session.begin(request, known, "password")
     return redirect("accounts:second_factor")
+
+
+def _by_password(request: HttpRequest, form: SignInForm) -> Person:
+    given = valid(form)
+    key = f"password:{given['email'].lower()}"
+    factors.count_attempt(request, key)
+    known = authenticate(request, username=given["email"], password=given["password"])
+    if not isinstance(known, Person):
+        raise WrongPassword(field="/password")
+    factors.forget_attempts(request, key)
+    return known
 
 
 @never_cache
 @get_or_post
 def passkey_sign_in(request: HttpRequest) -> HttpResponseBase:
-    """A passkey alone signs in: it is held by the device and opened by the person."""
+    """A passkey alone signs in: the device holds it and its person opens it, which makes two factors."""
     if request.method != "POST":
-        return JsonResponse(factors.ask_passkey(None))
+        return HttpResponse(factors.ask_passkey(None), content_type="application/json")
     try:
-        person = factors.check_passkey(request, None, credential_of(request))
+        person = factors.check_passkey(request, None, credential_in(request.POST.get("credential", "")))
     except MeterhallError as fault:
-        return page(request, "sign_in", fault)
+        return page(request, "sign_in", SignInForm({}), fault)
     session.begin(request, person, "passkey")
     session.complete(request, person, "webauthn")
     return land(request, person)
-
-
-def credential_of(request: HttpRequest) -> Any:
-    """The browser's WebAuthn answer in a form. Raises `WrongPasskey`."""
-    try:
-        return json.loads(request.POST.get("credential", ""))
-    except ValueError:
-        raise factors.WrongPasskey(field="/credential") from None
 
 
 @never_cache
 @get_or_post
 def link(request: HttpRequest, token: str) -> HttpResponseBase:
     """Looking at a link says whose it is and for where; only the button uses it up (mail scanners look, too)."""
-    try:
-        if request.method != "POST":
-            return page(request, "link", person=service.look_at_link(token).person)
-        person = service.claim_link(token)
-    except MeterhallError as fault:
-        return refusal_page(request, fault)
-    session.begin(request, person, "link")
+    if request.method != "POST":
+        return page(request, "link", person=service.look_at_link(token).person)
+    session.begin(request, service.claim_link(token), "link")
     return redirect("accounts:second_factor")
 
 
@@ -140,86 +132,26 @@ def confirm(request: HttpRequest) -> HttpResponseBase:
 
 
 def _check(request: HttpRequest, person: Person, *, recovery: bool) -> HttpResponseBase:
-    show = partial(_check_page, request, person, recovery)
-    if request.method != "POST":
-        return show(None)
-    try:
-        if "credential" in request.POST:
-            factors.check_passkey(request, person, credential_of(request))
-            method: factors.Method = "webauthn"
+    form = CodeForm(request.POST) if request.method == "POST" else CodeForm()
+    fault: MeterhallError | None = None
+    if request.method == "POST":
+        try:
+            session.complete(request, person, _method(request, person, form, recovery))
+        except MeterhallError as refusal:
+            fault = refusal
         else:
-            method = factors.check_code(request, person, request.POST.get("code", ""), recovery=recovery)
-    except MeterhallError as fault:
-        return show(fault)
-    session.complete(request, person, method)
-    return land(request, person)
-
-
-def _check_page(request: HttpRequest, person: Person, recovery: bool, fault: MeterhallError | None) -> HttpResponse:
+            return land(request, person)
     types = set(factors.factors_of(person).values_list("type", flat=True))
     asked = factors.ask_passkey(person) if "webauthn" in types else None
-    has_code = "totp" in types or recovery
-    return page(request, "second_factor", fault, recovery=recovery, has_code=has_code, passkey=asked, whose=person)
+    has_code = recovery or "totp" in types
+    return page(request, "second_factor", form, fault, recovery=recovery, has_code=has_code, passkey=asked)
 
 
-def _enrolling(request: HttpRequest) -> Person | HttpResponseBase:
-    """Who may enrol a factor now: a first visitor, or somebody who has just shown one; else where to go first."""
-    person = session.signed_in(request)
-    if person is not None:
-        shown = session.proof(request)
-        if shown is None or not shown.is_fresh(session.FRESH_S):
-            return go_and_come_back(request, reverse("accounts:confirm"))
-        return person
-    person = session.pending(request)
-    if person is None:
-        return redirect("accounts:sign_in")
-    if factors.factors_of(person).exists():
-        return redirect("accounts:second_factor")
-    return person
-
-
-@never_cache
-@get_or_post
-def enrol(request: HttpRequest) -> HttpResponseBase:
-    """Set up an authenticator app: the seed as text and as a picture, then a code that proves it arrived."""
-    person = _enrolling(request)
-    if not isinstance(person, Person):
-        return person
-    fault: MeterhallError | None = None
-    if request.method == "POST":
-        try:
-            factors.enrol_totp(request, person, request.POST.get("code", ""))
-        except MeterhallError as refusal:
-            fault = refusal
-        else:
-            return _enrolled(request, person, "totp")
-    seed = factors.offered_seed(request)
-    return page(request, "enrol", fault, seed=seed, qr=qr_svg(factors.seed_url(person, seed)), whose=person)
-
-
-@never_cache
-@get_or_post
-def enrol_passkey(request: HttpRequest) -> HttpResponseBase:
-    """Make a passkey."""
-    person = _enrolling(request)
-    if not isinstance(person, Person):
-        return person
-    fault: MeterhallError | None = None
-    if request.method == "POST":
-        try:
-            factors.enrol_passkey(person, request.POST.get("name", ""), credential_of(request))
-        except MeterhallError as refusal:
-            fault = refusal
-        else:
-            return _enrolled(request, person, "webauthn")
-    return page(request, "enrol_passkey", fault, passkey=factors.begin_passkey(person), whose=person)
-
-
-def _enrolled(request: HttpRequest, person: Person, method: factors.Method) -> HttpResponseBase:
-    first_time = session.signed_in(request) is None
-    factors.ensure_recovery_codes(person)
-    session.complete(request, person, method)
-    return redirect("accounts:codes" if first_time else "accounts:mine")
+def _method(request: HttpRequest, person: Person, form: CodeForm, recovery: bool) -> factors.Method:
+    if "credential" in request.POST:
+        factors.check_passkey(request, person, credential_in(request.POST["credential"]))
+        return "webauthn"
+    return factors.check_code(request, person, valid(form)["code"], recovery=recovery)
 
 
 @never_cache
@@ -228,7 +160,8 @@ def _enrolled(request: HttpRequest, person: Person, method: factors.Method) -> H
 def codes(request: HttpRequest) -> HttpResponseBase:
     """The recovery codes, the one time they are shown."""
     fresh, left = factors.recovery_codes(person_of(request))
-    return page(request, "codes", codes=fresh, left=left, onward=request.session.pop(NEXT, "") or "/")
+    onward = request.session.pop(NEXT, "") if fresh else ""
+    return page(request, "codes", codes=fresh, left=left, onward=onward or settings.LOGIN_REDIRECT_URL)
 
 
 @require_POST
@@ -244,12 +177,3 @@ def sign_out(request: HttpRequest) -> HttpResponseBase:
     """End the session."""
     logout(request)
     return redirect("accounts:sign_in")
-
-
-@require_POST
-def set_language(request: HttpRequest) -> HttpResponseBase:
-    """Switch the language of the pages; remembered for somebody signed in."""
-    person, language = session.signed_in(request), request.POST.get("language", "")
-    if person is not None and language in dict(settings.LANGUAGES) and check_for_language(language):
-        service.set_language(person, language)
-    return django_set_language(request)

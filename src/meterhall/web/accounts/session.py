@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 FirstFactor = Literal["link", "password", "passkey"]
 PENDING = "accounts_pending"
 PROOF = "accounts_proof"
+NEXT = "accounts_next"
 HALF_WAY = timedelta(minutes=15)
 FRESH_S = SIGNER_FRESH_S
 """For changing how somebody signs in, the same five minutes as for signing."""

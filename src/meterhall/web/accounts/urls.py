@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from meterhall.web.accounts import mine, portal
+from meterhall.web.accounts import enrolment, mine, portal
 from meterhall.web.accounts.conf import SIGN_IN_PATH
 from meterhall.web.accounts.service import LINK_PATH
 
@@ -17,14 +17,13 @@ def account_urls() -> list[URLPattern | URLResolver]:
         path(f"{LINK_PATH}<str:token>", portal.link, name="link"),
         path("account/second-factor", portal.second_factor, name="second_factor"),
         path("account/confirmation", portal.confirm, name="confirm"),
-        path("account/factors/app", portal.enrol, name="enrol"),
-        path("account/factors/passkey", portal.enrol_passkey, name="enrol_passkey"),
+        path("account/factors/app", enrolment.app, name="enrol"),
+        path("account/factors/passkey", enrolment.passkey, name="enrol_passkey"),
         path("account/factors/<int:factor_id>/removal", mine.remove_factor, name="remove_factor"),
         path("account/recovery-codes", portal.codes, name="codes"),
         path("account/recovery-codes/new", portal.new_codes, name="new_codes"),
         path("account/password", mine.password, name="password"),
         path("account/sign-out", portal.sign_out, name="sign_out"),
-        path("account/language", portal.set_language, name="language"),
         path("account", mine.mine, name="mine"),
     ]
     return [path("", include((pages, "accounts")))]

@@ -48,6 +48,7 @@ def portal_settings() -> dict[str, object]:
         "FORM_RENDERER": "meterhall.web.portal.forms.PortalRenderer",
         "CSRF_FAILURE_VIEW": "meterhall.web.portal.views.csrf_failure",
         "LOCALE_PATHS": [str(LOCALE)],
+        "FORMAT_MODULE_PATH": ["meterhall.web.portal.formats"],
         "LANGUAGE_COOKIE_SECURE": True,
         "LANGUAGE_COOKIE_SAMESITE": "Lax",
     }

@@ -23,7 +23,7 @@ FORM_ACTION = "_portal_form_action"
 
 
 def csp_form_action(response: HttpResponse, url: str) -> HttpResponse:
-    """Let the forms of this one page be sent on to the origin of `url`: browsers hold redirects to `form-action` too."""
+    """Let this page's forms lead on to the origin of `url`: browsers hold redirects to `form-action` too."""
     parts = urlsplit(url)
     setattr(response, FORM_ACTION, f" {parts.scheme}://{parts.netloc}")
     return response

@@ -78,7 +78,7 @@ def table(
     id: str = "table",
     export: bool = True,
 ) -> Table:
-    """The page of `rows` the address asks for: `?sort=name`, `?sort=-name`, `?page=2`. Only a QuerySet can be sorted."""
+    """The page of `rows` the address asks for: `?sort=-name&page=2`. Only a QuerySet can be sorted."""
     sort = request.GET.get("sort", order)
     known = {column.sort for column in columns if column.sort}
     if isinstance(rows, QuerySet) and (sort.lstrip("-") in known or sort == order) and sort:

@@ -10,11 +10,8 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     await navigator.clipboard.writeText(button.dataset.copy);
-    const mark = button.firstElementChild;
-    const before = mark.textContent;
-    mark.textContent = "✓";
     button.classList.add("done");
-    setTimeout(() => { mark.textContent = before; button.classList.remove("done"); }, 1500);
+    setTimeout(() => button.classList.remove("done"), 1500);
   });
 
   document.addEventListener("htmx:afterSwap", (event) => ready(event.target));
