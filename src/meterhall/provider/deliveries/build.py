@@ -24,10 +24,10 @@ from meterhall.domain.protocol.deliveries import MANIFEST_TYP, DataRequest, Mani
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.readings import Direction, LoadCurve, Quality
+from meterhall.domain.readings import CivilCurve, CivilSeries, Curve, Direction, GroupCurve, LoadCurve, Quality
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
-from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.groups import sum_curves
 from meterhall.domain.readings.resampling import resample
 from meterhall.formats import FORMATS, PartHeader
@@ -64,7 +64,7 @@ class Tally:
     missing: int = 0
     pseudonyms: set[str] = field(default_factory=set)
 
-    def counted(self, curves: Iterator[LoadCurve]) -> Iterator[LoadCurve]:
+    def counted(self, curves: Iterator[Curve]) -> Iterator[Curve]:
         """The same curves, counted on the way."""
         for curve in curves:
             there = int(curve.present.sum())
@@ -138,13 +138,16 @@ def _next_number(delivery: Delivery) -> int:
     return newest.number + 1 if newest else 1
 
 
-def individual_curves(request: DataRequest, items: list[ActivationItem]) -> Iterator[LoadCurve]:
-    """The curve of each item in each direction, in the granularity asked for, under its pseudonym."""
+def individual_curves(request: DataRequest, items: list[ActivationItem], *, whole: bool = False) -> Iterator[Curve]:
+    """The curve of each item in each direction, in the granularity asked for, under its pseudonym.
+
+    Each covers the days its holder may have; with `whole` all days asked for, missing where not the holder's.
+    """
     for direction in request.directions:
         series = series_of_points([item.point for item in items if item.point], direction)
         for item in items:
             if item.point is not None and (one := series.get(item.point_id or 0)) is not None:
-                yield _curve(one, item, request)
+                yield _curve(one, item, request, whole)
 
 
 def days_of(item: ActivationItem, period: Period) -> Period:
@@ -154,9 +157,8 @@ def days_of(item: ActivationItem, period: Period) -> Period:
     return Period(first=first, until=max(first, until))
 
 
-def _curve(series: Series, item: ActivationItem, request: DataRequest) -> LoadCurve:
-    point = series.point
-    zone = ZoneInfo(point.zone)
+def _curve(series: Series, item: ActivationItem, request: DataRequest, whole: bool) -> Curve:
+    zone = ZoneInfo(series.point.zone)
     days = days_of(item, request.period)
     start, end = midnight(zone, days.first), midnight(zone, days.until)
     known = CurveSeries(item.pseudonym, series.resolution_s, Direction(series.direction), series.scale)
@@ -168,10 +170,10 @@ def _curve(series: Series, item: ActivationItem, request: DataRequest) -> LoadCu
         np.concatenate([block.quality for block in blocks]) if blocks else np.empty(0, np.uint8),
         max((block.available_at for block in blocks if block.available_at), default=platform().now()),
     )
+    if whole:
+        curve = curve.stretched(midnight(zone, request.period.first), midnight(zone, request.period.until))
     wanted = parse_granularity(request.granularity)
-    if wanted.period_s == series.resolution_s:
-        return curve
-    return resample(curve, wanted, zone).load_curve()
+    return curve if wanted.period_s == series.resolution_s else resample(curve, wanted, zone).curve()
 
 
 def _draw_group(delivery: Delivery, request: DataRequest, items: list[ActivationItem]) -> list[Drawn]:
@@ -188,17 +190,26 @@ def _draw_group(delivery: Delivery, request: DataRequest, items: list[Activation
     return [_write(delivery, request, _next_number(delivery), items, iter(sums))]
 
 
-def _sum(request: DataRequest, items: list[ActivationItem], direction: str, name: str) -> LoadCurve:
+def _sum(request: DataRequest, items: list[ActivationItem], direction: str, name: str) -> Curve:
     single = request.model_copy(update={"directions": (direction,)})
-    curves = list(individual_curves(single, items))
-    total = sum_curves(curves)
-    series = CurveSeries(name, parse_granularity(request.granularity).period_s, Direction(direction), total.scale)
+    curves = list(individual_curves(single, items, whole=True))
+    known = max(curve.available_at for curve in curves)
+    return _group_curve(sum_curves(curves), name, parse_granularity(request.granularity), Direction(direction), known)
+
+
+def _group_curve(
+    total: GroupCurve, name: str, granularity: Granularity, direction: Direction, known: datetime
+) -> Curve:
     quality = np.full(len(total.mantissas), Quality.DERIVED, np.uint8)
-    return LoadCurve(series, total.start, total.mantissas, quality, max(curve.available_at for curve in curves))
+    if granularity.civil:
+        civil = CivilSeries(name, granularity, direction, total.scale)
+        return CivilCurve(civil, total.edges, total.mantissas, quality, known)
+    series = CurveSeries(name, granularity.period_s, direction, total.scale)
+    return LoadCurve(series, total.start, total.mantissas, quality, known)
 
 
 def _write(
-    delivery: Delivery, request: DataRequest, number: int, items: list[ActivationItem], curves: Iterator[LoadCurve]
+    delivery: Delivery, request: DataRequest, number: int, items: list[ActivationItem], curves: Iterator[Curve]
 ) -> Drawn:
     form, tally = FORMATS[request.format], Tally()
     header = _header(delivery, number, items)
