@@ -13,18 +13,19 @@ from meterhall.cli import app
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.protocol.log import ConsistencyProof, LogCosignature, ProofFile
 from meterhall.domain.protocol.players import Discovery
-from meterhall.domain.transparency.checkpoints import hash_from, open_checkpoint, witness_name
+from meterhall.domain.transparency.checkpoints import Checkpoint, hash_from, open_checkpoint, witness_name
 from meterhall.domain.transparency.merkle import entry_of, leaf_hash, root, verify_consistency
 from meterhall.domain.transparency.notes import COSIGNATURE, Note, VerifierKey, cosign
 from meterhall.domain.transparency.proofs import verify_proof_file
 from meterhall.domain.transparency.tiles import Tile
 from meterhall.marketplace.ledger.models import LogEntry, LogHead, PublishedCheckpoint, TileHash, WitnessCosignature
+from meterhall.marketplace.ledger.service import post_statement
 from meterhall.marketplace.ledger.tree import LogBroken, append_entry, locked_head, log_key, publish
 from meterhall.web.membership.models import LogFinding, SeenCheckpoint, Standing
-from meterhall.web.membership.service import contact_marketplace
 from meterhall.web.membership.tasks import witness
 from meterhall.web.membership.witness import LogForked, look_at_log
 from meterhall.web.messaging.models import Identity
+from meterhall.web.messaging.peers import remember_marketplace, remember_player
 from tests.platform.ledger.conftest import BASE, Market, Party
 
 
@@ -213,17 +214,9 @@ def player(market: Market) -> Party:
     """The platform as a player that knows this Market Place: its own keys, its own number."""
     me = Party(market.provider.number, market.platform.transport_key)
     me.client(market.http)
-    Identity.objects.all().delete()
-    Identity.objects.create(access_number=me.number)
-    from meterhall.web.messaging.peers import remember_player
-
     remember_player(me.view(), None)
-    market.platform.home.config.__dict__["marketplace_url"] = BASE
-    Identity.objects.all().delete()
-    Identity.objects.create(access_number="MH0000000050")
-    contact_marketplace()
-    Identity.objects.all().delete()
-    Identity.objects.create(access_number=me.number)
+    remember_marketplace(Discovery.model_validate_json(get(market, "/.well-known/meterhall").content))
+    Identity.objects.update(access_number=me.number)
     Standing.objects.create(enrolment={}, idempotency_key="x")
     return me
 
@@ -281,8 +274,6 @@ def test_a_log_under_another_key_is_found_out(market: Market, player: Party):
     other = Party("MH0000000050").key
     grow(1)
     row = publish()
-    from meterhall.domain.transparency.checkpoints import Checkpoint
-
     note = Checkpoint("localhost:8443", 2, bytes(row.root)).signed(other)
     PublishedCheckpoint.objects.filter(size=2).update(note=str(note))
     with pytest.raises(LogForked):
@@ -309,8 +300,6 @@ def test_the_task_leaves_the_market_place_itself_alone(market: Market, player: P
 
 def test_the_entry_hides_the_statement(market: Market):
     posted = market.provider.says("data.acknowledged", market.requester, market.clock())
-    from meterhall.marketplace.ledger.service import post_statement
-
     post_statement(posted, market.provider.number)
     entry = get(market, "/tile/entries/000.p/1").content[2:]
     assert entry == entry_of(bytes.fromhex(posted.salt), posted.statement)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from base64 import urlsafe_b64decode
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from joserfc import jws
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import MeterhallError
@@ -47,34 +51,24 @@ def test_a_refused_statement_takes_no_number(market: Market):
 
 
 def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallError], str]]:
-    one, other, now = market.provider, market.requester, market.clock()
-    unfit = {"by": one.number, "parties": [one.number], "note": "x"}
+    other, now, delivery = market.requester, market.clock(), f"{new_id('dlv')}:1"
+
+    def says(kind: str = "data.acknowledged", to: Party = other, at: datetime = now, **more: Any) -> StatementPosted:
+        return market.provider.says(kind, to, at, **more)
+
+    unfit = sign({"note": "x"}, market.provider.key, typ=STATEMENT_TYP)
     return {
-        "signed with another key": (one.says("data.acknowledged", other, now, key=SigningKey.generate()), BadSignature, "/jws"),
-        "by somebody else": (one.says("data.acknowledged", other, now, by=other.number), ForeignStatement, "/statement/by"),
-        "about others": (
-            one.says("data.acknowledged", other, now, parties=(other.number,)), ForeignStatement, "/statement/parties",
-        ),
-        "the Market Place's to say": (one.says("certification.passed", other, now), ForeignStatement, "/statement/type"),
-        "of the other environment": (
-            one.says("data.acknowledged", other, now, environment="unregulated"), WrongEnvironment, "/statement/environment",
-        ),
-        "from the future": (
-            one.says("data.acknowledged", other, now + timedelta(hours=1)), BadStatement, "/statement/at",
-        ),
-        "with an unknown party": (
-            one.says("data.acknowledged", Party("MH0000009999")
-            , now), UnknownParty, "/statement/parties/1",
-        ),
-        "not a statement": (
-            StatementPosted(statement=sign(unfit, one.key, typ=STATEMENT_TYP), salt=new_salt()), BadStatement, "/statement/id",
-        ),
-        "a delivery without its version": (
-            one.says("delivery.published", other, now, subject="dlv_1"), BadStatement, "/statement/subject",
-        ),
-        "a delivery without commitment": (
-            one.says("delivery.published", other, now, subject=f"{new_id('dlv')}:1"), BadStatement,
-            "/statement/commitments/manifest",
+        "another key": (says(key=SigningKey.generate()), BadSignature, "/jws"),
+        "by somebody else": (says(by=other.number), ForeignStatement, "/statement/by"),
+        "about others": (says(parties=(other.number,)), ForeignStatement, "/statement/parties"),
+        "not a player's to say": (says("certification.passed"), ForeignStatement, "/statement/type"),
+        "another environment": (says(environment="unregulated"), WrongEnvironment, "/statement/environment"),
+        "from the future": (says(at=now + timedelta(hours=1)), BadStatement, "/statement/at"),
+        "an unknown party": (says(to=Party("MH0000009999")), UnknownParty, "/statement/parties/1"),
+        "no statement": (StatementPosted(statement=unfit, salt=new_salt()), BadStatement, "/statement/id"),
+        "no version": (says("delivery.published", subject=delivery[:-2]), BadStatement, "/statement/subject"),
+        "no commitment": (
+            says("delivery.published", subject=delivery), BadStatement, "/statement/commitments/manifest",
         ),
     }  # fmt: skip
 
@@ -86,6 +80,17 @@ def test_what_is_refused(market: Market, number: int):
         post_statement(posted, market.provider.number)
     assert caught.value.field == field
     assert not LogEntry.objects.exists()
+
+
+def test_a_statement_is_signed_in_its_canonical_form(market: Market):
+    statement = market.provider.says("data.acknowledged", market.requester, market.clock()).statement
+    header, payload, _ = statement.split(".")
+    spaced = json.dumps(json.loads(urlsafe_b64decode(payload + "=="))).encode()
+    signed = jws.serialize_compact(
+        json.loads(urlsafe_b64decode(header + "==")), spaced, market.provider.key.jose, algorithms=["Ed25519"]
+    )
+    with pytest.raises(BadStatement, match="canonical"):
+        post_statement(StatementPosted(statement=signed, salt=new_salt()), market.provider.number)
 
 
 def test_a_suspended_player_states_nothing(market: Market):
