@@ -163,6 +163,8 @@ def endpoint(
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
         chosen: Any = (_after if calls_out else _once)(run, status) if command else _with_status(run, status)
+        if chosen is not run:  # a wrapper lives in this module; the names in the signature are those of the call's own
+            chosen.__signature__ = inspect.signature(run, eval_str=True)
         api.api_operation(
             [method],
             path,
