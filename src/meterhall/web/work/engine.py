@@ -100,9 +100,12 @@ def perform(queue: Queue, row: PendingWork) -> None:
     except Exception as fault:
         _failed(queue, row, fault)
     else:
-        queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(
-            work_state=WorkState.DONE, leased_until=None, last_error=""
-        )
+        _mine(queue, row).update(work_state=WorkState.DONE, leased_until=None, last_error="")
+
+
+def _mine(queue: Queue, row: PendingWork) -> Any:
+    """The row as long as this worker's lease is on it: whoever asked for it again meanwhile has taken the lease off."""
+    return queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING, leased_until=row.leased_until)
 
 
 def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
@@ -110,7 +113,7 @@ def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
     reason = f"{type(fault).__name__}: {fault}"[:500]
     name = queue.model.__name__
     if row.attempts >= config.retry_attempts:
-        queue.model.objects.filter(pk=row.pk).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
+        _mine(queue, row).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
         log.error("work.dead", queue=name, row=str(row.pk), attempts=row.attempts, error=reason)
         return
     wait_s = min(config.retry_first_s * 2 ** (row.attempts - 1), config.retry_last_s)
@@ -126,7 +129,7 @@ def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: 
     }
     if free:
         changes["attempts"] = F("attempts") - 1
-    queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(**changes)
+    _mine(queue, row).update(**changes)
 
 
 def fire_schedules(now: datetime) -> int:
