@@ -100,12 +100,15 @@ def perform(queue: Queue, row: PendingWork) -> None:
     except Exception as fault:
         _failed(queue, row, fault)
     else:
-        _mine(queue, row).update(work_state=WorkState.DONE, leased_until=None, last_error="")
+        _done(queue, row)
 
 
-def _mine(queue: Queue, row: PendingWork) -> Any:
-    """The row as long as this worker's lease is on it: whoever asked for it again meanwhile has taken the lease off."""
-    return queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING, leased_until=row.leased_until)
+def _done(queue: Queue, row: PendingWork) -> None:
+    """Mark the row done; one that was woken meanwhile (its `due_at` moved) stays, to be looked at again."""
+    held = queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING)
+    done = held.filter(due_at=row.due_at).update(work_state=WorkState.DONE, leased_until=None, last_error="")
+    if not done:
+        held.filter(leased_until=row.leased_until).update(leased_until=None, attempts=0, last_error="")
 
 
 def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
@@ -113,7 +116,7 @@ def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
     reason = f"{type(fault).__name__}: {fault}"[:500]
     name = queue.model.__name__
     if row.attempts >= config.retry_attempts:
-        _mine(queue, row).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
+        queue.model.objects.filter(pk=row.pk).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
         log.error("work.dead", queue=name, row=str(row.pk), attempts=row.attempts, error=reason)
         return
     wait_s = min(config.retry_first_s * 2 ** (row.attempts - 1), config.retry_last_s)
@@ -129,7 +132,7 @@ def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: 
     }
     if free:
         changes["attempts"] = F("attempts") - 1
-    _mine(queue, row).update(**changes)
+    queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(**changes)
 
 
 def fire_schedules(now: datetime) -> int:
