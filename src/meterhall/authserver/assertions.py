@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from meterhall.authserver.dpop import mark
+from meterhall.authserver.dpop import is_one_time_id, mark
 from meterhall.authserver.errors import InvalidClient
 from meterhall.authserver.foundation import Assertion, OAuth2Error
 from meterhall.authserver.stores import ClientRecord, ReplayStore
@@ -37,7 +37,7 @@ class PrivateKeyJwt(Assertion):  # type: ignore[misc]
             client: ClientRecord | None = super().__call__(query_client, request)
         except InvalidClient:
             raise
-        except (OAuth2Error, JoseError, ValueError, TypeError) as fault:
+        except (OAuth2Error, JoseError, ValueError, TypeError, RecursionError) as fault:
             raise InvalidClient("The client assertion cannot be read.") from fault
         if client is None:
             raise InvalidClient("The request needs a client_assertion (RFC 7523).", code="client_assertion_missing")
@@ -68,8 +68,8 @@ class PrivateKeyJwt(Assertion):  # type: ignore[misc]
         starts = _instant(claims["nbf"]) if "nbf" in claims else now
         if not now - SKEW < expires <= now + LONGEST_LIFE or starts > now + SKEW:
             raise InvalidClient("The client assertion has ended, or lives longer than ten minutes.")
-        if not isinstance(jti, str) or not 8 <= len(jti) <= 200:
-            raise InvalidClient("The client assertion needs a jti of 8 to 200 characters.")
+        if not is_one_time_id(jti):
+            raise InvalidClient("The client assertion needs a jti of 8 to 200 visible ASCII characters.")
         if not self._replays.first_time(mark("assertion", str(subject), jti), expires + SKEW):
             raise InvalidClient("This client assertion was used before.", code="assertion_replayed")
 
