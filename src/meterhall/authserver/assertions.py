@@ -14,8 +14,10 @@ from meterhall.authserver.dpop import is_one_time_id, mark
 from meterhall.authserver.errors import InvalidClient
 from meterhall.authserver.foundation import Assertion, OAuth2Error
 from meterhall.authserver.stores import ClientRecord, ReplayStore
+from meterhall.domain.protocol.keys import Registry
 
 ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA")
+REGISTRY = Registry(list(ASSERTION_ALGORITHMS))
 SKEW = timedelta(seconds=60)
 LONGEST_LIFE = timedelta(minutes=10)
 
@@ -51,7 +53,7 @@ class PrivateKeyJwt(Assertion):  # type: ignore[misc]
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Mapping[str, Any]:
         """Check signature and claims, and that this assertion was not seen before."""
         try:
-            claims = jwt.decode(assertion, resolve_key, algorithms=list(ASSERTION_ALGORITHMS)).claims
+            claims = jwt.decode(assertion, resolve_key, registry=REGISTRY).claims
         except (JoseError, ValueError) as fault:
             raise InvalidClient("The client assertion is not signed with a key known for the client.") from fault
         self.verify_claims(claims)

@@ -18,10 +18,12 @@ from joserfc.jwk import ECKey, OKPKey
 from meterhall.authserver.calls import Call
 from meterhall.authserver.errors import DPOP_ALGORITHMS, InvalidProof, NonceNeeded
 from meterhall.authserver.nonces import Nonces
+from meterhall.domain.protocol.keys import Registry
 
 AGE = timedelta(seconds=120)
 SKEW = timedelta(seconds=60)
 LONGEST = 4096
+REGISTRY = Registry(list(DPOP_ALGORITHMS))
 ONE_TIME_ID = re.compile(r"[\x21-\x7e]{8,200}")
 
 
@@ -71,11 +73,11 @@ def mark(kind: str, owner: str, jti: str) -> str:
 def _read(text: str) -> tuple[OKPKey | ECKey, dict[str, Any]]:
     """The key a proof carries and the claims signed with it."""
     try:
-        header = jws.extract_compact(text.encode()).headers()
+        header = jws.extract_compact(text.encode(), registry=REGISTRY).headers()
         if header.get("typ") != "dpop+jwt" or header.get("alg") not in DPOP_ALGORITHMS:
             raise InvalidProof(f"A DPoP proof is a dpop+jwt signed with one of {', '.join(DPOP_ALGORITHMS)}.")
         key = _key(header.get("jwk"))
-        return key, jwt.decode(text, key, algorithms=list(DPOP_ALGORITHMS)).claims
+        return key, jwt.decode(text, key, registry=REGISTRY).claims
     except (JoseError, ValueError, TypeError, RecursionError) as fault:
         raise InvalidProof("The DPoP proof is not signed with the key it carries.") from fault
 

@@ -1,0 +1,46 @@
+"""File formats of load curves: Parquet, CSV, ESPI (Green Button) and JSON lines. Usable on its own.
+
+Each writes what a curve says and nothing else: the usage point's pseudonym, start and length of the slots, direction,
+the exact value in Wh, its quality, when it became known. A missing value stays missing in all of them; zero is a value.
+
+    >>> from datetime import UTC, datetime
+    >>> import numpy as np
+    >>> from meterhall.domain.readings import MISSING, LoadCurve, Series
+    >>> from meterhall.formats import FORMATS, PartHeader
+    >>> start, known = datetime(2026, 3, 29, 22, tzinfo=UTC), datetime(2026, 3, 30, 5, tzinfo=UTC)
+    >>> values, quality = np.array([120, MISSING, 0]), np.array([17, 0, 8], np.uint8)
+    >>> curve = LoadCurve(Series("meter-1", 900), start, values, quality, known)
+    >>> blocks = FORMATS["csv"].encode([curve], PartHeader("dlv_1"))
+    >>> print(b"".join(blocks).decode(), end="")
+    usage_point,start,resolution,direction,energy_wh,quality,available_at
+    meter-1,2026-03-29T22:00:00Z,PT15M,import,120,17,2026-03-30T05:00:00Z
+    meter-1,2026-03-29T22:15:00Z,PT15M,import,,,2026-03-30T05:00:00Z
+    meter-1,2026-03-29T22:30:00Z,PT15M,import,0,8,2026-03-30T05:00:00Z
+    >>> feed = b"".join(FORMATS["espi"].encode([curve], PartHeader("dlv_1", default_zone="Europe/Madrid")))
+    >>> [(len(read), int(read.present.sum())) for read in FORMATS["espi"].decode(feed)]
+    [(3, 2)]
+
+Curves of civil days and months (`domain.readings.CivilCurve`) go through the same doors.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from meterhall.formats import csv_rows, espi, json_lines, parquet
+from meterhall.formats.base import DecodeError, EncodeError, FileTooLarge, Format, PartHeader
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        form.name: form
+        for form in (
+            Format("parquet", "application/vnd.apache.parquet", "parquet", parquet.encode, parquet.decode),
+            Format("csv", "text/csv", "csv", csv_rows.encode, csv_rows.decode),
+            Format("espi", "application/atom+xml", "xml", espi.encode, espi.decode),
+            Format("jsonl", "application/x-ndjson", "jsonl", json_lines.encode, json_lines.decode),
+        )
+    }
+)
+"""The formats by the names offers and data requests use."""
+
+__all__ = ["FORMATS", "DecodeError", "EncodeError", "FileTooLarge", "Format", "PartHeader"]

@@ -31,6 +31,7 @@ from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
+from meterhall.web.security import ScopeMissing
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -39,6 +40,7 @@ M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 KEY = re.compile(r"[\x21-\x7e]{1,80}")
 PAGE = 100
+MOST = 1000
 
 
 class IdempotencyKeyMissing(InvalidInput):
@@ -95,7 +97,7 @@ def problem(fault: MeterhallError) -> HttpResponse:
         response["Retry-After"] = str(fault.retry_after_s)
     if fault.status == 401:
         response["WWW-Authenticate"] = "DPoP"
-    if isinstance(fault, Challenged):
+    if isinstance(fault, Challenged | ScopeMissing):
         for name, value in fault.headers().items():
             response[name] = value
     return response
@@ -144,9 +146,13 @@ def endpoint(
     auth: Any = None,
     refuses: tuple[type[MeterhallError], ...] = (),
     idempotent: bool | None = None,
+    calls_out: bool = False,
     step: str = "",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare one call. Commands (POST, PUT, DELETE) take an Idempotency-Key unless `idempotent=False`.
+
+    A command that `calls_out` to another platform runs outside any transaction, since none waits for a network; what it
+    calls has keys of its own, so that it may be repeated after a crash in between.
 
     `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag.
     """
@@ -158,7 +164,9 @@ def endpoint(
         ]
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
-        chosen: Any = _once(run, status) if command else run
+        chosen: Any = (_after if calls_out else _once)(run, status) if command else _with_status(run, status)
+        if chosen is not run:  # a wrapper lives in this module; the names in the signature are those of the call's own
+            chosen.__signature__ = inspect.signature(run, eval_str=True)
         api.api_operation(
             [method],
             path,
@@ -177,16 +185,25 @@ def endpoint(
     return declare
 
 
+def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Answer with the declared status; a function that builds its own response keeps it."""
+    if status == 200:
+        return run
+
+    @functools.wraps(run)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        answer = run(request, *args, **kwargs)
+        return answer if isinstance(answer, HttpResponse) else (status, answer)
+
+    return answered
+
+
 def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
     """Run a command in one transaction together with the record of its answer; give a repeated one the same answer."""
 
     @functools.wraps(run)
     def command(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        key = request.headers.get("Idempotency-Key", "")
-        if not KEY.fullmatch(key):
-            raise IdempotencyKeyMissing(field="/Idempotency-Key")
-        caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
-        print_ = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest()
+        caller, key, print_ = _named(request)
         known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
         if known is not None:
             return _replay(known, print_)
@@ -208,6 +225,40 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
     return command
 
 
+def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Run a command that calls out, then record its answer for the next time the same key comes."""
+
+    @functools.wraps(run)
+    def command(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        caller, key, print_ = _named(request)
+        known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
+        if known is not None:
+            return _replay(known, print_)
+        answer = run(request, *args, **kwargs)
+        IdempotencyRecord.objects.get_or_create(
+            caller=caller,
+            key=key,
+            defaults={
+                "fingerprint": print_,
+                "status": status,
+                "response": canonical(_document(answer)).decode(),
+                "created_at": platform().now(),
+            },
+        )
+        return status, answer
+
+    return command
+
+
+def _named(request: HttpRequest) -> tuple[str, str, str]:
+    """The caller, its key and the fingerprint of its command. Raises `IdempotencyKeyMissing`."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not KEY.fullmatch(key):
+        raise IdempotencyKeyMissing(field="/Idempotency-Key")
+    caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
+    return caller, key, hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest()
+
+
 def _document(answer: Any) -> Any:
     return answer.model_dump(mode="json", exclude_none=True, by_alias=True) if isinstance(answer, BaseModel) else answer
 
@@ -222,10 +273,14 @@ def _replay(known: IdempotencyRecord, fingerprint: str) -> HttpResponse:
 
 def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit: int = PAGE, by: str = "pk") -> Page[V]:
     """One page of `rows` ordered by the unique field `by`, after the opaque cursor `after`."""
+    limit = min(max(limit, 1), MOST)
     chosen = rows.order_by(by)
     if after:
-        chosen = chosen.filter(**{f"{by}__gt": _decode_cursor(after)})
-    found = list(chosen[: min(max(limit, 1), 1000) + 1])
+        try:
+            chosen = chosen.filter(**{f"{by}__gt": _decode_cursor(after)})
+        except (TypeError, ValueError):
+            raise BadCursor(field="/after") from None
+    found = list(chosen[: limit + 1])
     full = len(found) > limit
     shown = found[:limit]
     following = _encode_cursor(getattr(shown[-1], by)) if full else None

@@ -1,6 +1,7 @@
 """Readings: what a value is, in which series, of which quality. No storage and no file format lives here."""
 
 from meterhall.domain.readings.civil import CivilPeriod, UnknownZone, civil_days, civil_months, midnight, zone_of
+from meterhall.domain.readings.civil_curves import CivilCurve, CivilSeries, Curve
 from meterhall.domain.readings.curves import MISSING, Direction, LoadCurve, Quality, Series
 from meterhall.domain.readings.days import DayBlock, as_curve, correct, days_of
 from meterhall.domain.readings.granularity import (
@@ -26,7 +27,10 @@ __all__ = [
     "HOUR",
     "MISSING",
     "QUARTER_HOUR",
+    "CivilCurve",
     "CivilPeriod",
+    "CivilSeries",
+    "Curve",
     "DayBlock",
     "Direction",
     "Granularity",

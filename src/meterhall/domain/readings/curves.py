@@ -122,5 +122,19 @@ class LoadCurve:
     @property
     def starts(self) -> NDArray[np.int64]:
         """The start of every slot, seconds since 1970 UTC; shape (slots,)."""
+        return self.edges[:-1]
+
+    @property
+    def edges(self) -> NDArray[np.int64]:
+        """The edges of the slots, seconds since 1970 UTC; shape (slots + 1,)."""
         first = int(self.start.astimezone(UTC).timestamp())
-        return first + self.series.resolution_s * np.arange(len(self), dtype=np.int64)
+        return first + self.series.resolution_s * np.arange(len(self) + 1, dtype=np.int64)
+
+    def stretched(self, start: datetime, end: datetime) -> LoadCurve:
+        """The same values from `start` to `end` (UTC, on slots' edges, around the whole curve), missing elsewhere."""
+        step = self.series.resolution
+        before, after = (self.start - start) // step, (end - self.end) // step
+        if before < 0 or after < 0:
+            raise MisalignedCurve("A curve is stretched around what it has.", field="/start")
+        mantissas = np.pad(self.mantissas, (before, after), constant_values=MISSING)
+        return LoadCurve(self.series, start, mantissas, np.pad(self.quality, (before, after)), self.available_at)

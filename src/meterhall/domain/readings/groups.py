@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.readings.curves import MISSING, LoadCurve, MisalignedCurve
+from meterhall.domain.readings.civil_curves import Curve
+from meterhall.domain.readings.curves import MISSING, MisalignedCurve
 from meterhall.domain.readings.resampling import SumOutOfRange
 
 
@@ -38,12 +39,12 @@ class GroupCurve:
         return self.counts / self.members
 
 
-def sum_curves(curves: Sequence[LoadCurve]) -> GroupCurve:
-    """The sum of curves that share start, resolution and length; scales may differ, the finest one is kept.
+def sum_curves(curves: Sequence[Curve]) -> GroupCurve:
+    """The sum of curves that share all their slots; scales may differ, the finest one is kept.
 
     Raises `MisalignedCurve` where they share them not, or there is no curve, and `SumOutOfRange`.
     """
-    if not curves or len({(c.start, c.series.resolution_s, len(c)) for c in curves}) > 1:
+    if not curves or any(not np.array_equal(curve.edges, curves[0].edges) for curve in curves):
         raise MisalignedCurve("The curves of a group share start, resolution and length.", field="/group")
     scale = min(curve.series.scale for curve in curves)
     counts = np.zeros(len(curves[0]), np.int64)
@@ -51,8 +52,7 @@ def sum_curves(curves: Sequence[LoadCurve]) -> GroupCurve:
     for curve in curves:
         sums = add_exactly(sums, rescaled(np.where(curve.present, curve.mantissas, 0), curve.series.scale, scale))
         counts += curve.present
-    edges = np.append(curves[0].starts, int(curves[0].end.timestamp()))
-    return GroupCurve(edges, scale, len(curves), np.where(counts == len(curves), sums, MISSING), counts)
+    return GroupCurve(curves[0].edges, scale, len(curves), np.where(counts == len(curves), sums, MISSING), counts)
 
 
 def rescaled(values: NDArray[np.int64], scale: int, finer: int) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.civil import civil_day_of, civil_days, civil_months
+from meterhall.domain.readings.civil_curves import CivilCurve, CivilSeries, Curve
 from meterhall.domain.readings.curves import MISSING, LoadCurve, Quality, Series
 from meterhall.domain.readings.granularity import Granularity, GranularityUnavailable
 
@@ -48,6 +49,13 @@ class PeriodCurve:
     def completeness(self) -> NDArray[np.float64]:
         """The share of fine slots with a value, 0 to 1, shape (slots,)."""
         return self.present / self.expected
+
+    def curve(self) -> Curve:
+        """The same values as a curve to deliver: a civil curve for civil days and months, else a load curve."""
+        if not self.granularity.civil:
+            return self.load_curve()
+        series = CivilSeries(self.series.usage_point, self.granularity, self.series.direction, self.series.scale)
+        return CivilCurve(series, self.edges, self.mantissas, self.quality, self.available_at)
 
     def load_curve(self) -> LoadCurve:
         """The same values as a load curve; raises `GranularityUnavailable` for civil days and months."""

@@ -6,10 +6,12 @@ from meterhall.domain.errors import NotPermitted
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.web.membership.models import HeldAttestation, Standing
 from meterhall.web.membership.service import attestation_for, refresh_membership
+from meterhall.web.membership.witness import look_at_log
 from meterhall.web.messaging.handlers import on
 from meterhall.web.messaging.models import Identity
 from meterhall.web.messaging.peers import marketplace, my_access_number, remember_player
 from meterhall.web.oauth.service import change_keys, suspend_client
+from meterhall.web.platform import platform
 from meterhall.web.work.engine import every
 
 
@@ -21,6 +23,13 @@ def refresh() -> None:
     refresh_membership()
     for audience in HeldAttestation.objects.values_list("audience", flat=True):
         attestation_for(audience)
+
+
+@every(30)
+def witness() -> None:
+    """Look at the Market Place's log, and cosign it when it goes on from all we saw before."""
+    if platform().role != "marketplace" and Standing.objects.exists():
+        look_at_log()
 
 
 @on("player.admitted", PlayerChanged)

@@ -1,0 +1,23 @@
+"""The ESPI 4.0 code lists as far as load curves need them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meterhall.domain.readings import Direction, Quality
+
+ATOM: Final = "http://www.w3.org/2005/Atom"
+ESPI: Final = "http://naesb.org/espi"
+
+FLOW: Final = {Direction.IMPORT: 1, Direction.NET: 4, Direction.EXPORT: 19}
+"""`FlowDirectionKind`: forward, net, reverse."""
+DELTA: Final = 4
+"""`AccumulationKind`: the value is what flowed in the interval."""
+ELECTRICITY: Final = 1
+ENERGY: Final = 12
+WATT_HOURS: Final = 72
+DAILY, MONTHLY, NOT_APPLICABLE = 11, 13, 0
+"""`TimePeriodOfInterest`."""
+DEFAULT_QUALITY: Final = Quality.VALIDATED
+"""What a reading without a quality of its own is, in the files written here."""
+INT48_MAX: Final = 2**47
