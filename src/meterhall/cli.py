@@ -83,8 +83,13 @@ def platform_commands(role: str) -> typer.Typer:
         b2b_port: Annotated[int, typer.Option(help="Port of the B2B listener.")] = 8443,
         portal_port: Annotated[int, typer.Option(help="Port of the portal listener.")] = 8444,
         setting: Annotated[list[str] | None, typer.Option("--set", help="Any setting, NAME=VALUE.")] = None,
+        person: Annotated[
+            list[str] | None, typer.Option("--invite", help="A person to invite, ROLE:EMAIL:NAME; repeatable.")
+        ] = None,
+        machine: Annotated[str, typer.Option("--staff-key", help="Make a back-office key for this machine.")] = "",
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     ) -> None:
-        """Make a platform's home: settings, keys, certificates and an empty database."""
+        """Make a platform's home: settings, keys, certificates, an empty database and the first people."""
         from meterhall.web.home import Home
 
         settings: dict[str, object] = {
@@ -98,6 +103,14 @@ def platform_commands(role: str) -> typer.Typer:
         django_ready(role, home)
         migrate()
         _initialise(role)
+        made = _first_people(home, person or [], machine)
+        if as_json:
+            out.print_json(data=made)
+            return
+        for email, link in made["links"].items():
+            out.print(f"{email}: {link}", soft_wrap=True)
+        if machine:
+            out.print(f"staff key {machine}: {made['staff_key']}", soft_wrap=True)
         out.print(f"{role.capitalize()} [bold]{name}[/] is ready in {home}. Next: meterhall {role} serve --home {home}")
 
     @commands.command()
@@ -146,6 +159,19 @@ def platform_commands(role: str) -> typer.Typer:
         out.print(make(email=email, name=name, role=role_name), soft_wrap=True)
 
     return commands
+
+
+def _first_people(home: Path, invited: list[str], machine: str) -> dict[str, Any]:
+    """Invite `ROLE:EMAIL:NAME` people, each by a link that works once, and make a staff key."""
+    from meterhall.web.accounts.service import invite
+    from meterhall.web.staff.service import create_staff_key
+
+    links = {}
+    for text in invited:
+        role, _, rest = text.partition(":")
+        email, _, name = rest.partition(":")
+        links[email] = invite(email=email, name=name or email, role=role)
+    return {"home": str(home), "links": links, "staff_key": create_staff_key(machine) if machine else None}
 
 
 def _setting(text: str) -> tuple[str, object]:
@@ -239,11 +265,12 @@ def admit(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop when the steps are done.")] = False,
     home: Annotated[Path | None, typer.Option(help="Where the demo's platforms live; empty: a fresh folder.")] = None,
+    result: Annotated[Path | None, typer.Option("--json", help="Also write what happened to this file.")] = None,
 ) -> None:
     """The ten steps on real meters, on this machine."""
     from meterhall.demo.run import run_demo
 
-    raise typer.Exit(run_demo(once=once, home=home))
+    raise typer.Exit(run_demo(once=once, home=home, result=result))
 
 
 def main(run: Callable[[], Any] = app) -> None:

@@ -10,48 +10,15 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from meterhall.client.errors import RemoteRefusal as RemoteRefusal
+from meterhall.client.errors import RemoteUnreachable as RemoteUnreachable
+from meterhall.client.errors import UnreadableAnswer as UnreadableAnswer
 from meterhall.client.signatures import SignedRequest
 from meterhall.client.tokens import DPoPAuth
-from meterhall.domain.errors import MeterhallError, Unavailable
 from meterhall.domain.protocol.base import Message
 from meterhall.domain.protocol.keys import SigningKey
 
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-class RemoteRefusal(MeterhallError):
-    """The other platform refused; its own status, code and sentence are passed on."""
-
-    status = 502
-    code = "remote_refusal"
-    title = "The other platform refused."
-
-    def __init__(self, response: httpx.Response) -> None:
-        problem = _problem(response)
-        self.remote_status = response.status_code
-        self.remote_code = str(problem.get("code") or problem.get("error") or f"http_{response.status_code}")
-        self.remote_detail = str(problem.get("detail") or problem.get("error_description") or response.reason_phrase)
-        self.problem_document = problem
-        super().__init__(f"{self.remote_detail} ({self.remote_code})", field=problem.get("field"))
-
-
-class RemoteUnreachable(Unavailable):
-    code = "remote_unreachable"
-    title = "The other platform cannot be reached."
-
-
-class UnreadableAnswer(MeterhallError):
-    status = 502
-    code = "unreadable_answer"
-    title = "The other platform's answer does not fit the published interface."
-
-
-def _problem(response: httpx.Response) -> dict[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 class B2BClient:

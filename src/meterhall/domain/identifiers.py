@@ -20,7 +20,7 @@ LegalIdKind = Literal["EIC", "LEI", "VAT", "GLN"]
 AccessNumber = NewType("AccessNumber", str)
 """`MH`, eight digits, two check digits."""
 
-EU: Final = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+EU: Final = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())  # noqa: SIM905
 """Member states of the European Union, ISO 3166-1 alpha-2."""
 EEA: Final = EU | {"IS", "LI", "NO"}
 """The European Economic Area: the countries whose players may take part."""

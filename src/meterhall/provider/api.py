@@ -9,7 +9,7 @@ from meterhall.provider.metering.api import add_metering
 from meterhall.provider.offers.api import add_offers
 from meterhall.provider.points.api import add_points
 from meterhall.web.api import make_api
-from meterhall.web.membership.api import add_discovery
+from meterhall.web.membership.api import add_discovery, add_membership
 from meterhall.web.messaging.api import add_feed, add_inbox
 from meterhall.web.security import TokenAuth
 
@@ -26,6 +26,7 @@ add_activations(b2b)
 add_deliveries(b2b)
 
 staff = make_api("Meterhall provider, back office", "For the grid operator's own systems.", "provider_staff")
+add_membership(staff)
 add_points(staff)
 add_metering(staff)
 add_offers(staff)

@@ -29,6 +29,7 @@ from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotF
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.messaging.models import IdempotencyRecord
+from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
@@ -93,7 +94,10 @@ def problem(fault: MeterhallError) -> HttpResponse:
     if fault.retry_after_s is not None:
         response["Retry-After"] = str(fault.retry_after_s)
     if fault.status == 401:
-        response["WWW-Authenticate"] = f'DPoP error="invalid_token", error_description="{fault.title}"'
+        response["WWW-Authenticate"] = "DPoP"
+    if isinstance(fault, Challenged):
+        for name, value in fault.headers().items():
+            response[name] = value
     return response
 
 
@@ -140,9 +144,13 @@ def endpoint(
     auth: Any = None,
     refuses: tuple[type[MeterhallError], ...] = (),
     idempotent: bool | None = None,
+    calls_out: bool = False,
     step: str = "",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare one call. Commands (POST, PUT, DELETE) take an Idempotency-Key unless `idempotent=False`.
+
+    A command that `calls_out` to another platform runs outside any transaction, since none waits for a network; what it
+    calls has keys of its own, so that it may be repeated after a crash in between.
 
     `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag.
     """
@@ -154,7 +162,7 @@ def endpoint(
         ]
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
-        chosen: Any = _once(run, status) if command else run
+        chosen: Any = (_after if calls_out else _once)(run, status) if command else _with_status(run, status)
         api.api_operation(
             [method],
             path,
@@ -173,16 +181,25 @@ def endpoint(
     return declare
 
 
+def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Answer with the declared status; a function that builds its own response keeps it."""
+    if status == 200:
+        return run
+
+    @functools.wraps(run)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        answer = run(request, *args, **kwargs)
+        return answer if isinstance(answer, HttpResponse) else (status, answer)
+
+    return answered
+
+
 def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
     """Run a command in one transaction together with the record of its answer; give a repeated one the same answer."""
 
     @functools.wraps(run)
     def command(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        key = request.headers.get("Idempotency-Key", "")
-        if not KEY.fullmatch(key):
-            raise IdempotencyKeyMissing(field="/Idempotency-Key")
-        caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
-        print_ = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest()
+        caller, key, print_ = _named(request)
         known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
         if known is not None:
             return _replay(known, print_)
@@ -202,6 +219,40 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
         return status, answer
 
     return command
+
+
+def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """Run a command that calls out, then record its answer for the next time the same key comes."""
+
+    @functools.wraps(run)
+    def command(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        caller, key, print_ = _named(request)
+        known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
+        if known is not None:
+            return _replay(known, print_)
+        answer = run(request, *args, **kwargs)
+        IdempotencyRecord.objects.get_or_create(
+            caller=caller,
+            key=key,
+            defaults={
+                "fingerprint": print_,
+                "status": status,
+                "response": canonical(_document(answer)).decode(),
+                "created_at": platform().now(),
+            },
+        )
+        return status, answer
+
+    return command
+
+
+def _named(request: HttpRequest) -> tuple[str, str, str]:
+    """The caller, its key and the fingerprint of its command. Raises `IdempotencyKeyMissing`."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not KEY.fullmatch(key):
+        raise IdempotencyKeyMissing(field="/Idempotency-Key")
+    caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
+    return caller, key, hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest()
 
 
 def _document(answer: Any) -> Any:

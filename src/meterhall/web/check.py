@@ -24,6 +24,7 @@ def run_checks() -> list[Check]:
     checks = [("settings", _settings), ("keys", _keys), ("certificate", _certificate), ("database", _database)]
     if platform().role != "marketplace":
         checks.append(("Market Place", _marketplace))
+        checks.append(("transparency log", _log))
     return [_guarded(name, look) for name, look in checks]
 
 
@@ -64,3 +65,13 @@ def _marketplace() -> str:
 
     found = contact_marketplace()
     return f"{found.organisation} answers at {found.endpoints.b2b}"
+
+
+def _log() -> str:
+    from meterhall.web.membership.models import LogFinding, SeenCheckpoint
+
+    found = LogFinding.objects.order_by("found_at").first()
+    if found is not None:
+        raise ValueError(f"{found.kind} on {found.found_at:%Y-%m-%d %H:%M}: {found.detail}")
+    seen = SeenCheckpoint.objects.first()
+    return f"consistent up to {seen.size} entries" if seen else "not looked at yet"

@@ -80,11 +80,11 @@ def django_settings(home: Home, apps: list[str], urls: str) -> dict[str, Any]:
 
 
 def _pieces() -> list[dict[str, object]]:
-    """What people and pages add."""
+    """What pages and people add; the pages' middleware (session, sign-in) comes before what stands on it."""
     from meterhall.web.accounts.conf import account_settings
     from meterhall.web.portal.conf import portal_settings
 
-    return [account_settings(), portal_settings()]
+    return [portal_settings(), account_settings()]
 
 
 def _merge(into: dict[str, Any], piece: dict[str, object]) -> None:

@@ -1,0 +1,27 @@
+"""The market's rules: what may happen to a player, an offer and a subscription; contracts; which offers fit a wish."""
+
+from meterhall.domain.market.contracts import general_contract, readable_contract, readable_terms, service_contract
+from meterhall.domain.market.durations import EmptyDuration, add_duration, parse_duration
+from meterhall.domain.market.fitting import Misfit, fits
+from meterhall.domain.market.offers import check_offer
+from meterhall.domain.market.states import OFFER_VERSION, PLAYER, SUBSCRIPTION, Table, WrongState, advance, commands
+
+__all__ = [
+    "OFFER_VERSION",
+    "PLAYER",
+    "SUBSCRIPTION",
+    "EmptyDuration",
+    "Misfit",
+    "Table",
+    "WrongState",
+    "add_duration",
+    "advance",
+    "check_offer",
+    "commands",
+    "fits",
+    "general_contract",
+    "parse_duration",
+    "readable_contract",
+    "readable_terms",
+    "service_contract",
+]

@@ -1,7 +1,8 @@
-"""What providers declare to cover, and which declarations hold a point or a place. What follows from that: `localise`."""
+"""What providers declare to cover, and which declarations hold a point or a place; `localise` builds on it."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import unicodedata
 from collections import defaultdict
@@ -83,7 +84,7 @@ def holds(area: tuple[Ring, ...], position: Position) -> bool:
 
     A border between two operators so belongs to both: the answer shows both rather than choosing one.
     """
-    edges = [edge for ring in area for edge in zip(ring, ring[1:], strict=False)]
+    edges = [edge for ring in area for edge in itertools.pairwise(ring)]
     if any(_on_edge(start, end, position) for start, end in edges):
         return True
     return sum(_crosses(start, end, position) for start, end in edges) % 2 == 1

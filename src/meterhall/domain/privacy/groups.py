@@ -11,7 +11,8 @@ from typing import Final
 
 from meterhall.domain.errors import InvalidInput
 
-LOWEST_MINIMUM: Final = 2
+LOWEST_MINIMUM: Final = 5
+"""No provider may set its own minimum below this."""
 
 
 class GroupTooSmall(InvalidInput):
@@ -22,7 +23,7 @@ class GroupTooSmall(InvalidInput):
 
 
 def check_group(size: int, minimum: int, *, field: str | None = None) -> None:
-    """Refuse, with GroupTooSmall, a group of fewer than `minimum` members (at least 2)."""
+    """Refuse, with GroupTooSmall, a group of fewer than `minimum` members (at least `LOWEST_MINIMUM`)."""
     if minimum < LOWEST_MINIMUM:
         raise ValueError(f"a minimum group size is at least {LOWEST_MINIMUM}")
     if size < minimum:

@@ -67,6 +67,14 @@ class WishMatched(Message):
     version: int
 
 
+class OfferChanged(Message):
+    """A newer version of an offer under which the reader has a contract; the contract keeps its own version."""
+
+    offer_id: OfferId
+    version: int
+    effective_at: Instant = Field(description="The end of the notice the running version promises.")
+
+
 class SubscriptionRequested(Message):
     subscription: SubscriptionView
     attestation: Jws
@@ -116,7 +124,7 @@ DATA: dict[str, type[Message]] = {
     "certification.started": CertificationStarted,
     "certification.finished": CertificationFinished,
     "wish.matched": WishMatched,
-    "offer.changed": WishMatched,
+    "offer.changed": OfferChanged,
     "subscription.requested": SubscriptionRequested,
     "subscription.active": SubscriptionActive,
     "subscription.quit": SubscriptionEnded,

@@ -12,12 +12,26 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from joserfc.jws import JWSRegistry
 
 from meterhall.domain.errors import NotAuthenticated
 from meterhall.domain.protocol.canonical import canonical
 
 ALGORITHMS = ["Ed25519", "EdDSA"]
 """What is accepted; what Meterhall itself writes is the first."""
+
+
+class Registry(JWSRegistry):
+    """What a JWS of the exchange may be: own header members, a certificate chain in it, a long manifest under it."""
+
+    max_header_length = 65_536
+    max_payload_length = 64 * 1024 * 1024
+
+    def __init__(self, algorithms: list[str]) -> None:
+        super().__init__(algorithms=algorithms, strict_check_header=False)
+
+
+REGISTRY = Registry(ALGORITHMS)
 
 
 class BadSignature(NotAuthenticated):
@@ -92,15 +106,23 @@ class SigningKey:
 def sign(document: Any, key: SigningKey, *, typ: str, **header: Any) -> str:
     """The compact JWS over the document's canonical bytes; the header names `typ`, `kid` and what is given."""
     protected = {"alg": ALGORITHMS[0], "typ": typ, "kid": key.kid, **header}
-    return jws.serialize_compact(protected, canonical(document), key.jose, algorithms=ALGORITHMS)
+    return jws.serialize_compact(protected, canonical(document), key.jose, registry=REGISTRY)
 
 
 def header_of(token: str) -> dict[str, Any]:
     """The protected header, not yet to be believed."""
     try:
-        return dict(jws.extract_compact(token.encode()).headers())
+        return dict(jws.extract_compact(token.encode(), registry=REGISTRY).headers())
     except (JoseError, ValueError) as fault:
         raise BadSignature("This is not a compact JWS.") from fault
+
+
+def payload_of(token: str) -> Any:
+    """The payload, not yet to be believed: for a document that brings the keys it is signed with."""
+    try:
+        return json.loads(jws.extract_compact(token.encode()).payload)
+    except (JoseError, ValueError) as fault:
+        raise BadSignature("This is not a compact JWS with a JSON payload.", field="/jws") from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +146,7 @@ def verify(token: str, keys: Iterable[PublicKey], *, typ: str) -> Verified:
     if key is None:
         raise BadSignature("The signature's key is not one of its maker's keys.", field="/jws")
     try:
-        checked = jws.deserialize_compact(token, key.jose, algorithms=ALGORITHMS)
+        checked = jws.deserialize_compact(token, key.jose, registry=REGISTRY)
         return Verified(json.loads(checked.payload), header)
     except (JoseError, ValueError) as fault:
         raise BadSignature(field="/jws") from fault

@@ -105,7 +105,7 @@ class Offer(Message):
     service_level: ServiceLevel = ServiceLevel()
     countries: tuple[Country, ...] = Field(min_length=1)
     coverage: tuple[CoverageArea, ...] = Field(min_length=1, max_length=5000)
-    minimum_group: int | None = Field(None, ge=2, description="Fewest PODs in an aggregate.")
+    minimum_group: int | None = Field(None, ge=5, description="Fewest PODs in an aggregate.")
     accepted_assurance: tuple[Assurance, ...] = Field(("customer_signed", "customer_confirmed"), min_length=1)
     notice_days: int = Field(30, ge=0, description="Notice given before a change reaches running contracts.")
 

@@ -112,6 +112,9 @@ class Discovery(Message):
     keys: tuple[Jwk, ...]
     endpoints: Endpoints
     log_key: str | None = Field(None, description="The transparency log's verifier key (C2SP vkey); marketplace only.")
+    witness_key: str | None = Field(
+        None, description="The key by which a player cosigns that log's checkpoints (vkey)."
+    )
 
 
 class SandboxGrant(Message):

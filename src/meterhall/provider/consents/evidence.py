@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.consents import EVIDENCE_TYP, ConsentStatement
-from meterhall.domain.protocol.keys import BadSignature, PublicKey, header_of, verify
+from meterhall.domain.protocol.keys import BadSignature, PublicKey, Registry, header_of, verify
 
 CUSTOMER_ALGORITHMS = ["Ed25519", "EdDSA", "ES256", "ES384", "PS256", "RS256"]
 """What national signature cards and services write."""
@@ -53,7 +53,7 @@ def read_customer_signed(token: str, trusted: list[x509.Certificate], now: datet
     chain = _chain(header.get("x5c"))
     _check_chain(chain, trusted, now)
     try:
-        checked = jws.deserialize_compact(token, _key(chain[0]), algorithms=CUSTOMER_ALGORITHMS)
+        checked = jws.deserialize_compact(token, _key(chain[0]), registry=Registry(CUSTOMER_ALGORITHMS))
         document = json.loads(checked.payload)
     except (JoseError, ValueError) as fault:
         raise BadEvidence("The signature does not fit the certificate.", field="/jws") from fault

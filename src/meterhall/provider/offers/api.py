@@ -19,7 +19,7 @@ def add_offers(api: NinjaAPI) -> None:
     staff = StaffAuth()
 
     @endpoint(api, "POST", "/certifications", response=CertificationView, status=202, auth=staff, step="1 certify",
-              refuses=REMOTE, idempotent=False)  # fmt: skip
+              refuses=REMOTE, calls_out=True)  # fmt: skip
     def post_certification(request: HttpRequest, body: Profile) -> CertificationView:
         """Ask for a conformance run against our endpoints, with sandbox PODs."""
         return request_certification(body)
@@ -31,13 +31,13 @@ def add_offers(api: NinjaAPI) -> None:
         return certification(certification_id)
 
     @endpoint(api, "POST", "/offers", response=OfferView, status=201, auth=staff, step="1 offer", refuses=REMOTE,
-              idempotent=False)  # fmt: skip
+              calls_out=True)  # fmt: skip
     def post_offer(request: HttpRequest, body: Offer) -> OfferView:
         """Register an offer as a draft."""
         return draft_offer(body)
 
     @endpoint(api, "POST", "/offers/{offer_id}/publication", response=OfferView, auth=staff, step="1 offer",
-              refuses=REMOTE, idempotent=False)  # fmt: skip
+              refuses=REMOTE, calls_out=True)  # fmt: skip
     def post_publication(request: HttpRequest, offer_id: str) -> OfferView:
         """Publish a draft."""
         return publish_offer(offer_id)

@@ -26,11 +26,30 @@ class Activation(PendingWork):
         return self.remote_id or f"activation {self.pk}"
 
 
+class Refreshing(PendingWork):
+    """PODs to be added to and removed from an activation that was sent. As pending work: it has to be sent."""
+
+    activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="refreshes")
+    remove = models.JSONField(default=list)
+    state = models.CharField(max_length=10, default="sending")
+    code = models.CharField(max_length=60, default="", blank=True)
+    detail = models.CharField(max_length=300, default="", blank=True)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"refresh {self.pk}"
+
+
 class ActivationItem(models.Model):
-    """One POD with its proof. `evidence` is the sealed JWS to be brought first; `proof` what the activation says."""
+    """One POD with its proof. `evidence` is the sealed JWS to be brought first; `proof` what the activation says.
+
+    `place` is where the item stands in the provider's list of answers; none before it was sent.
+    """
 
     activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="items")
+    refreshing = models.ForeignKey(Refreshing, on_delete=models.CASCADE, null=True, related_name="items")
     position = models.PositiveIntegerField()
+    place = models.PositiveIntegerField(null=True)
     pod = models.CharField(max_length=60)
     assurance = models.CharField(max_length=20, default="", blank=True)
     evidence = models.BinaryField(null=True)

@@ -1,27 +1,50 @@
-"""Commands about activations: ask for PODs, send, note the answers, hear of consents that ended."""
+"""Commands about activations: ask for PODs, add and remove some, hear of consents that ended, and what is shown.
+
+Talking to the provider is in `exchange`.
+"""
 
 from __future__ import annotations
 
 from django.db import transaction
 from pydantic import Field
 
-from meterhall.client.b2b import RemoteRefusal
-from meterhall.domain.protocol.activations import Activated, ActivationRequest, ItemAnswer, PodText, Schedule
-from meterhall.domain.protocol.activations import ActivationItem as ItemOut
-from meterhall.domain.protocol.base import Assurance, Jws, Message, Page, SubscriptionId
-from meterhall.domain.protocol.consents import Evidence, EvidenceView
+from meterhall.domain.errors import Conflict, InvalidInput, NotFound
+from meterhall.domain.protocol.activations import ItemAnswer, PodText, Schedule
+from meterhall.domain.protocol.agreements import SubscriptionView
+from meterhall.domain.protocol.base import Assurance, Instant, Jws, Message, Period, SubscriptionId
 from meterhall.domain.protocol.events import ConsentChanged
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.requester.activations.models import Activation, ActivationItem, ConsentKnown
-from meterhall.requester.partners.service import subscription
-from meterhall.web.membership.service import attestation_for
-from meterhall.web.messaging.clients import provider_client
+from meterhall.requester.activations.models import Activation, ActivationItem, ConsentKnown, Refreshing
+from meterhall.requester.partners.service import quit_subscription, subscription
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
 
-FINAL = frozenset({"accepted", "refused", "ended"})
+
+class UnknownActivation(NotFound):
+    code = "unknown_activation"
+    title = "There is no such activation of ours."
+
+
+class SubscriptionNotActive(Conflict):
+    code = "subscription_not_active"
+    title = "The contract is not in force."
+
+
+class ActivationOver(Conflict):
+    code = "activation_over"
+    title = "The activation was refused or has ended."
+
+
+class NothingToRefresh(InvalidInput):
+    code = "nothing_to_refresh"
+    title = "Name at least one POD to add or to remove."
+
+
+class EvidenceIncomplete(InvalidInput):
+    code = "evidence_incomplete"
+    title = "Evidence comes with its assurance, and an item has either evidence or a consent."
 
 
 class ItemIn(Message):
@@ -42,9 +65,53 @@ class ActivationIn(Message):
     items: tuple[ItemIn, ...] = Field(min_length=1, max_length=10_000)
 
 
+class RefreshIn(Message):
+    """PODs to add to, and to remove from, a running activation."""
+
+    add: tuple[ItemIn, ...] = Field((), max_length=10_000)
+    remove: tuple[PodText, ...] = Field((), max_length=10_000, repr=False)
+
+
+class ActivationView(Message):
+    """An activation with its counts."""
+
+    id: int
+    remote_id: str | None
+    subscription_id: str
+    provider: str
+    state: str
+    code: str | None
+    detail: str | None
+    scope: DataScope
+    schedule: Schedule | None
+    accepted: int
+    refused: int
+    pending: int
+    ended: int
+    created_at: Instant
+
+
+class ItemView(Message):
+    """One POD and what was answered."""
+
+    pod: str = Field(repr=False)
+    state: str
+    code: str | None
+    detail: str | None
+    proof: str | None
+    pseudonym: str | None
+    consent_id: str | None
+    readings: Period | None
+    access_until: Instant | None
+    consent_url: str | None
+
+
 def ask(body: ActivationIn) -> Activation:
-    """Keep an activation to be sent by the worker (step 6)."""
+    """Keep an activation to be sent by the worker (step 6). Raises `SubscriptionNotActive`, `EvidenceIncomplete`."""
     sub = subscription(body.subscription_id)
+    if sub.state != "active":
+        raise SubscriptionNotActive(f"The subscription is {sub.state}.", field="/subscription_id")
+    _check(body.items, "/items")
     now = platform().now()
     with transaction.atomic():
         activation = Activation.objects.create(
@@ -67,10 +134,17 @@ def ask(body: ActivationIn) -> Activation:
     return activation
 
 
-def _item(activation: Activation, position: int, item: ItemIn) -> ActivationItem:
+def _check(items: tuple[ItemIn, ...], where: str) -> None:
+    for place, item in enumerate(items):
+        if bool(item.evidence) != bool(item.assurance) or (item.evidence and item.consent_id):
+            raise EvidenceIncomplete(field=f"{where}/{place}")
+
+
+def _item(activation: Activation, position: int, item: ItemIn, refreshing: Refreshing | None = None) -> ActivationItem:
     proof = f"consent:{item.consent_id}" if item.consent_id else "" if item.evidence else "ask_customer"
     return ActivationItem(
         activation=activation,
+        refreshing=refreshing,
         position=position,
         pod=item.pod,
         assurance=item.assurance or "",
@@ -79,95 +153,107 @@ def _item(activation: Activation, position: int, item: ItemIn) -> ActivationItem
     )
 
 
-def send(activation: Activation) -> None:
-    """Bring the evidence, then the list, to the provider. Safe to repeat: each call has its own fixed key."""
-    client = provider_client(activation.subscription.provider, attestation_for)
-    for item in activation.items.filter(proof="", state="pending"):
-        _bring(activation, item)
-    items = list(activation.items.exclude(proof=""))
-    request = ActivationRequest(
-        subscription_id=activation.subscription.subscription_id,
-        scope=DataScope.model_validate(activation.scope),
-        schedule=Schedule.model_validate(activation.schedule) if activation.schedule else None,
-        items=tuple(ItemOut(pod=item.pod, proof=item.proof) for item in items),
-    )
-    taken = client.call("POST", "/v1/activations", request, Activated, key=f"activation-{activation.pk}")
-    Activation.objects.filter(pk=activation.pk).update(remote_id=taken.activation_id, state="sent")
-
-
-def _bring(activation: Activation, item: ActivationItem) -> None:
-    """Bring one piece of evidence; what the provider does not even read refuses the item with the provider's code."""
-    client = provider_client(activation.subscription.provider, attestation_for)
-    evidence = Evidence(
-        assurance=item.assurance,  # type: ignore[arg-type]
-        jws=platform().unseal(bytes(item.evidence or b"")).decode(),
-    )
-    try:
-        taken = client.call("POST", "/v1/evidence", evidence, EvidenceView, key=f"evidence-{item.pk}")
-    except RemoteRefusal as refusal:
-        if refusal.remote_status >= 500 or refusal.remote_status == 401:
-            raise
-        item.state, item.code, item.detail = "refused", refusal.remote_code[:40], refusal.remote_detail[:300]
-    else:
-        item.proof = f"evidence:{taken.digest}"
-    item.save()
-
-
-def fetch_answers(activation: Activation) -> None:
-    """Fetch the provider's answer for each POD (step 7)."""
-    client = provider_client(activation.subscription.provider, attestation_for)
-    after: str | None = None
-    while True:
-        path = f"/v1/activations/{activation.remote_id}/answers"
-        found = client.call("GET", path, None, Page[ItemAnswer], params={"after": after, "limit": 1000})
-        with transaction.atomic():
-            for answer in found.items:
-                _note(activation, answer)
-        after = found.next
-        if after is None:
-            break
-    left = activation.items.exclude(state__in=FINAL).exists()
-    Activation.objects.filter(pk=activation.pk).update(state="waiting" if left else "answered")
-
-
-def _note(activation: Activation, answer: ItemAnswer) -> None:
-    mine = activation.items.filter(pod=answer.pod)
-    item = mine.exclude(state__in=FINAL).first() if answer.code == "pod_duplicate" else None
-    item = item or mine.exclude(proof="").order_by("position").first()
-    if item is None:
-        return
-    item.state, item.code, item.detail = answer.state, answer.code or "", answer.detail or ""
-    item.pseudonym, item.consent_id = answer.pseudonym or "", answer.consent_id or ""
-    item.answer = answer.document()
-    item.save()
+def refresh(activation: Activation, body: RefreshIn) -> Refreshing:
+    """Keep a change of the list to be sent by the worker. Raises `ActivationOver`, `NothingToRefresh`."""
+    if activation.state in {"refused", "ended"}:
+        raise ActivationOver
+    if not body.add and not body.remove:
+        raise NothingToRefresh(field="/add")
+    _check(body.add, "/add")
+    now, sub = platform().now(), activation.subscription
+    with transaction.atomic():
+        change = Refreshing.objects.create(activation=activation, remove=list(body.remove), created_at=now, due_at=now)
+        first = activation.items.count()
+        ActivationItem.objects.bulk_create(
+            _item(activation, first + place, item, change) for place, item in enumerate(body.add)
+        )
+        state(
+            "activation.refreshed",
+            transaction_id=sub.subscription_id,
+            subject=f"activation-{activation.pk}",
+            parties=(my_access_number(), sub.provider),
+            counts={"added": len(body.add), "removed": len(body.remove)},
+        )
+    return change
 
 
 def wake(activation: Activation) -> None:
     """Have the worker fetch the answers."""
     Activation.objects.filter(pk=activation.pk).update(
-        work_state=WorkState.PENDING, due_at=platform().now(), leased_until=None, attempts=0
+        work_state=WorkState.PENDING, due_at=platform().now(), attempts=0
     )
 
 
 def consent_changed(provider: str, data: ConsentChanged) -> None:
-    """A consent was given, changed or ended at the provider; an end stops our processing, and is stated."""
+    """A consent was given, changed or ended at the provider: remember it, look at the answers again."""
     with transaction.atomic():
         ConsentKnown.objects.update_or_create(
             consent_id=data.consent_id, defaults={"provider": provider, "state": data.state, "at": data.at}
         )
-        if data.state == "granted":
-            return
-        touched = Activation.objects.filter(items__consent_id=data.consent_id).distinct()
-        for activation in touched:
+        for activation in Activation.objects.filter(items__consent_id=data.consent_id).distinct():
             wake(activation)
-        state(
-            "processing.ended",
-            transaction_id=data.consent_id,
-            subject=data.consent_id,
-            parties=(my_access_number(), provider),
-        )
+
+
+def end_of(subscription_id: str) -> None:
+    """The contract ended: nothing moves under its activations any more. What was collected stays."""
+    running = Activation.objects.filter(subscription_id=subscription_id).exclude(state__in=["refused", "ended"])
+    running.update(state="ended", code="subscription_quit", work_state=WorkState.DONE, leased_until=None)
+
+
+def quit_service(subscription_id: str, reason: str) -> SubscriptionView:
+    """End a subscription at the Market Place, and with it all that runs under it. Raises `UnknownSubscription`."""
+    subscription(subscription_id)
+    view = quit_subscription(subscription_id, reason)
+    end_of(subscription_id)
+    return view
+
+
+def find(number: int) -> Activation:
+    """Ours. Raises `UnknownActivation`."""
+    found = Activation.objects.select_related("subscription").filter(pk=number).first()
+    if found is None:
+        raise UnknownActivation
+    return found
 
 
 def pod_of(pseudonym: str) -> str | None:
     """The POD a pseudonym stands for, from the provider's answer."""
     return ActivationItem.objects.filter(pseudonym=pseudonym).values_list("pod", flat=True).first()
+
+
+def activation_view(activation: Activation) -> ActivationView:
+    """The activation as the back office sees it."""
+    states = list(activation.items.values_list("state", flat=True))
+    return ActivationView(
+        id=activation.pk,
+        remote_id=activation.remote_id or None,
+        subscription_id=activation.subscription_id,
+        provider=activation.subscription.provider,
+        state=activation.state,
+        code=activation.code or None,
+        detail=activation.detail or None,
+        scope=DataScope.model_validate(activation.scope),
+        schedule=Schedule.model_validate(activation.schedule) if activation.schedule else None,
+        accepted=states.count("accepted"),
+        refused=states.count("refused"),
+        pending=states.count("pending"),
+        ended=states.count("ended"),
+        created_at=activation.created_at,
+    )
+
+
+def item_view(item: ActivationItem) -> ItemView:
+    """One POD as the back office sees it."""
+    answer = ItemAnswer.model_validate(item.answer) if item.answer else None
+    return ItemView(
+        pod=item.pod,
+        state=item.state,
+        code=item.code or None,
+        detail=item.detail or None,
+        proof=item.proof or None,
+        pseudonym=item.pseudonym or None,
+        consent_id=item.consent_id or None,
+        readings=answer.readings if answer else None,
+        access_until=answer.access_until if answer else None,
+        consent_url=answer.consent_url if answer else None,
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+from meterhall.domain.errors import Conflict, NotFound
 from meterhall.domain.pods import InvalidPod, read
-from meterhall.domain.protocol.base import Message, ShortText
+from meterhall.domain.protocol.base import Country, Message, ShortText
 from meterhall.domain.protocol.localisation import (
     LocalisationAnswer,
     LocalisationItem,
@@ -21,12 +22,29 @@ from meterhall.web.messaging.clients import marketplace_client
 AT_A_TIME = 5_000
 
 
+class UnknownPoint(NotFound):
+    code = "unknown_customer_point"
+    title = "There is no such line in the customer list."
+
+
+class PointTaken(Conflict):
+    code = "customer_point_exists"
+    title = "This customer has this POD already."
+
+
 class CustomerPointIn(Message):
     """A line of a customer list."""
 
     reference: ShortText
     pod: ShortText
-    country: str | None = None
+    country: Country | None = None
+
+
+class CustomerPointChange(Message):
+    """What is corrected of a line."""
+
+    pod: ShortText | None = None
+    country: Country | None = None
 
 
 class CustomerPointView(Message):
@@ -62,7 +80,7 @@ def take_points(lines: tuple[CustomerPointIn, ...]) -> list[CustomerPoint]:
 
 
 def localise(points: list[CustomerPoint]) -> Localised:
-    """Ask the Market Place who holds each point (step 4); every line gets its answer or the reason why there is none."""
+    """Ask the Market Place who holds each point (step 4); every line gets its answer, or why there is none."""
     resolved = 0
     for at in range(0, len(points), AT_A_TIME):
         resolved += _localise(points[at : at + AT_A_TIME])
@@ -93,6 +111,9 @@ def _question(point: CustomerPoint) -> LocalisationItem | None:
         _save(point, state="ambiguous", code="pod_ambiguous", detail="The number fits several countries; say which.")
         return None
     pod = candidates[0].pod
+    if CustomerPoint.objects.filter(reference=point.reference, pod=pod.value).exclude(pk=point.pk).exists():
+        _save(point, state="invalid", code=PointTaken.code, detail=PointTaken.title)
+        return None
     point.scheme, point.country, point.pod = pod.scheme, pod.country, pod.value
     point.save(update_fields=["scheme", "country", "pod"])
     return LocalisationItem(ref=str(point.pk), scheme=pod.scheme, operator_part=pod.operator_part)
@@ -103,12 +124,15 @@ def _note(point: CustomerPoint, answer: LocalisationAnswer) -> bool:
     enrolled = [one for one in answer.candidates if one.provider]
     if len(enrolled) == 1:
         one = enrolled[0]
-        _save(point, state="localised", provider=one.provider or "", operator=one.operator, answer=answer.document())
+        _save(
+            point, state="localised", provider=one.provider or "", operator=one.operator, answer=answer.document(),
+            code="", detail="",
+        )  # fmt: skip
         return True
     if answer.candidates:
         names = ", ".join(sorted({one.operator for one in answer.candidates}))
         code = "several_providers" if enrolled else "operator_not_enrolled"
-        _save(point, state="unresolved", code=code, operator=names[:200], answer=answer.document())
+        _save(point, state="unresolved", code=code, detail="", operator=names[:200], answer=answer.document())
         return False
     _save(point, state="unresolved", code=answer.code or "", detail=answer.detail or "", answer=answer.document())
     return False
@@ -120,7 +144,33 @@ def _save(point: CustomerPoint, **values: object) -> None:
     point.save()
 
 
-def view(point: CustomerPoint) -> CustomerPointView:
+def find_point(number: int) -> CustomerPoint:
+    """Ours. Raises `UnknownPoint`."""
+    found = CustomerPoint.objects.filter(pk=number).first()
+    if found is None:
+        raise UnknownPoint
+    return found
+
+
+def change_point(point: CustomerPoint, change: CustomerPointChange) -> CustomerPoint:
+    """Correct a line; what was found out about it no longer counts. Raises `PointTaken`."""
+    point.pod, point.country = change.pod or point.pod, change.country or ("" if change.pod else point.country)
+    point.scheme = point.provider = point.operator = point.code = point.detail = ""
+    point.state, point.answer = "new", None
+    try:
+        with transaction.atomic():
+            point.save()
+    except IntegrityError:
+        raise PointTaken(field="/pod") from None
+    return point
+
+
+def remove_point(point: CustomerPoint) -> None:
+    """Take a line off the list."""
+    point.delete()
+
+
+def point_view(point: CustomerPoint) -> CustomerPointView:
     """The line as the back office sees it."""
     return CustomerPointView(
         id=point.pk,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meterhall.domain.protocol.events import Event, SubscriptionActive, SubscriptionEnded, WishMatched
+from meterhall.requester.activations.service import end_of
 from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import accept_active, refresh_wish
 from meterhall.web.messaging.handlers import on
@@ -19,6 +20,7 @@ def active(event: Event, data: SubscriptionActive) -> None:
 def ended(event: Event, data: SubscriptionEnded) -> None:
     """A contract ended."""
     Subscription.objects.filter(subscription_id=data.subscription_id).update(state="quit", updated_at=platform().now())
+    end_of(data.subscription_id)
 
 
 @on("wish.matched", WishMatched)

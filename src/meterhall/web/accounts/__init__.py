@@ -1,0 +1,1 @@
+"""People's accounts on a platform: one-time links, passwords, second factors and roles. Machines: `oauth`, `staff`."""

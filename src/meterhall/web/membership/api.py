@@ -1,15 +1,38 @@
-"""How a player describes itself to anyone who asks."""
+"""How a platform describes itself to anyone who asks, and the back-office calls about our own membership."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
 
-from meterhall.domain.protocol.players import Discovery
+from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
+from meterhall.domain.protocol.base import Message
+from meterhall.domain.protocol.players import (
+    Activity,
+    Discovery,
+    LegalIdentifier,
+    Membership,
+    PlayerRole,
+    PlayerView,
+)
 from meterhall.web.api import endpoint
-from meterhall.web.membership.service import my_endpoints, public_jwk
+from meterhall.web.membership.hooks import log_key
+from meterhall.web.membership.service import NoMarketplace, enrol, my_endpoints, public_jwk, refresh_membership
+from meterhall.web.membership.witness import witness_key
 from meterhall.web.messaging.models import Identity
+from meterhall.web.messaging.peers import NotEnrolled
 from meterhall.web.platform import platform
+from meterhall.web.staff.service import StaffAuth
+
+REMOTE = (RemoteRefusal, RemoteUnreachable, UnreadableAnswer)
+
+
+class EnrolmentIn(Message):
+    """What the Market Place cannot take from our settings: who we are by law, and what we do."""
+
+    legal_id: LegalIdentifier
+    roles: tuple[PlayerRole, ...]
+    activity: Activity
 
 
 def add_discovery(api: NinjaAPI) -> None:
@@ -26,4 +49,23 @@ def add_discovery(api: NinjaAPI) -> None:
             access_number=Identity.objects.values_list("access_number", flat=True).first(),
             keys=(public_jwk(platform().transport_key),),
             endpoints=my_endpoints(),
+            log_key=log_key() if config.role == "marketplace" else None,
+            witness_key=witness_key(),
         )
+
+
+def add_membership(api: NinjaAPI) -> None:
+    """Publish `POST /enrolment` and `GET /enrolment` in the back office."""
+    staff = StaffAuth()
+
+    @endpoint(api, "POST", "/enrolment", response=PlayerView, status=202, auth=staff, step="1 enrol",
+              refuses=(NoMarketplace, *REMOTE), calls_out=True)  # fmt: skip
+    def post_enrolment(request: HttpRequest, body: EnrolmentIn) -> PlayerView:
+        """Apply at the Market Place; applying again gives the same access number."""
+        return enrol(body.legal_id, body.roles, body.activity)
+
+    @endpoint(api, "GET", "/enrolment", response=Membership, auth=staff, step="1 enrol",
+              refuses=(NotEnrolled, *REMOTE))  # fmt: skip
+    def get_enrolment(request: HttpRequest) -> Membership:
+        """Our standing at the Market Place, asked for now."""
+        return refresh_membership()

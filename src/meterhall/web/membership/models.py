@@ -22,3 +22,23 @@ class HeldAttestation(models.Model):
     jws = models.TextField()
     expires_at = models.DateTimeField()
     fetched_at = models.DateTimeField()
+
+
+class SeenCheckpoint(models.Model):
+    """One row: the largest consistent tree of the Market Place's log we have seen, and the key we trust it by."""
+
+    log_key = models.CharField(max_length=400)
+    size = models.PositiveBigIntegerField()
+    note = models.TextField()
+    cosigned = models.BooleanField(default=False)
+    seen_at = models.DateTimeField()
+
+
+class LogFinding(models.Model):
+    """Proof that the Market Place's log was rewritten or is shown differently to different players."""
+
+    kind = models.CharField(max_length=20)
+    detail = models.TextField()
+    before = models.TextField(help_text="The checkpoint seen before.")
+    now = models.TextField(help_text="The checkpoint that does not go on from it.")
+    found_at = models.DateTimeField()

@@ -83,10 +83,9 @@ def add_inbox(api: NinjaAPI) -> None:
         api, "POST", "/v1/inbox", response=None, status=202, idempotent=False, step="events",
         refuses=(BadSignature, ForeignEvent, EventMismatch),
     )  # fmt: skip
-    def post_inbox(request: HttpRequest) -> tuple[int, None]:
+    def post_inbox(request: HttpRequest) -> None:
         """Take an event (CloudEvents 1.0), signed (RFC 9421) by the sender; `webhook-id` is its id."""
         receive(request)
-        return 202, None
 
 
 def add_feed(api: NinjaAPI, auth: TokenAuth) -> None:

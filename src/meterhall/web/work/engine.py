@@ -100,9 +100,15 @@ def perform(queue: Queue, row: PendingWork) -> None:
     except Exception as fault:
         _failed(queue, row, fault)
     else:
-        queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(
-            work_state=WorkState.DONE, leased_until=None, last_error=""
-        )
+        _done(queue, row)
+
+
+def _done(queue: Queue, row: PendingWork) -> None:
+    """Mark the row done; one that was woken meanwhile (its `due_at` moved) stays, to be looked at again."""
+    held = queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING)
+    done = held.filter(due_at=row.due_at).update(work_state=WorkState.DONE, leased_until=None, last_error="")
+    if not done:
+        held.filter(leased_until=row.leased_until).update(leased_until=None, attempts=0, last_error="")
 
 
 def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:

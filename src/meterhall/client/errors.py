@@ -1,0 +1,58 @@
+"""What can go wrong between two platforms: the other refuses, is not there, or answers what nobody can read.
+
+MeterhallError
+├── RemoteRefusal      502  the other platform refused; its own code and sentence are passed on
+│   └── TokenRefused   502  it refused already the access token
+├── RemoteUnreachable  503  nobody answers
+└── UnreadableAnswer   502  the answer does not fit the published interface
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from meterhall.domain.errors import MeterhallError, Unavailable
+
+
+class RemoteRefusal(MeterhallError):
+    """The other platform refused; its own status, code and sentence are passed on."""
+
+    status = 502
+    code = "remote_refusal"
+    title = "The other platform refused."
+
+    def __init__(self, response: httpx.Response) -> None:
+        problem = _problem(response)
+        self.remote_status = response.status_code
+        self.remote_code = str(problem.get("code") or problem.get("error") or f"http_{response.status_code}")
+        self.remote_detail = str(problem.get("detail") or problem.get("error_description") or response.reason_phrase)
+        self.problem_document = problem
+        super().__init__(f"{self.remote_detail} ({self.remote_code})", field=problem.get("field"))
+
+
+class TokenRefused(RemoteRefusal):
+    """The other platform gives us no access token: it does not know us, or not any more."""
+
+    code = "token_refused"
+    title = "The other platform gives no access token."
+
+
+class RemoteUnreachable(Unavailable):
+    code = "remote_unreachable"
+    title = "The other platform cannot be reached."
+
+
+class UnreadableAnswer(MeterhallError):
+    status = 502
+    code = "unreadable_answer"
+    title = "The other platform's answer does not fit the published interface."
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    try:
+        found = response.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

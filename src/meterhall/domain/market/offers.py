@@ -1,0 +1,64 @@
+"""What an offer must satisfy beyond its schema before it can become a contract."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from meterhall.domain.errors import InvalidInput
+from meterhall.domain.identifiers import check_country
+from meterhall.domain.market.durations import parse_duration
+from meterhall.domain.pods import InvalidPod, read
+from meterhall.domain.pods.coverage import check_coverage
+from meterhall.domain.protocol.offers import CoverageArea, Offer
+
+_SHORTEST_POD: Final = 10
+
+
+class InvalidOffer(InvalidInput):
+    code = "offer_invalid"
+    title = "The offer contradicts itself or lacks what its contract needs."
+
+
+class CoverageIsPod(InvalidInput):
+    code = "coverage_is_pod"
+    title = "A coverage names many points of delivery by what they begin with, never a single one."
+
+
+def check_offer(offer: Offer) -> None:
+    """Refuse an offer no contract could be made of, naming the member at fault.
+
+    Raises `InvalidOffer`, `EmptyDuration`, `UnknownCountry`, `InvalidCoverage`, `CoverageIsPod`.
+    """
+    parse_duration(offer.duration, field="/duration")
+    for at, country in enumerate(offer.countries):
+        check_country(country, field=f"/countries/{at}")
+    for at, area in enumerate(offer.coverage):
+        _check_area(area, offer, f"/coverage/{at}")
+    if offer.scope.kind == "aggregate" and offer.minimum_group is None:
+        raise InvalidOffer("An aggregate names its minimum group.", field="/minimum_group")
+    if (offer.price.per == "free") != (offer.price.value() == 0):
+        raise InvalidOffer("A price of nothing is `free`, and only that is.", field="/price")
+    if Decimal(offer.service_level.availability_percent) > 100:
+        raise InvalidOffer("More than 100 percent cannot be promised.", field="/service_level/availability_percent")
+    codes = [option.code for option in offer.options]
+    for at, code in enumerate(codes):
+        if code in codes[:at]:
+            raise InvalidOffer("Two options have the same code.", field=f"/options/{at}/code")
+
+
+def _check_area(area: CoverageArea, offer: Offer, where: str) -> None:
+    if area.country not in offer.countries:
+        raise InvalidOffer("The coverage lies in a country the offer does not name.", field=f"{where}/country")
+    check_coverage(area.kind, area.value, field=f"{where}/value")
+    if area.kind != "polygon" and _is_pod(area.value, area.country):
+        raise CoverageIsPod(field=f"{where}/value")
+
+
+def _is_pod(value: str, country: str) -> bool:
+    if len(value) < _SHORTEST_POD:
+        return False
+    try:
+        return bool(read(value, country=country))
+    except InvalidPod:
+        return False

@@ -1,0 +1,1 @@
+"""Agreements: the general contract, standing acceptances, subscriptions and the signatures over them."""

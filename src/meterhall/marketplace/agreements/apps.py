@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AgreementsConfig(AppConfig):
+    name = "meterhall.marketplace.agreements"
+    label = "mp_agreements"

@@ -1,0 +1,1 @@
+"""The catalogue: offers and their versions, search, wishes, and the list of providers."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CatalogueConfig(AppConfig):
+    name = "meterhall.marketplace.catalogue"
+    label = "mp_catalogue"

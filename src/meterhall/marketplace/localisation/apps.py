@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class LocalisationConfig(AppConfig):
+    name = "meterhall.marketplace.localisation"
+    label = "mp_localisation"

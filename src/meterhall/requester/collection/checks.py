@@ -1,0 +1,123 @@
+"""Checking a part against its manifest before anything of it is stored. Fetching is in `files`, storing in `store`."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.deliveries import Manifest, Part
+from meterhall.domain.readings import CivilCurve, Curve, Granularity, Rule, parse_granularity
+from meterhall.domain.readings.rows import MANTISSA_MAX
+from meterhall.formats import FORMATS
+from meterhall.requester.activations.models import Activation
+from meterhall.requester.collection.files import digest_of
+
+RejectionCode = Literal["digest_mismatch", "format_invalid", "incomplete", "unreadable"]
+MOST_BYTES = 1024 * 1024 * 1024
+"""The largest part, unpacked, that is read."""
+ZONE_SLACK = timedelta(hours=14)
+"""A civil day begins and ends at most this far from the UTC day of the same date."""
+
+
+class Rejected(Exception):
+    """A part is not what its manifest says; the delivery is answered with a rejection of this code."""
+
+    def __init__(self, code: RejectionCode, detail: str) -> None:
+        super().__init__(detail)
+        self.code: RejectionCode = code
+        self.detail = detail
+
+
+def check_bytes(path: Path, part: Part) -> None:
+    """Size and digest."""
+    if path.stat().st_size != part.size_bytes or digest_of(path) != part.digest:
+        raise Rejected("digest_mismatch", f"Part {part.number} is not the file of the manifest's digest.")
+
+
+def decode(path: Path, part: Part, manifest: Manifest) -> list[Curve]:
+    """The curves in a part. Raises `Rejected` as unreadable."""
+    try:
+        content = path.read_bytes()
+        plain = content if part.compression == "none" else _unpack(content)
+        return list(FORMATS[manifest.format].decode(plain))
+    except (MeterhallError, ValueError, KeyError, zlib.error) as fault:
+        reason = fault.detail if isinstance(fault, MeterhallError) else type(fault).__name__
+        raise Rejected("unreadable", f"Part {part.number} cannot be read as {manifest.format}: {reason}") from fault
+
+
+def _unpack(content: bytes) -> bytes:
+    packed = zlib.decompressobj(wbits=31)
+    plain = packed.decompress(content, MOST_BYTES)
+    if packed.unconsumed_tail or not packed.eof:
+        raise ValueError("the packed file is cut short or over the limit")
+    return plain
+
+
+def check_content(curves: list[Curve], part: Part, manifest: Manifest, activation: Activation) -> None:
+    """Counts, usage points, granularity and period against the manifest; each value against the rules of storing."""
+    _check_points(curves, part, manifest, activation)
+    readings = sum(int(curve.present.sum()) for curve in curves)
+    missing = sum(len(curve) for curve in curves) - readings
+    if readings != part.readings or missing > part.missing:
+        raise Rejected(
+            "incomplete",
+            f"Part {part.number} holds {readings} readings and {missing} gaps; announced are {part.readings} and "
+            f"{part.missing}.",
+        )
+    for curve in curves:
+        _check_slots(curve, part, manifest)
+        _check_values(curve, part)
+    _check_repeats(curves, part)
+
+
+def _check_points(curves: list[Curve], part: Part, manifest: Manifest, activation: Activation) -> None:
+    found = {curve.series.usage_point for curve in curves}
+    if not found <= set(part.pseudonyms):
+        raise Rejected("format_invalid", f"Part {part.number} holds a usage point the manifest does not name.")
+    if manifest.group_size is None:
+        ours = set(activation.items.filter(pseudonym__in=found).values_list("pseudonym", flat=True))
+        if found - ours:
+            raise Rejected("format_invalid", f"Part {part.number} holds a usage point that was not activated.")
+
+
+def granularity_of(curve: Curve) -> Granularity:
+    """In which slots a curve comes."""
+    return curve.series.granularity if isinstance(curve, CivilCurve) else Granularity(curve.series.resolution_s)
+
+
+def _check_slots(curve: Curve, part: Part, manifest: Manifest) -> None:
+    granularity = parse_granularity(manifest.granularity)
+    if granularity_of(curve) != granularity:
+        raise Rejected("format_invalid", f"Part {part.number} is not in the manifest's granularity.")
+    slack = timedelta(days=31) if granularity.monthly else ZONE_SLACK
+    first, until = _midnight(manifest.period.first), _midnight(manifest.period.until)
+    if len(curve) and (curve.start < first - slack or curve.end > until + slack):
+        raise Rejected("format_invalid", f"Part {part.number} holds readings outside the manifest's period.")
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _check_values(curve: Curve, part: Part) -> None:
+    values = curve.mantissas[curve.present]
+    if curve.series.direction != "net" and (values < 0).any():
+        raise Rejected("format_invalid", f"Part {part.number}: {Rule.NEGATIVE.sentence} ({Rule.NEGATIVE.id})")
+    if (np.abs(values) > MANTISSA_MAX).any():
+        raise Rejected("format_invalid", f"Part {part.number}: {Rule.OVER_MAXIMUM.sentence} ({Rule.OVER_MAXIMUM.id})")
+
+
+def _check_repeats(curves: list[Curve], part: Part) -> None:
+    """No slot of a series comes twice."""
+    starts: dict[tuple[str, str], list[np.ndarray]] = {}
+    for curve in curves:
+        starts.setdefault((curve.series.usage_point, curve.series.direction), []).append(curve.starts[curve.present])
+    for pieces in starts.values():
+        slots = np.concatenate(pieces)
+        if len(pieces) > 1 and len(np.unique(slots)) < len(slots):
+            raise Rejected("format_invalid", f"Part {part.number} gives a slot twice.")

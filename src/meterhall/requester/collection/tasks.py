@@ -1,0 +1,62 @@
+"""Collecting in the background: data requests out, deliveries in, ended consents worked off."""
+
+from __future__ import annotations
+
+from meterhall.domain.protocol.events import ConsentChanged, DeliveryMatched, DeliveryReady, Event
+from meterhall.requester.collection.collect import collect
+from meterhall.requester.collection.models import DataAsked, Delivery, Withdrawal
+from meterhall.requester.collection.service import announce, note_match, send_request
+from meterhall.requester.collection.withdrawal import end_processing, hear
+from meterhall.web.messaging.handlers import on
+from meterhall.web.messaging.peers import UnknownPeer, transport_keys
+from meterhall.web.work.engine import works_on
+
+
+@works_on(DataAsked)
+def send(asked: DataAsked) -> None:
+    """Send what was asked for."""
+    send_request(asked)
+
+
+@works_on(Delivery, lease_s=900)
+def collect_delivery(delivery: Delivery) -> None:
+    """Collect the newest version."""
+    collect(delivery)
+
+
+@works_on(Withdrawal, lease_s=300)
+def work_off(withdrawal: Withdrawal) -> None:
+    """Erase what was taken back."""
+    end_processing(withdrawal)
+
+
+@on("delivery.ready", DeliveryReady)
+def ready(event: Event, data: DeliveryReady) -> None:
+    """A version of a delivery can be collected."""
+    if not transport_keys(event.sender):
+        raise UnknownPeer(f"{event.sender} is not vouched for.")
+    announce(event.sender, data)
+
+
+@on("delivery.matched", DeliveryMatched)
+def matched(event: Event, data: DeliveryMatched) -> None:
+    """Both sides say the same of a delivery."""
+    note_match(data.delivery_id, True)
+
+
+@on("delivery.mismatched", DeliveryMatched)
+def mismatched(event: Event, data: DeliveryMatched) -> None:
+    """The two sides do not say the same of a delivery."""
+    note_match(data.delivery_id, False)
+
+
+@on("consent.granted", ConsentChanged)
+def granted(event: Event, data: ConsentChanged) -> None:
+    """A customer consented."""
+    hear(event.sender, data)
+
+
+@on("consent.revoked", ConsentChanged)
+def revoked(event: Event, data: ConsentChanged) -> None:
+    """A customer withdrew, wholly or in part, or the time ran out."""
+    hear(event.sender, data)

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "meterhall.web.accounts"
+    label = "web_accounts"

@@ -1,0 +1,46 @@
+"""The four OAuth addresses of the B2B listener."""
+
+from __future__ import annotations
+
+import structlog
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from meterhall.authserver import Answer
+from meterhall.web.oauth.servers import authorization_server
+from meterhall.web.oauth.service import call_of
+
+log = structlog.get_logger(__name__)
+
+
+def _respond(address: str, answer: Answer) -> JsonResponse:
+    if "error" in answer.body:
+        log.info("oauth.refused", address=address, error=answer.body["error"], code=answer.body["code"])
+    return JsonResponse(answer.body, status=answer.status, headers=answer.headers)
+
+
+@csrf_exempt
+@require_POST
+def token(request: HttpRequest) -> JsonResponse:
+    """`POST /oauth/token`: client_credentials, or the code of a consent."""
+    return _respond("token", authorization_server().token(call_of(request)))
+
+
+@csrf_exempt
+@require_POST
+def par(request: HttpRequest) -> JsonResponse:
+    """`POST /oauth/par`: a consent request, pushed (RFC 9126)."""
+    return _respond("par", authorization_server().par(call_of(request)))
+
+
+@require_GET
+def jwks(request: HttpRequest) -> JsonResponse:
+    """`GET /oauth/jwks`: the key of our access tokens."""
+    return JsonResponse(authorization_server().jwks())
+
+
+@require_GET
+def metadata(request: HttpRequest) -> JsonResponse:
+    """`GET /.well-known/oauth-authorization-server` (RFC 8414)."""
+    return JsonResponse(authorization_server().metadata())

@@ -1,0 +1,36 @@
+"""What every template knows: whose portal this is, its looks, and the person's navigation."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from meterhall.web.platform import platform
+from meterhall.web.portal import nav
+from meterhall.web.portal.accent import accent_url
+
+ROLE_NAMES = {"marketplace": _("Market Place"), "provider": _("Data provider"), "requester": _("Service platform")}
+THEME_COOKIE = "mh_theme"
+THEMES = ("auto", "light", "dark")
+
+
+def portal(request: HttpRequest) -> dict[str, object]:
+    """The template variable `portal`."""
+    config = platform().config
+    user = getattr(request, "user", None)
+    known = user is not None and user.is_authenticated
+    theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    return {
+        "portal": {
+            "name": config.name,
+            "role": config.role,
+            "role_name": ROLE_NAMES[config.role],
+            "environment": config.environment,
+            "contact": config.contact,
+            "zone": config.zone,
+            "accent_url": accent_url(config.accent),
+            "theme": theme if theme in THEMES else "auto",
+            "person": user if known else None,
+            "nav": nav.items(request, getattr(user, "roles", None) or () if known else ()),
+        }
+    }

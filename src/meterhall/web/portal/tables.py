@@ -1,0 +1,183 @@
+"""Tables people can sort, filter, page and export; the state is in the address, so that a view can be shared."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+
+from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, Text
+
+V = TypeVar("V")
+PER_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[V]):
+    """One column: how to get its value from a row, and the field to order by where it can be sorted."""
+
+    label: Text
+    value: Callable[[V], object]
+    sort: str = ""
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column's head as the template shows it."""
+
+    label: Text
+    numeric: bool
+    href: str = ""
+    sorted: str = ""
+    """`ascending`, `descending` or empty (aria-sort)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value with its column's label, which is shown beside it on a phone."""
+
+    label: Text
+    value: object
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What `portal/components/data_table.html` shows."""
+
+    caption: Text
+    headings: list[Heading]
+    rows: list[list[Cell]]
+    total: int
+    empty: Text = ""
+    csv_href: str = ""
+    page: int = 1
+    pages: int = 1
+    previous_href: str = ""
+    next_href: str = ""
+    id: str = "table"
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+def table(
+    request: HttpRequest,
+    rows: QuerySet[Any] | Sequence[Any],
+    columns: Sequence[Column[Any]],
+    caption: Text,
+    *,
+    empty: Text = "",
+    order: str = "",
+    id: str = "table",
+    export: bool = True,
+) -> Table:
+    """The page of `rows` the address asks for: `?sort=-name&page=2`. Only a QuerySet can be sorted."""
+    sort = request.GET.get("sort", order)
+    known = {column.sort for column in columns if column.sort}
+    if isinstance(rows, QuerySet) and (sort.lstrip("-") in known or sort == order) and sort:
+        rows = rows.order_by(sort, "pk")
+    shown: Page[Any] = Paginator(rows, PER_PAGE, allow_empty_first_page=True).get_page(request.GET.get("page"))
+    number, pages = shown.number, shown.paginator.num_pages
+    return Table(
+        caption=caption,
+        headings=[_heading(request.GET, column, sort, isinstance(rows, QuerySet)) for column in columns],
+        rows=[[Cell(column.label, column.value(row), column.numeric) for column in columns] for row in shown],
+        total=shown.paginator.count,
+        empty=empty,
+        csv_href=_href(request.GET, export="csv", page=None) if export else "",
+        page=number,
+        pages=pages,
+        previous_href=_href(request.GET, page=str(number - 1)) if shown.has_previous() else "",
+        next_href=_href(request.GET, page=str(number + 1)) if shown.has_next() else "",
+        id=id,
+    )
+
+
+def plain_table(
+    caption: Text, headings: Sequence[Text], rows: Sequence[Sequence[object]], *, empty: Text = ""
+) -> Table:
+    """A small table of values at hand; numbers and quantities go to the right."""
+    numeric = [bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(headings))]
+    return Table(
+        caption=caption,
+        headings=[Heading(label, right) for label, right in zip(headings, numeric, strict=True)],
+        rows=[
+            [Cell(label, value, right) for label, value, right in zip(headings, row, numeric, strict=True)]
+            for row in rows
+        ],
+        total=len(rows),
+        empty=empty,
+    )
+
+
+def wants_csv(request: HttpRequest) -> bool:
+    """Whether the address asks for the table as a file."""
+    return request.GET.get("export") == "csv"
+
+
+def csv_response(name: str, rows: QuerySet[Any] | Sequence[Any], columns: Sequence[Column[Any]]) -> HttpResponse:
+    """All rows as `<name>.csv`; a cell that a spreadsheet would take for a formula is made text."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([_safe(str(column.label)) for column in columns])
+    for row in rows:
+        writer.writerow([_safe(as_text(column.value(row))) for column in columns])
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def as_text(value: object) -> str:
+    """A shown value as plain text, instants in ISO 8601."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Link | Badge):
+        return str(value.text)
+    if isinstance(value, CopyId):
+        return value.value
+    if isinstance(value, Quantity):
+        return str(value.number)
+    return str(value)
+
+
+def _safe(text: str) -> str:
+    formula = text[:1] in {"=", "+", "@", "\t", "\r"} or (text[:1] == "-" and not _is_numeral(text))
+    return "'" + text if formula else text
+
+
+def _is_numeral(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Quantity) and not isinstance(value, bool)
+
+
+def _heading(query: QueryDict, column: Column[Any], sort: str, sortable: bool) -> Heading:
+    if not column.sort or not sortable:
+        return Heading(column.label, column.numeric)
+    state = {column.sort: "ascending", f"-{column.sort}": "descending"}.get(sort, "")
+    wanted = f"-{column.sort}" if state == "ascending" else column.sort
+    return Heading(column.label, column.numeric, _href(query, sort=wanted, page=None), state)
+
+
+def _href(query: QueryDict, **changes: str | None) -> str:
+    changed = query.copy()
+    for key, value in changes.items():
+        if value is None:
+            changed.pop(key, None)
+        else:
+            changed[key] = value
+    return "?" + changed.urlencode()

@@ -1,0 +1,78 @@
+"""Template tags of the portal kit."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from django import template
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, state_badge
+
+register = template.Library()
+ICONS = {"neutral": "○", "info": "●", "success": "✓", "warning": "▲", "danger": "✕"}
+
+
+@register.simple_tag
+def show(value: object) -> str | SafeString:
+    """Any value of the kit as HTML; text is escaped."""
+    if value is None or value == "":
+        return format_html('<span class="quiet">{}</span>', _("not known"))
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, datetime | date):
+        return when(value)
+    if isinstance(value, int | float | Quantity):
+        return quantity(value)
+    if isinstance(value, Badge):
+        return badge(value)
+    if isinstance(value, Link):
+        return format_html('<a href="{}">{}</a>', value.href, value.text) if value.href else str(value.text)
+    if isinstance(value, CopyId):
+        return render_to_string("portal/components/copy_id.html", {"value": value.value, "href": value.href})
+    if isinstance(value, list | tuple):
+        return format_html("{}", SafeString(", ").join(show(part) for part in value)) if value else show(None)
+    return str(value)
+
+
+@register.simple_tag
+def badge(value: Badge | str) -> SafeString:
+    """A status badge: icon, word, colour."""
+    shown = value if isinstance(value, Badge) else state_badge(value)
+    return format_html(
+        '<span class="badge badge-{}"><span class="badge-icon" aria-hidden="true">{}</span> {}</span>',
+        shown.tone, ICONS[shown.tone], shown.text,
+    )  # fmt: skip
+
+
+@register.filter
+def when(value: datetime | date | None) -> str | SafeString:
+    """An instant in the portal's zone, or a day, in the reader's manner; the machine's form goes along."""
+    if value is None:
+        return show(None)
+    if not isinstance(value, datetime):
+        return format_html('<time datetime="{}">{}</time>', value.isoformat(), date_format(value, "DATE_FORMAT"))
+    local = timezone.localtime(value)
+    text = f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%H:%M:%S %Z}", text)
+
+
+@register.filter
+def quantity(value: float | Quantity) -> str | SafeString:
+    """A number in the reader's manner with its unit beside it."""
+    shown = value if isinstance(value, Quantity) else Quantity(value)
+    number = shown.number
+    digits = 0 if isinstance(number, int) or number == int(number) else 3 if abs(number) < 10 else 1
+    text = number_format(round(number, digits), decimal_pos=digits or None, use_l10n=True, force_grouping=True)
+    return format_html("{}\u202f{}", text, shown.unit) if shown.unit else text
+
+
+@register.filter
+def tone_icon(tone: str) -> str:
+    """The icon that goes with a tone."""
+    return ICONS.get(tone, ICONS["neutral"])

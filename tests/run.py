@@ -1,0 +1,108 @@
+"""`make test`: every gate in turn, then one closing line for all of them. `ARGS` are passed on to pytest.
+
+A gate counts as one test: it passes or fails. The suites of pytest count by their own tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.postgres import NoPostgres, postgres
+
+GATES: tuple[tuple[str, list[str]], ...] = (
+    ("ruff, lint", ["ruff", "check", "--quiet", "."]),
+    ("ruff, form", ["ruff", "format", "--check", "--quiet", "."]),
+    ("import floors", ["lint-imports", "--no-cache"]),
+    ("types", ["mypy"]),
+)
+ON_BOTH = ("tests/platform", "tests/scenarios", "tests/e2e")
+"""What is run on PostgreSQL as well: everything that has a database."""
+
+
+@dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    reasons: set[str] = field(default_factory=set)
+
+    def count(self, report: Path) -> None:
+        """Add up a JUnit report of pytest; a run without one has failed."""
+        if not report.exists():
+            self.failed += 1
+            return
+        for case in ET.parse(report).getroot().iter("testcase"):
+            outcomes = {child.tag for child in case}
+            if outcomes & {"failure", "error"}:
+                self.failed += 1
+            elif "skipped" in outcomes:
+                self.skipped += 1
+                self.reasons |= {child.get("message", "") for child in case if child.tag == "skipped"}
+            else:
+                self.passed += 1
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def command(name: str, words: list[str], environment: Mapping[str, str] | None = None) -> bool:
+    """Run a gate and say how long it took."""
+    began = time.monotonic()
+    say(f"── {name}")
+    beside = Path(sys.executable).parent / words[0]
+    program = str(beside) if beside.exists() else shutil.which(words[0]) or words[0]
+    ended = subprocess.run([program, *words[1:]], env=os.environ | dict(environment or {}), check=False)
+    say(f"   {'ok' if ended.returncode == 0 else 'FAILED'} in {time.monotonic() - began:.0f} s")
+    return ended.returncode == 0
+
+
+def suite(name: str, arguments: list[str], tally: Tally, environment: Mapping[str, str] | None = None) -> bool:
+    """Run pytest over `arguments` and count."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        words = ["pytest", "-q", "-n", "2", "--dist", "loadgroup", f"--junit-xml={report}", *arguments]
+        passed = command(name, words, environment)
+        tally.count(report)
+    return passed
+
+
+def on_postgres(extra: list[str], tally: Tally) -> bool:
+    """The suites that have a database, on PostgreSQL."""
+    places = [place for place in ON_BOTH if Path(place).exists()]
+    if not places:
+        return True
+    try:
+        with postgres() as url:
+            return suite("tests on PostgreSQL", [*places, *extra], tally, {"METERHALL_TEST_DATABASE_URL": url})
+    except NoPostgres as reason:
+        say(f"   FAILED: {reason}")
+        tally.failed += 1
+        return False
+
+
+def main() -> int:
+    tally, extra = Tally(), sys.argv[1:]
+    for name, words in GATES:
+        passed = command(name, words)
+        tally.passed += passed
+        tally.failed += not passed
+    good = suite("tests on SQLite", extra, tally)
+    good = on_postgres(extra, tally) and good
+    for reason in sorted(filter(None, tally.reasons)):
+        say(f"skipped: {reason}")
+    say(f"meterhall: {tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 0 if good and not tally.failed else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
