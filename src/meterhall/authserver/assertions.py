@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from authlib.oauth2.rfc6749 import OAuth2Error, OAuth2Request
-from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from meterhall.authserver.dpop import mark
 from meterhall.authserver.errors import InvalidClient
+from meterhall.authserver.foundation import Assertion, OAuth2Error
 from meterhall.authserver.stores import ClientRecord, ReplayStore
 
 ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA")
@@ -21,7 +20,7 @@ SKEW = timedelta(seconds=60)
 LONGEST_LIFE = timedelta(minutes=10)
 
 
-class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
+class PrivateKeyJwt(Assertion):  # type: ignore[misc]
     """iss = sub = client_id, aud = the issuer or an endpoint of ours, short-lived, good for once."""
 
     CLIENT_AUTH_METHOD = "private_key_jwt"
@@ -32,7 +31,7 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
         self._replays = replays
         self._clock = clock
 
-    def __call__(self, query_client: Callable[[str], ClientRecord | None], request: OAuth2Request) -> ClientRecord:
+    def __call__(self, query_client: Callable[[str], ClientRecord | None], request: Any) -> ClientRecord:
         """The client that made the assertion. Raises `InvalidClient`."""
         try:
             client: ClientRecord | None = super().__call__(query_client, request)

@@ -96,7 +96,7 @@ class Catalogue:
         return OfferView(
             offer_id=row.offer.offer_id,
             version=row.version,
-            status=row.status,  # type: ignore[arg-type]
+            status=row.status,
             provider=number,
             provider_name=player.organisation,
             offer=OfferDocument.model_validate(row.document),
