@@ -17,6 +17,7 @@ from meterhall.domain.protocol.canonical import commitment, new_id, new_salt
 from meterhall.domain.protocol.keys import SigningKey, sign
 from meterhall.domain.protocol.players import Discovery, Endpoints, KeySet, LegalIdentifier, PlayerView
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, Statement, StatementPosted
+from meterhall.marketplace.certification.api import add_certification
 from meterhall.marketplace.ledger.api import add_ledger
 from meterhall.marketplace.ledger.service import post_statement
 from meterhall.web.api import make_api
@@ -31,8 +32,9 @@ from tests.platform.oauth.conftest import Clock, Listener
 BASE = "https://localhost:8443"
 MARKET = access_number(0)
 
-api = make_api("Test", "The ledger's calls.", "ledger_tests")
+api = make_api("Test", "Calls of ledger and certification.", "ledger_tests")
 add_ledger(api)
+add_certification(api)
 add_discovery(api)
 urlpatterns = [path("", include("meterhall.web.oauth.urls_b2b")), path("", api.urls)]
 
