@@ -31,7 +31,7 @@ class NotStopped(RuntimeError):
 
 
 def calculate(stage: Stage, step: Step) -> None:
-    """Ask for individual load curves everywhere, and for the sum of a group: allowed once, refused once for its size."""
+    """Ask for load curves everywhere, and for the sum of a group: allowed once, refused once for its size."""
     for operator in stage.operators:
         _ask(stage, operator.key, operator.format, operator.transmission)
     small, large = stage.operators[1], stage.operators[2]
