@@ -233,5 +233,3 @@ def settings() -> dict[str, object]:
 def states(activation: Activation) -> list[tuple[str, str]]:
     """State and code of each item, in order."""
     return list(ActivationItem.objects.filter(activation=activation).values_list("state", "code"))
-
-

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Max, QuerySet
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.formats import date_format
@@ -158,7 +158,7 @@ def withdraw(request: HttpRequest, consent_id: str) -> HttpResponseBase:
 
 
 def _days(row: AccessLog) -> str:
-    return f"{date_format(row.first)} – {date_format(row.until)}"
+    return f"{date_format(row.first)} – {date_format(row.until - timedelta(days=1))}"
 
 
 def _directions(row: AccessLog) -> str:
@@ -203,7 +203,9 @@ def accesses(request: HttpRequest) -> HttpResponseBase:
 def history(request: HttpRequest) -> HttpResponseBase:
     """Consents that have ended."""
     rows = _consents(request).exclude(state__in=ACTIVE)
-    shown = table(request, rows, ENDED, _("Ended consents"), empty=_("None has ended."), order="-granted_at", export=False)
+    shown = table(
+        request, rows, ENDED, _("Ended consents"), empty=_("None has ended."), order="-granted_at", export=False
+    )
     return render(request, "consents/history.html", {"table": shown})
 
 
@@ -221,8 +223,8 @@ ENDED: list[Column[Consent]] = [
 def own_data(request: HttpRequest, handle: str) -> HttpResponseBase:
     """The customer's own readings of one meter as CSV: of the days it was the customer's, and no others."""
     name, rows = own_rows(handle, _holder(request))
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return HttpResponse("".join(rows), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""The customer's consent page: who asks, why, for which data and how long; allow or refuse. What follows: `customer`."""
+"""The customer's consent page: who asks, why, for which data, how long; allow or refuse. Later pages: `customer`."""
 
 from __future__ import annotations
 

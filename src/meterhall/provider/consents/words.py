@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
@@ -55,8 +57,8 @@ def days(scope: DataScope) -> str:
     """From which days."""
     if scope.period is None:
         return _("From all the time you have held the meter, and from now on.")
-    first, last = date_format(scope.period.first), date_format(scope.period.until)
-    return _("From %(first)s until before %(last)s.") % {"first": first, "last": last}
+    first, last = date_format(scope.period.first), date_format(scope.period.until - timedelta(days=1))
+    return _("From %(first)s to %(last)s.") % {"first": first, "last": last}
 
 
 def state_of(state: str) -> Badge:
