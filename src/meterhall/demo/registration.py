@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import CoverageArea, DataScope, Offer, Price, Profile, ServiceOption
 
 REQUESTER: Final = "requester"
-SANDBOX_DAYS: Final = Period(first=datetime(2016, 10, 29).date(), until=datetime(2016, 11, 1).date())
+SANDBOX_DAYS: Final = Period(first=date(2016, 10, 29), until=date(2016, 11, 1))
 
 
 def register(stage: Stage, step: Step) -> None:
@@ -79,7 +79,7 @@ def _load(stage: Stage, operator: Operator) -> None:
 
 
 def _point(operator: Operator, pod: str, holder: str, previous: str | None) -> dict[str, Any]:
-    since = {"holder_reference": holder, "from": str(MOVED_IN if previous else datetime(2015, 1, 1).date())}
+    since = {"holder_reference": holder, "from": str(MOVED_IN if previous else date(2015, 1, 1))}
     before = {"holder_reference": previous, "from": "2015-01-01", "until": str(MOVED_IN)}
     return {
         "pod": pod,
