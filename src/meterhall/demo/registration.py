@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import CoverageArea, DataScope, Offer, Price, Profile, ServiceOption
 
 REQUESTER: Final = "requester"
-SANDBOX_DAYS: Final = Period(first=datetime(2016, 10, 29).date(), until=datetime(2016, 11, 1).date())
+SANDBOX_DAYS: Final = Period(first=date(2016, 10, 29), until=date(2016, 11, 1))
 
 
 def register(stage: Stage, step: Step) -> None:
@@ -48,7 +48,8 @@ def _enrol(stage: Stage, step: Step) -> None:
         stage.numbers[key] = view["access_number"]
     operator = stage.person("marketplace", "operator@hall.invalid")
     for number in stage.numbers.values():
-        operator.submit(operator.get(f"/players/{number}"), "admit")
+        operator.get(f"/players/{number}")
+        operator.post(f"/players/{number}/admit", {})
     for key in legal:
         wait_for(f"the admission of {key}", lambda key=key: _admitted(stage, key))
     stage.tell(step, f"{len(legal)} players enrolled and admitted: " + ", ".join(stage.numbers.values()))
@@ -79,7 +80,7 @@ def _load(stage: Stage, operator: Operator) -> None:
 
 
 def _point(operator: Operator, pod: str, holder: str, previous: str | None) -> dict[str, Any]:
-    since = {"holder_reference": holder, "from": str(MOVED_IN if previous else datetime(2015, 1, 1).date())}
+    since = {"holder_reference": holder, "from": str(MOVED_IN if previous else date(2015, 1, 1))}
     before = {"holder_reference": previous, "from": "2015-01-01", "until": str(MOVED_IN)}
     return {
         "pod": pod,

@@ -57,7 +57,9 @@ def take_readings(content: bytes, granularity: str) -> IngestRun:
     """
     resolution_s = parse_granularity(granularity).period_s
     if not resolution_s:
-        raise InvalidInput("Readings by civil day or month are not taken in; hand in the finer ones.", field="/resolution")
+        raise InvalidInput(
+            "Readings by civil day or month are not taken in; hand in the finer ones.", field="/resolution"
+        )
     name = digest(content)
     same = IngestRun.objects.filter(digest=name, resolution_s=resolution_s)
     known = same.filter(Q(finished_at=None) | Q(problem="", quarantined=0)).exclude(work_state=WorkState.DEAD).first()
