@@ -70,6 +70,18 @@ def test_a_passkey_renews_the_proof_of_a_signer(sam: Visitor, key: Passkey, cloc
     assert page.response.json()["at"] == clock.now.timestamp()
 
 
+def test_a_passkey_not_opened_by_its_person_is_refused(sam: Visitor, browser: Browser, key: Passkey) -> None:
+    key.verified = False
+    other = browser()
+    page = other.submit(other.get(one_time_link(Person.objects.get())), "link-form")
+    assert other.submit(page, "passkey-form", {"credential": key.get(asked(page))}).status == 422
+
+
+def test_the_device_is_asked_for_a_passkey_that_is_found_without_a_name(sam: Visitor) -> None:
+    chosen = asked(sam.get("/account/factors/passkey"))["publicKey"]["authenticatorSelection"]
+    assert (chosen["residentKey"], chosen["userVerification"]) == ("required", "required")
+
+
 def test_an_answer_does_not_work_twice(sam: Visitor, browser: Browser, key: Passkey) -> None:
     other = browser()
     page = other.submit(other.get(one_time_link(Person.objects.get())), "link-form")
