@@ -192,7 +192,7 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
 
 def refusal_body(refusal: OAuth2Error) -> dict[str, Any]:
     """OAuth's own members, and the house's `code`, `detail`, `field`."""
-    detail: str = refusal.get_error_description() or refusal.error  # type: ignore[no-untyped-call]
+    detail = str(refusal.get_error_description() or refusal.error)  # type: ignore[no-untyped-call]
     code = refusal.code if isinstance(refusal, Refusal) else refusal.error
     body = {"error": refusal.error, "error_description": detail, "code": code, "detail": detail}
     field = refusal.field if isinstance(refusal, Refusal) else None

@@ -181,12 +181,12 @@ class DPoPAuth(httpx.Auth):
             request.headers["DPoP"] = self._endpoint.proof(request.method, str(request.url), token.value)
             response = yield request
             has_nonce = self._endpoint.learn_nonce(response)
-            if response.status_code != 401 or not can_repeat:
+            if response.status_code not in {401, 403} or not can_repeat:
                 return
             error = oauth_error(response)
             if error in answered or (error, has_nonce) == ("use_dpop_nonce", False):
                 return
-            if error == "invalid_token":
+            if error in {"invalid_token", "insufficient_scope"}:
                 token = self._current(refused=token)
             elif error != "use_dpop_nonce":
                 return

@@ -17,6 +17,7 @@ from meterhall.domain.protocol.canonical import commitment, new_id, new_salt
 from meterhall.domain.protocol.keys import SigningKey, sign
 from meterhall.domain.protocol.players import Discovery, Endpoints, KeySet, LegalIdentifier, PlayerView
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, Statement, StatementPosted
+from meterhall.marketplace.certification.api import add_certification
 from meterhall.marketplace.ledger.api import add_ledger
 from meterhall.marketplace.ledger.service import post_statement
 from meterhall.web.api import make_api
@@ -31,8 +32,9 @@ from tests.platform.oauth.conftest import Clock, Listener
 BASE = "https://localhost:8443"
 MARKET = access_number(0)
 
-api = make_api("Test", "The ledger's calls.", "ledger_tests")
+api = make_api("Test", "Calls of ledger and certification.", "ledger_tests")
 add_ledger(api)
+add_certification(api)
 add_discovery(api)
 urlpatterns = [path("", include("meterhall.web.oauth.urls_b2b")), path("", api.urls)]
 
@@ -109,11 +111,16 @@ def market_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture
 def market(db: None, market_home: Home) -> Iterator[Market]:
+    yield from enrolled(market_home, __name__)
+
+
+def enrolled(market_home: Home, urls: str) -> Iterator[Market]:
+    """The Market Place while it serves `urls`."""
     clock = Clock()
     held = Platform(market_home, clock=clock)
     http = httpx.Client(transport=Listener())
     held.__dict__["http"] = http
-    with override_settings(METERHALL=held, ROOT_URLCONF=__name__):
+    with override_settings(METERHALL=held, ROOT_URLCONF=urls):
         _client.cache_clear()
         players = [Party(access_number(n)) for n in (2, 3, 4)]
         set_access_number(MARKET)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey
 
 from meterhall.authserver import Answer, AuthorizationServer, Call, Nonces, ResourceServer, Settings, Stores
@@ -105,7 +105,8 @@ class World:
         alg = "Ed25519" if isinstance(key, OKPKey) else "ES256"
         head = {"alg": alg, "typ": "dpop+jwt", "jwk": key.as_dict(private=False)} | (header or {})
         kept = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(head, kept, key, algorithms=["Ed25519", "EdDSA", "ES256", "HS256"])
+        payload = json.dumps(kept).encode()
+        return jws.serialize_compact(head, payload, key, algorithms=["Ed25519", "EdDSA", "ES256", "HS256"])
 
     def assertion(self, *, key: SigningKey | None = None, **changes: Any) -> str:
         now = int(self.now.timestamp())
@@ -118,7 +119,8 @@ class World:
         } | changes
         signer = key or self.key
         kept = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode({"alg": "Ed25519", "kid": signer.kid}, kept, signer.jose, algorithms=["Ed25519"])
+        head = {"alg": "Ed25519", "kid": signer.kid}
+        return jws.serialize_compact(head, json.dumps(kept).encode(), signer.jose, algorithms=["Ed25519"])
 
     def post(
         self, path: str, form: dict[str, str], *, proof: str | None = None, assertion: str | None = None

@@ -71,6 +71,7 @@ def test_a_proof_is_for_one_token_one_address_one_time(world: World, token: str)
     for proof in (
         world.proof("GET", URL),
         world.proof("GET", URL, ath=ath("another")),
+        world.proof("GET", URL, ath="\ud800"),
         world.proof("POST", URL, ath=ath(token)),
         world.proof("GET", URL + "/1", ath=ath(token)),
     ):

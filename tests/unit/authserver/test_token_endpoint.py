@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from authserver_world import CLIENT, ISSUER, World
 from joserfc import jwt
@@ -72,6 +74,8 @@ def test_an_unknown_client_is_told_so(world: World) -> None:
         ({"nbf": 4_000_000_000}, "ended"),
         ({"jti": None}, "jti"),
         ({"jti": "short"}, "jti"),
+        ({"jti": "\ud800" * 9}, "jti"),
+        ({"aud": [{}]}, "read"),
     ],
 )
 def test_an_assertion_that_is_not_right_is_refused(world: World, changes: dict, why: str) -> None:
@@ -150,6 +154,7 @@ def test_a_nonce_ends(world: World) -> None:
         {"iat": 4_000_000_000},
         {"jti": None},
         {"jti": "x" * 201},
+        {"jti": "\ud800" * 9},
         {"header": {"typ": "JWT"}},
         {"header": {"jwk": {}}},
         {"header": {"jwk": OKPKey.generate_key("Ed25519").as_dict(private=False)}},
@@ -171,6 +176,17 @@ def test_a_proof_that_does_not_fit_is_refused(world: World, changes: dict) -> No
 def test_the_same_address_may_be_written_differently(world: World, htu: str) -> None:
     proof = world.proof("POST", TOKEN, htu=htu)
     assert world.post("/oauth/token", {"grant_type": "client_credentials"}, proof=proof).status == 200
+
+
+DEEP = base64.urlsafe_b64encode(b"[" * 2900).decode()
+
+
+def test_what_is_nested_too_deep_is_refused(world: World) -> None:
+    for text in (f"{DEEP}.e30.AA", f"e30.{DEEP}.AA"):
+        refused = world.post("/oauth/token", {"grant_type": "client_credentials"}, assertion=text)
+        assert refused.body["error"] == "invalid_client"
+    refused = world.post("/oauth/token", {"grant_type": "client_credentials"}, proof=f"{DEEP}.e30.AA")
+    assert refused.body["error"] == "invalid_dpop_proof"
 
 
 @pytest.mark.parametrize("proof", ["", "not.a.proof", "a,b", "é.é.é", "x" * 5000])

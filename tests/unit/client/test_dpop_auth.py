@@ -117,11 +117,21 @@ def test_a_refused_token_is_renewed_once() -> None:
     assert grid.issued == 3
 
 
-@pytest.mark.parametrize("error", ["invalid_dpop_proof", "insufficient_scope", "use_dpop_nonce"])
+@pytest.mark.parametrize("error", ["invalid_dpop_proof", "use_dpop_nonce"])
 def test_other_refusals_are_the_callers_matter(error: str) -> None:
     grid = Grid(refuses={"/v1/x": [challenge(error)]})
     assert client(grid).get(f"{BASE}/v1/x").status_code == 401
     assert grid.issued == 1
+
+
+def test_a_token_older_than_a_new_right_is_renewed_once() -> None:
+    refusal = {"WWW-Authenticate": 'DPoP error="insufficient_scope"'}
+    grid = Grid(refuses={"/v1/x": [httpx.Response(403, headers=refusal)]})
+    http = client(grid)
+    assert http.get(f"{BASE}/v1/x").text == "DPoP t2"
+    grid.refuses["/v1/x"] = [httpx.Response(403, headers=refusal), httpx.Response(403, headers=refusal)]
+    assert http.get(f"{BASE}/v1/x").status_code == 403
+    assert grid.issued == 3
 
 
 def test_a_token_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:

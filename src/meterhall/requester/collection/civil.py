@@ -29,7 +29,7 @@ def put(series: Series, curve: CivilCurve, known_at: datetime) -> int:
                 quality=code,
                 version=known.version + 1 if known else 1,
                 known_at=known_at,
-            )  # fmt: skip
+            )
         )
     CivilValue.objects.bulk_create(fresh)
     return len(fresh)

@@ -1,0 +1,169 @@
+"""Back-office calls for what was collected: readings as JSON or CSV, and how complete they are.
+
+A POD never stands in an address, where a log could keep it: a point is named by its line in the customer list or by its
+pseudonym.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from ninja import NinjaAPI
+from pydantic import Field
+
+from meterhall.domain.errors import InvalidInput, MeterhallError
+from meterhall.domain.protocol.base import DirectionName, GranularityName, Instant, Message, Page, Period
+from meterhall.domain.readings import MISSING, GranularityUnavailable
+from meterhall.requester.analysis.service import (
+    NothingCollected,
+    PeriodTooLong,
+    Subject,
+    completeness,
+    csv_rows,
+    known_period,
+    load_curve,
+    series_of,
+    subject_of,
+    subject_of_pod,
+)
+from meterhall.requester.collection.models import Series
+from meterhall.requester.customers.service import UnknownPoint, find_point
+from meterhall.web.api import endpoint, page
+from meterhall.web.staff.service import StaffAuth
+
+REFUSES: tuple[type[MeterhallError], ...] = (NothingCollected, PeriodTooLong, GranularityUnavailable)
+
+
+class BadPeriod(InvalidInput):
+    code = "bad_period"
+    title = "A period ends after it begins."
+
+
+class ReadingsView(Message):
+    """A curve: value i is `values[i] × 10**scale` Wh from `edges[i]` to `edges[i + 1]`; null is missing."""
+
+    pseudonyms: tuple[str, ...]
+    zone: str
+    direction: str
+    granularity: str
+    scale: int
+    edges: tuple[Instant, ...]
+    values: tuple[int | None, ...]
+    quality: tuple[int | None, ...] = Field(description="ESPI QualityOfReading; null where the value is missing.")
+    available_at: Instant
+
+
+class CompletenessView(Message):
+    day: date
+    present: int
+    expected: int
+
+
+class SeriesView(Message):
+    """A series that is held."""
+
+    provider: str
+    pseudonym: str
+    direction: str
+    granularity: str
+    group_size: int | None
+    first_day: date | None
+    until_day: date | None
+    received_at: Instant | None
+
+
+def add_analysis(api: NinjaAPI) -> None:
+    """Publish the calls."""
+    staff = StaffAuth()
+
+    @endpoint(api, "GET", "/series", response=Page[SeriesView], auth=staff, step="readings")
+    def get_series(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[SeriesView]:
+        """The series that are held, aggregates included."""
+        rows = Series.objects.filter(withdrawn_at=None).exclude(received_at=None)
+        return page(rows, _series_view, after=after, limit=limit)
+
+    @endpoint(api, "GET", "/readings/{pseudonym}", response=ReadingsView, auth=staff, step="readings", refuses=REFUSES)
+    def get_readings(
+        request: HttpRequest,
+        pseudonym: str,
+        direction: DirectionName = "import",
+        granularity: GranularityName | None = None,
+        first: date | None = None,
+        until: date | None = None,
+        format: str = "json",
+    ) -> ReadingsView | HttpResponse:
+        """The load curve of the POD or group behind a pseudonym; `format=csv` for a table."""
+        return _answer(subject_of(pseudonym), direction, granularity, (first, until), format)
+
+    @endpoint(api, "GET", "/customers/{number}/readings", response=ReadingsView, auth=staff, step="readings",
+              refuses=(UnknownPoint, *REFUSES))  # fmt: skip
+    def get_customer_readings(
+        request: HttpRequest,
+        number: int,
+        direction: DirectionName = "import",
+        granularity: GranularityName | None = None,
+        first: date | None = None,
+        until: date | None = None,
+        format: str = "json",
+    ) -> ReadingsView | HttpResponse:
+        """The load curve of a line of the customer list; `format=csv` for a table."""
+        return _answer(subject_of_pod(find_point(number).pod), direction, granularity, (first, until), format)
+
+    @endpoint(api, "GET", "/readings/{pseudonym}/completeness", response=list[CompletenessView], auth=staff,
+              step="readings", refuses=REFUSES)  # fmt: skip
+    def get_completeness(
+        request: HttpRequest,
+        pseudonym: str,
+        direction: DirectionName = "import",
+        first: date | None = None,
+        until: date | None = None,
+    ) -> list[CompletenessView]:
+        """How many values of each civil day are there, of how many."""
+        subject = subject_of(pseudonym)
+        days = completeness(subject, direction, _period(subject, direction, (first, until)))
+        return [CompletenessView(day=one.day, present=one.present, expected=one.expected) for one in days]
+
+
+def _period(subject: Subject, direction: str, bounds: tuple[date | None, date | None]) -> Period:
+    """The days asked for; without bounds, all days there is something of."""
+    known = known_period(series_of(subject, direction))
+    first, until = bounds[0] or known.first, bounds[1] or known.until
+    if first >= until:
+        raise BadPeriod(field="/until")
+    return Period(first=first, until=max(until, first + timedelta(days=1)))
+
+
+def _answer(
+    subject: Subject, direction: str, granularity: str | None, bounds: tuple[date | None, date | None], form: str
+) -> ReadingsView | HttpResponse:
+    curve = load_curve(subject, direction, _period(subject, direction, bounds), granularity)
+    if form == "csv":
+        lines = StreamingHttpResponse(csv_rows(subject, curve), content_type="text/csv; charset=utf-8")
+        lines["Content-Disposition"] = 'attachment; filename="readings.csv"'
+        return lines  # type: ignore[return-value]
+    there = (curve.mantissas != MISSING).tolist()
+    return ReadingsView(
+        pseudonyms=subject.pseudonyms,
+        zone=subject.zone.key,
+        direction=direction,
+        granularity=str(curve.granularity),
+        scale=curve.series.scale,
+        edges=tuple(datetime.fromtimestamp(edge, UTC) for edge in curve.edges.tolist()),
+        values=tuple(value if ok else None for value, ok in zip(curve.mantissas.tolist(), there, strict=True)),
+        quality=tuple(code if ok else None for code, ok in zip(curve.quality.tolist(), there, strict=True)),
+        available_at=curve.available_at,
+    )
+
+
+def _series_view(series: Series) -> SeriesView:
+    return SeriesView(
+        provider=series.provider,
+        pseudonym=series.pseudonym,
+        direction=series.direction,
+        granularity=series.granularity,
+        group_size=series.group_size,
+        first_day=series.first_day,
+        until_day=series.until_day,
+        received_at=series.received_at,
+    )

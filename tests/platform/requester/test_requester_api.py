@@ -1,0 +1,225 @@
+"""The back office: what it asks for, what it reads, and how it is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from django.http.response import HttpResponse
+from django.test import Client
+
+from meterhall.domain.pods.sandbox import demonstration_pod
+from meterhall.domain.readings import CIVIL_DAY, CivilCurve, CivilSeries
+from meterhall.requester.activations.models import Activation, ActivationItem
+from meterhall.requester.collection.models import CivilValue, Series
+from meterhall.requester.customers.models import CustomerPoint
+from meterhall.requester.partners.models import Subscription
+from meterhall.web.platform import Platform
+from meterhall.web.staff.service import create_staff_key
+
+from .conftest import FIRST, GROUP, ME, PODS, PSEUDONYMS, UNTIL, GridDouble, curve, ready, work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(eso: Platform) -> Client:
+    return Client(headers={"Authorization": f"Bearer {create_staff_key('erp')}"})
+
+
+def post(staff: Client, path: str, body: dict[str, Any], key: str = "k1", method: str = "post") -> HttpResponse:
+    call = getattr(staff, method)
+    answer: HttpResponse = call(f"/api{path}", body, "application/json", headers={"Idempotency-Key": key})
+    return answer
+
+
+def test_only_our_own_machines_get_in(eso: Platform) -> None:
+    answer = Client().get("/api/deliveries")
+    assert (answer.status_code, answer.json()["code"]) == (401, "bad_staff_key")
+
+
+def test_the_enrolment_is_shown(staff: Client) -> None:
+    answer = staff.get("/api/enrolment").json()
+    assert answer == {"access_number": ME, "status": "not_enrolled", "general_contract_signed": False}
+
+
+def test_an_activation_is_made_listed_and_answered_once_a_key(
+    staff: Client, subscription: Subscription, grid: GridDouble
+) -> None:
+    scope = {"granularities": ["PT15M"], "period": {"from": str(FIRST), "until": str(UNTIL)}}
+    body = {"subscription_id": subscription.subscription_id, "scope": scope, "items": [{"pod": PODS[0]}]}
+    first, again = post(staff, "/activations", body), post(staff, "/activations", body)
+    assert first.status_code == again.status_code == 202
+    assert again["Idempotent-Replayed"] == "true"
+    grid.answers = [{"pod": PODS[0], "state": "refused", "code": "pod_unknown", "detail": "No such POD."}]
+    work()
+    number = first.json()["id"]
+    work()
+    Activation.objects.update(work_state="pending")
+    work()
+    (item,) = staff.get(f"/api/activations/{number}/answers").json()["items"]
+    assert (item["state"], item["code"]) == ("refused", "pod_unknown")
+    assert [one["refused"] for one in staff.get("/api/activations").json()["items"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/activations", {"subscription_id": "sub_1", "scope": {"granularities": ["PT15M"]}, "items": []}, "/items"),
+        ("/data-requests", {"activation": 1, "granularity": "PT7M"}, "/period"),
+        ("/customers", {"lines": [{"reference": "A"}]}, "/lines/0/pod"),
+    ],
+)
+def test_bad_input_names_its_fields(staff: Client, path: str, body: dict[str, Any], field: str) -> None:
+    answer = post(staff, path, body)
+    assert answer.status_code == 422
+    assert any(error["field"].endswith(field) for error in answer.json()["errors"])
+
+
+def test_data_is_requested_and_its_refusal_shown(staff: Client, activation: Activation, grid: GridDouble) -> None:
+    grid.refusals["/data-requests"] = (422, "group_too_small")
+    period = {"from": str(FIRST), "until": str(UNTIL)}
+    body = {"activation": activation.pk, "period": period, "granularity": "PT15M", "group": True}
+    number = post(staff, "/data-requests", body).json()["id"]
+    work()
+    answer = staff.get(f"/api/data-requests/{number}").json()
+    assert (answer["state"], answer["code"]) == ("refused", "group_too_small")
+
+
+@pytest.fixture
+def collected(staff: Client, activation: Activation, grid: GridDouble, delivery_id: str) -> str:
+    grid.publish({1: [curve(gaps=(4,)), curve(PSEUDONYMS[1])]}, delivery_id)
+    ready(delivery_id)
+    return delivery_id
+
+
+def test_deliveries_are_listed_with_their_state(staff: Client, collected: str) -> None:
+    (listed,) = staff.get("/api/deliveries").json()["items"]
+    shown = staff.get(f"/api/deliveries/{collected}").json()
+    assert listed == shown
+    assert (shown["state"], shown["readings"], shown["missing"]) == ("received", 567, 1)
+    assert shown["receipted_at"]
+    assert staff.get(f"/api/deliveries/dlv_{'0' * 24}").json()["code"] == "unknown_delivery"
+
+
+def readings(staff: Client, pseudonym: str, **query: str) -> Any:
+    return staff.get(f"/api/readings/{pseudonym}", query).json()
+
+
+def test_readings_of_a_pseudonym(staff: Client, collected: str) -> None:
+    days = {"first": str(FIRST), "until": str(UNTIL)}
+    answer = readings(staff, PSEUDONYMS[0], **days)
+    assert (answer["zone"], answer["granularity"], len(answer["values"])) == ("Europe/Rome", "PT15M", 284)
+    assert answer["values"][:6] == [100, 101, 102, 103, None, 105]
+    hourly = readings(staff, PSEUDONYMS[0], granularity="PT1H", **days)
+    assert hourly["values"][:3] == [406, None, 438]
+    daily = readings(staff, PSEUDONYMS[0], granularity="P1D", **days)
+    lengths = np.diff([datetime.fromisoformat(edge).timestamp() for edge in daily["edges"]])
+    assert (lengths / 3600).tolist() == [24, 23, 24]
+
+
+def test_readings_as_a_table(staff: Client, collected: str) -> None:
+    query = {"format": "csv", "first": "2025-03-30", "until": "2025-03-31", "granularity": "PT1H"}
+    answer = staff.get(f"/api/readings/{PSEUDONYMS[1]}", query)
+    lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert lines[0] == "start,end,energy_wh,quality,values_present,values_expected"
+    assert len(lines) == 24
+    assert lines[3].startswith("2025-03-30T03:00:00+02:00,2025-03-30T04:00:00+02:00,")
+
+
+def test_completeness_by_civil_day(staff: Client, collected: str) -> None:
+    answer = staff.get(f"/api/readings/{PSEUDONYMS[0]}/completeness", {"first": str(FIRST), "until": str(UNTIL)})
+    assert [(day["present"], day["expected"]) for day in answer.json()] == [(95, 96), (92, 92), (96, 96)]
+
+
+def test_readings_of_a_customers_line(staff: Client, collected: str) -> None:
+    point = CustomerPoint.objects.create(reference="A-1", pod=PODS[0])
+    answer = staff.get(f"/api/customers/{point.pk}/readings", {"first": str(FIRST), "until": str(UNTIL)})
+    assert answer.json()["pseudonyms"] == [PSEUDONYMS[0]]
+
+
+def test_a_new_consent_continues_the_curve(
+    staff: Client, activation: Activation, grid: GridDouble, collected: str
+) -> None:
+    renewed = "55555555-5555-5555-8555-555555555555"
+    ActivationItem.objects.create(activation=activation, position=2, place=2, pod=PODS[0], pseudonym=renewed)
+    following = curve(renewed, 5000)
+    other = "dlv_" + "e" * 24
+    grid.publish({1: [following]}, other)
+    ready(other)
+    days = {"first": str(FIRST), "until": str(UNTIL)}
+    answer = readings(staff, PSEUDONYMS[0], **days)
+    assert answer["pseudonyms"] == [PSEUDONYMS[0], renewed]
+    assert answer["values"][:5] == [5000, 5001, 5002, 5003, 5004]
+
+
+def test_civil_days_are_kept_and_corrected(
+    staff: Client, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    edges = np.array([int(datetime(2025, 3, 28 + day, 23, tzinfo=UTC).timestamp()) for day in range(2)], np.int64)
+    edges = np.append(edges, [edges[-1] + 23 * 3600, edges[-1] + 47 * 3600])
+    for version, values in ((1, [10, 20, 30]), (2, [10, 21, 30])):
+        daily = CivilCurve(
+            CivilSeries(PSEUDONYMS[0], CIVIL_DAY), edges, np.array(values), np.zeros(3, np.uint8),
+            datetime(2025, 4, 2, tzinfo=UTC),
+        )  # fmt: skip
+        grid.publish({version: [daily]}, delivery_id, version=version, granularity="P1D")  # type: ignore[list-item]
+        assert ready(delivery_id, version).state == "received"
+    days = {"first": str(FIRST), "until": str(UNTIL)}
+    assert readings(staff, PSEUDONYMS[0], **days)["values"] == [10, 21, 30]
+    assert CivilValue.objects.count() == 4
+
+
+def test_an_aggregate_can_be_read(staff: Client, activation: Activation, grid: GridDouble, delivery_id: str) -> None:
+    grid.publish({1: [curve(GROUP, 50_000)]}, delivery_id, group_size=12)
+    ready(delivery_id)
+    assert readings(staff, GROUP, first=str(FIRST), until=str(UNTIL))["values"][0] == 50_000
+    (series,) = staff.get("/api/series").json()["items"]
+    assert series["group_size"] == 12
+
+
+@pytest.mark.parametrize(
+    ("pseudonym", "query", "code"),
+    [
+        (GROUP, {}, "nothing_collected"),
+        (PSEUDONYMS[0], {"direction": "export"}, "nothing_collected"),
+        (PSEUDONYMS[0], {"first": "2025-04-02", "until": "2025-04-02"}, "bad_period"),
+        (PSEUDONYMS[0], {"first": "1990-01-01", "until": "2025-04-02"}, "period_too_long"),
+    ],
+)
+def test_questions_without_an_answer(
+    staff: Client, collected: str, pseudonym: str, query: dict[str, str], code: str
+) -> None:
+    assert readings(staff, pseudonym, **query)["code"] == code
+
+
+def test_a_finer_granularity_than_collected_is_refused(staff: Client, collected: str) -> None:
+    Series.objects.update(granularity="PT1H")
+    days = {"first": str(FIRST), "until": str(UNTIL)}
+    assert readings(staff, PSEUDONYMS[0], granularity="PT15M", **days)["code"] == "granularity_unavailable"
+
+
+def test_a_customer_list_is_kept_corrected_and_taken_off(staff: Client) -> None:
+    pods = [demonstration_pod("IT", number).value for number in (1, 2)]
+    lines = [{"reference": "A-1", "pod": pod} for pod in pods]
+    numbers = post(staff, "/customers", {"lines": lines}).json()["ids"]
+    clash = post(staff, f"/customers/{numbers[1]}", {"pod": pods[0]}, "k2", "put")
+    assert (clash.status_code, clash.json()["code"]) == (409, "customer_point_exists")
+    fixed = post(staff, f"/customers/{numbers[1]}", {"pod": "IT001E99999999"}, "k3", "put").json()
+    assert (fixed["pod"], fixed["state"]) == ("IT001E99999999", "new")
+    assert staff.delete(f"/api/customers/{numbers[0]}", headers={"Idempotency-Key": "k4"}).status_code == 204
+    assert len(staff.get("/api/customers", {"reference": "A-1"}).json()["items"]) == 1
+
+
+def test_a_consent_request_is_a_link_within_the_contract(staff: Client, subscription: Subscription) -> None:
+    until = (datetime.now(UTC) + timedelta(days=90)).isoformat()
+    need = {"need": "advice", "scope": {"granularities": ["PT15M"]}, "purpose": "Energy advice", "access_until": until}
+    body = {"subscription_id": subscription.subscription_id, "reference": "A-1", "needs": [need]}
+    made = post(staff, "/consent-requests", body).json()
+    assert made["link"].startswith("https://localhost:8444/consents/start/")
+    assert made["state"] == "open"
+    wide = need | {"scope": {"granularities": ["P1M"]}}
+    refused = post(staff, "/consent-requests", body | {"needs": [wide]}, "k2").json()
+    assert (refused["code"], refused["field"]) == ("scope_beyond_contract", "/needs/0/scope")
