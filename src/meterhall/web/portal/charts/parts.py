@@ -122,7 +122,7 @@ def time_ticks(start: datetime, end: datetime, zone: ZoneInfo, most: int = 10) -
 
 
 def _hour_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> list[Tick]:
-    ticks = []
+    ticks: list[Tick] = []
     at = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     while at <= end:
         local = at.astimezone(zone)
@@ -136,7 +136,7 @@ def _hour_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> li
 
 def _day_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> list[Tick]:
     day = start.astimezone(zone).date()
-    ticks = []
+    ticks: list[Tick] = []
     while (at := midnight(zone, day)) <= end:
         if at >= start:
             ticks.append(Tick(at, date_format(day, "j M"), day.day == 1))
@@ -148,7 +148,7 @@ def _day_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> lis
 
 def _month_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> list[Tick]:
     day = start.astimezone(zone).date().replace(day=1)
-    ticks = []
+    ticks: list[Tick] = []
     while (at := midnight(zone, day)) <= end:
         if at >= start and (day.month - 1) % step == 0:
             label = date_format(day, "M") + (f"\n{day.year}" if day.month == 1 or not ticks else "")
