@@ -10,10 +10,11 @@ identification (RFC 9207), metadata (RFC 8414). Dispatch, grants and PKCE stand 
 What is stored is behind the small protocols in `stores`.
 """
 
+from meterhall.authserver.access_tokens import Access
 from meterhall.authserver.calls import Answer, Call
 from meterhall.authserver.errors import TokenProblem
 from meterhall.authserver.nonces import Nonces
-from meterhall.authserver.resource import Access, ResourceServer
+from meterhall.authserver.resource import ResourceServer
 from meterhall.authserver.server import AuthorizationServer, Settings, Stores
 
 __all__ = [

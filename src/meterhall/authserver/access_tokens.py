@@ -61,5 +61,5 @@ def _claims(token: str, key: SigningKey) -> dict[str, Any]:
         if jws.extract_compact(token.encode()).headers().get("typ") != TYP:
             raise InvalidToken
         return jwt.decode(token, key.public.jose, algorithms=ALGORITHMS).claims
-    except (JoseError, ValueError, TypeError) as fault:
+    except (JoseError, ValueError, TypeError, RecursionError) as fault:
         raise InvalidToken from fault

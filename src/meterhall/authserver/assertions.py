@@ -6,22 +6,23 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from authlib.oauth2.rfc6749 import OAuth2Error, OAuth2Request
-from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from meterhall.authserver.dpop import mark
+from meterhall.authserver.dpop import is_one_time_id, mark
 from meterhall.authserver.errors import InvalidClient
+from meterhall.authserver.foundation import Assertion, OAuth2Error
 from meterhall.authserver.stores import ClientRecord, ReplayStore
+from meterhall.domain.protocol.keys import Registry
 
 ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA")
+REGISTRY = Registry(list(ASSERTION_ALGORITHMS))
 SKEW = timedelta(seconds=60)
 LONGEST_LIFE = timedelta(minutes=10)
 
 
-class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
+class PrivateKeyJwt(Assertion):  # type: ignore[misc]
     """iss = sub = client_id, aud = the issuer or an endpoint of ours, short-lived, good for once."""
 
     CLIENT_AUTH_METHOD = "private_key_jwt"
@@ -32,13 +33,13 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
         self._replays = replays
         self._clock = clock
 
-    def __call__(self, query_client: Callable[[str], ClientRecord | None], request: OAuth2Request) -> ClientRecord:
+    def __call__(self, query_client: Callable[[str], ClientRecord | None], request: Any) -> ClientRecord:
         """The client that made the assertion. Raises `InvalidClient`."""
         try:
             client: ClientRecord | None = super().__call__(query_client, request)
         except InvalidClient:
             raise
-        except (OAuth2Error, JoseError, ValueError, TypeError) as fault:
+        except (OAuth2Error, JoseError, ValueError, TypeError, RecursionError) as fault:
             raise InvalidClient("The client assertion cannot be read.") from fault
         if client is None:
             raise InvalidClient("The request needs a client_assertion (RFC 7523).", code="client_assertion_missing")
@@ -52,7 +53,7 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Mapping[str, Any]:
         """Check signature and claims, and that this assertion was not seen before."""
         try:
-            claims = jwt.decode(assertion, resolve_key, algorithms=list(ASSERTION_ALGORITHMS)).claims
+            claims = jwt.decode(assertion, resolve_key, registry=REGISTRY).claims
         except (JoseError, ValueError) as fault:
             raise InvalidClient("The client assertion is not signed with a key known for the client.") from fault
         self.verify_claims(claims)
@@ -69,8 +70,8 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
         starts = _instant(claims["nbf"]) if "nbf" in claims else now
         if not now - SKEW < expires <= now + LONGEST_LIFE or starts > now + SKEW:
             raise InvalidClient("The client assertion has ended, or lives longer than ten minutes.")
-        if not isinstance(jti, str) or not 8 <= len(jti) <= 200:
-            raise InvalidClient("The client assertion needs a jti of 8 to 200 characters.")
+        if not is_one_time_id(jti):
+            raise InvalidClient("The client assertion needs a jti of 8 to 200 visible ASCII characters.")
         if not self._replays.first_time(mark("assertion", str(subject), jti), expires + SKEW):
             raise InvalidClient("This client assertion was used before.", code="assertion_replayed")
 

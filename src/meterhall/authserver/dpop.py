@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote, urlsplit
 
 from joserfc import jws, jwt
@@ -17,10 +18,13 @@ from joserfc.jwk import ECKey, OKPKey
 from meterhall.authserver.calls import Call
 from meterhall.authserver.errors import DPOP_ALGORITHMS, InvalidProof, NonceNeeded
 from meterhall.authserver.nonces import Nonces
+from meterhall.domain.protocol.keys import Registry
 
 AGE = timedelta(seconds=120)
 SKEW = timedelta(seconds=60)
 LONGEST = 4096
+REGISTRY = Registry(list(DPOP_ALGORITHMS))
+ONE_TIME_ID = re.compile(r"[\x21-\x7e]{8,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,18 @@ def check_proof(call: Call, nonces: Nonces, now: datetime, *, token: str | None 
     if not now - AGE <= issued <= now + SKEW:
         raise InvalidProof("The DPoP proof was not made just now (iat).")
     jti = claims.get("jti")
-    if not isinstance(jti, str) or not 8 <= len(jti) <= 200:
-        raise InvalidProof("The DPoP proof needs a jti of 8 to 200 characters.")
+    if not is_one_time_id(jti):
+        raise InvalidProof("The DPoP proof needs a jti of 8 to 200 visible ASCII characters.")
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not nonces.knows(nonce, now):
         raise NonceNeeded
     jkt = key.thumbprint()
     return Proof(jkt, mark("dpop", jkt, jti), issued + AGE + SKEW)
+
+
+def is_one_time_id(jti: object) -> TypeGuard[str]:
+    """Whether this can tell one proof or assertion from all others."""
+    return isinstance(jti, str) and ONE_TIME_ID.fullmatch(jti) is not None
 
 
 def mark(kind: str, owner: str, jti: str) -> str:
@@ -64,12 +73,12 @@ def mark(kind: str, owner: str, jti: str) -> str:
 def _read(text: str) -> tuple[OKPKey | ECKey, dict[str, Any]]:
     """The key a proof carries and the claims signed with it."""
     try:
-        header = jws.extract_compact(text.encode()).headers()
+        header = jws.extract_compact(text.encode(), registry=REGISTRY).headers()
         if header.get("typ") != "dpop+jwt" or header.get("alg") not in DPOP_ALGORITHMS:
             raise InvalidProof(f"A DPoP proof is a dpop+jwt signed with one of {', '.join(DPOP_ALGORITHMS)}.")
         key = _key(header.get("jwk"))
-        return key, jwt.decode(text, key, algorithms=list(DPOP_ALGORITHMS)).claims
-    except (JoseError, ValueError, TypeError) as fault:
+        return key, jwt.decode(text, key, registry=REGISTRY).claims
+    except (JoseError, ValueError, TypeError, RecursionError) as fault:
         raise InvalidProof("The DPoP proof is not signed with the key it carries.") from fault
 
 
@@ -107,7 +116,7 @@ def _check_token(claims: dict[str, Any], token: str | None) -> None:
         return
     expected = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=")
     ath = claims.get("ath")
-    if not isinstance(ath, str) or not hmac.compare_digest(ath.encode(), expected):
+    if not isinstance(ath, str) or not ath.isascii() or not hmac.compare_digest(ath.encode(), expected):
         raise InvalidProof("The DPoP proof is for another access token (ath).")
 
 

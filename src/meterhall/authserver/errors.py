@@ -12,13 +12,13 @@ OAuth2Error (Authlib)
 
 from __future__ import annotations
 
-from authlib.oauth2 import OAuth2Error
+from meterhall.authserver.foundation import OAuth2Error
 
 DPOP_ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
 """Signature algorithms of proofs. Assertions are made with players' transport keys, which are Ed25519."""
 
 
-class Refusal(OAuth2Error):  # type: ignore[misc]
+class Refusal(OAuth2Error):
     """`code` is stable and finer than OAuth's `error`."""
 
     error = "invalid_request"
@@ -26,7 +26,7 @@ class Refusal(OAuth2Error):  # type: ignore[misc]
     description = "The request is not valid."
 
     def __init__(self, description: str = "", *, code: str | None = None, field: str | None = None) -> None:
-        super().__init__(description=description or self.description)
+        super().__init__(description=description or self.description)  # type: ignore[no-untyped-call]
         self.code = code or self.code
         self.field = field
 

@@ -8,14 +8,17 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from authlib.oauth2.rfc6749 import Endpoint, EndpointRequest, OAuth2Request
-from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant
-from authlib.oauth2.rfc6749.grants.base import BaseGrant
-from authlib.oauth2.rfc7636 import CodeChallenge
-
 from meterhall.authserver.details import parse_details
 from meterhall.authserver.dpop import Proof
 from meterhall.authserver.errors import InvalidGrant, InvalidProof, InvalidRequest
+from meterhall.authserver.foundation import (
+    AuthorizationCodeGrant,
+    BaseGrant,
+    ClientCredentialsGrant,
+    CodeChallenge,
+    Endpoint,
+    EndpointRequest,
+)
 from meterhall.authserver.stores import ClientRecord, CodeRecord, PushedRequest
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ class BoundGrant(BaseGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
     TOKEN_RESPONSE_HEADER = NO_STORE
     server: AuthorizationServer
-    request: OAuth2Request
+    request: Any
     proof: Proof
 
     def validate_token_request(self) -> None:
@@ -107,7 +110,7 @@ class Par(Endpoint):  # type: ignore[misc]
     ENDPOINT_NAME = "par"
     server: AuthorizationServer
 
-    def validate_request(self, request: OAuth2Request) -> EndpointRequest:
+    def validate_request(self, request: Any) -> Any:
         """Authenticate the client and check all that it asks for, before any customer sees it."""
         proof = self.server.check_proof(request)
         self.server.introduce(request)
@@ -126,7 +129,7 @@ class Par(Endpoint):  # type: ignore[misc]
         return _Checked(request, client, self._pushed(request, client, proof, redirect_uri, details))
 
     def _pushed(
-        self, request: OAuth2Request, client: ClientRecord, proof: Proof, redirect_uri: str, details: Any
+        self, request: Any, client: ClientRecord, proof: Proof, redirect_uri: str, details: Any
     ) -> PushedRequest:
         sent = request.payload.data
         return PushedRequest(
@@ -141,7 +144,7 @@ class Par(Endpoint):  # type: ignore[misc]
             expires_at=self.server.now() + REQUEST_LIFE,
         )
 
-    def create_response(self, validated_request: EndpointRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_response(self, validated_request: Any) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         pushed: PushedRequest = validated_request.pushed
         self.server.stores.requests.keep(pushed)
         body = {"request_uri": pushed.request_uri, "expires_in": int(REQUEST_LIFE.total_seconds())}
@@ -149,7 +152,7 @@ class Par(Endpoint):  # type: ignore[misc]
 
 
 class _Checked(EndpointRequest):  # type: ignore[misc]
-    def __init__(self, request: OAuth2Request, client: ClientRecord, pushed: PushedRequest) -> None:
+    def __init__(self, request: Any, client: ClientRecord, pushed: PushedRequest) -> None:
         super().__init__(request, client)
         self.pushed = pushed
 

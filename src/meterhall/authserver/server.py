@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from authlib.oauth2.rfc6749 import AuthorizationServer as Dispatcher
-from authlib.oauth2.rfc6749 import OAuth2Error, OAuth2Request
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
-
 from meterhall.authserver.access_tokens import LIFE_S, Access, issue
 from meterhall.authserver.assertions import ASSERTION_ALGORITHMS, PrivateKeyJwt
 from meterhall.authserver.calls import Answer, Call
@@ -24,6 +20,7 @@ from meterhall.authserver.errors import (
     InvalidScope,
     Refusal,
 )
+from meterhall.authserver.foundation import Dispatcher, OAuth2Error, OAuth2Request, Payload
 from meterhall.authserver.grants import NO_STORE, AuthorizationCode, ClientCredentials, OnlyS256, Par
 from meterhall.authserver.nonces import Nonces
 from meterhall.authserver.stores import ClientRecord, ClientStore, CodeStore, ReplayStore, RequestStore
@@ -57,7 +54,7 @@ class _Request(OAuth2Request):  # type: ignore[misc]
     def __init__(self, call: Call) -> None:
         super().__init__(call.method, call.url, headers=call.headers)
         self.call = call
-        self.payload = BasicOAuth2Payload({name: values[-1] for name, values in call.form.items()})
+        self.payload = Payload({name: values[-1] for name, values in call.form.items()})
 
     @property
     def form(self) -> dict[str, str]:
@@ -119,11 +116,11 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
             raise InvalidClient(code="client_unknown")
         return client
 
-    def check_proof(self, request: _Request) -> Proof:
+    def check_proof(self, request: Any) -> Proof:
         """The proof beside a request; it is used up only by `use_proof`, once all the rest is right."""
         return check_proof(request.call, self._nonces, self.now())
 
-    def introduce(self, request: _Request) -> None:
+    def introduce(self, request: Any) -> None:
         """Let the deployment take in a client it does not know yet."""
         if self._introduce is not None:
             self._introduce(request.call)
@@ -133,7 +130,7 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
         if not self.stores.replays.first_time(proof.mark, proof.until):
             raise InvalidProof("This DPoP proof was used before.", code="proof_replayed")
 
-    def check_scope(self, request: _Request) -> None:
+    def check_scope(self, request: Any) -> None:
         """Raises `InvalidScope` when the client asks for more than it has."""
         client: ClientRecord = request.client
         beyond = set((request.payload.scope or "").split()) - set(client.scopes)
@@ -146,13 +143,13 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
         token = issue(access, self.settings.issuer, self.settings.key, self.now())
         return {"access_token": token, "token_type": "DPoP", "expires_in": LIFE_S, "scope": scope}
 
-    def save_token(self, token: dict[str, Any], request: _Request) -> None:
+    def save_token(self, token: dict[str, Any], request: Any) -> None:
         """Nothing is stored: a token says all, and stops with its client's row."""
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""
 
-    def create_oauth2_request(self, request: Call | _Request) -> _Request:
+    def create_oauth2_request(self, request: Any) -> _Request:
         return request if isinstance(request, _Request) else _Request(request)
 
     def handle_response(self, status: int, body: dict[str, Any], headers: list[tuple[str, str]]) -> Answer:
@@ -195,7 +192,7 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
 
 def refusal_body(refusal: OAuth2Error) -> dict[str, Any]:
     """OAuth's own members, and the house's `code`, `detail`, `field`."""
-    detail = refusal.get_error_description() or str(refusal.error)
+    detail = str(refusal.get_error_description() or refusal.error)  # type: ignore[no-untyped-call]
     code = refusal.code if isinstance(refusal, Refusal) else refusal.error
     body = {"error": refusal.error, "error_description": detail, "code": code, "detail": detail}
     field = refusal.field if isinstance(refusal, Refusal) else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, ClientMixin
+from meterhall.authserver.foundation import ClientMixin, CodeMixin
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PushedRequest:
 
 
 @dataclass(frozen=True)
-class CodeRecord(AuthorizationCodeMixin):  # type: ignore[misc]
+class CodeRecord(CodeMixin):  # type: ignore[misc]
     """An authorization code, known by its SHA-256 only, and what stands behind it."""
 
     digest: str

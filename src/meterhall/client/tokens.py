@@ -127,7 +127,7 @@ class TokenEndpoint:
         }
         headers = {"DPoP": self.proof("POST", url), "Accept": "application/json"}
         try:
-            return self._http.post(url, data={**form, **shown}, headers=headers, auth=None)
+            return self._http.post(url, data={**form, **shown}, headers=headers, auth=httpx.Auth())
         except httpx.TransportError as fault:
             raise RemoteUnreachable(f"{self.issuer} cannot be reached: {type(fault).__name__}.") from fault
 
@@ -173,6 +173,7 @@ class DPoPAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send with token and proof; once more after a new nonce, once more after a new token."""
+        can_repeat = isinstance(request.stream, httpx.ByteStream)
         token = self._current()
         answered: set[str | None] = set()
         while True:
@@ -180,12 +181,12 @@ class DPoPAuth(httpx.Auth):
             request.headers["DPoP"] = self._endpoint.proof(request.method, str(request.url), token.value)
             response = yield request
             has_nonce = self._endpoint.learn_nonce(response)
-            if response.status_code != 401 or not isinstance(request.stream, httpx.ByteStream):
+            if response.status_code not in {401, 403} or not can_repeat:
                 return
             error = oauth_error(response)
             if error in answered or (error, has_nonce) == ("use_dpop_nonce", False):
                 return
-            if error == "invalid_token":
+            if error in {"invalid_token", "insufficient_scope"}:
                 token = self._current(refused=token)
             elif error != "use_dpop_nonce":
                 return

@@ -99,3 +99,4 @@ TYPO_POD: Final = "ES9999000000000001ZZ"
 STRANGE_POD: Final = "IT998E00000001"
 """A well-formed Italian POD whose operator code stands in no table and no coverage."""
 PERIOD: Final = (FIRST_DAY, END_DAY)
+REQUESTER_LEGAL_ID: Final = demonstration_gln(21).value

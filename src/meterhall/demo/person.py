@@ -12,12 +12,15 @@ from urllib.parse import urljoin
 import httpx
 from lxml import html
 
+from meterhall.domain.errors import MeterhallError
+
 STEP_S = 30
 REDIRECTS = 10
 
 
-class NotThere(Exception):
-    """The portal's page does not hold what the person looks for; the message says what and where."""
+class NotThere(MeterhallError):
+    code = "demo_page_differs"
+    title = "A page of the portal does not hold what the person of the demo looks for."
 
 
 def totp(seed: str, step: int) -> str:

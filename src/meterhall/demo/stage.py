@@ -69,6 +69,8 @@ class Stage:
     subscriptions: dict[str, str] = field(default_factory=dict)
     activations: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
+    requests: dict[str, int] = field(default_factory=dict)
+    deliveries: dict[str, str] = field(default_factory=dict)
     picture: Path | None = None
 
     def office(self, key: str) -> Office:

@@ -57,26 +57,26 @@ def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
     for block in chain([first] if first is not None else [], blocks):
         if isinstance(block, CivilCurve) != civil:
             raise EncodeError("One CSV file holds either equal slots or civil days and months.", field="/resolution")
-        yield _rows(block).encode()
+        yield _rows(block)
 
 
-def _rows(curve: Curve) -> str:
-    usage_point, count = _quoted(curve.series.usage_point), len(curve)
-    known = instant_text(curve.available_at)
-    resolution = f",{granularity_of(curve)},{curve.series.direction},"
-    rows = np.empty((count, 5), object)
-    rows[:, 0] = f"{usage_point},"
-    rows[:, 2] = resolution
-    rows[:, 3] = decimals_text(curve.mantissas, curve.series.scale)
-    tails = objects([f",{code},{known}" for code in range(256)] + [f",,{known}"])
-    which = np.where(curve.present, curve.quality.astype(np.int64), 256)
+def _rows(curve: Curve) -> bytes:
+    """The rows, three texts each: the start; what follows, to the value; the rest and the next row's usage point."""
+    usage_point, count = _quoted(curve.series.usage_point).encode(), len(curve)
+    resolution = f",{granularity_of(curve)},{curve.series.direction},".encode()
+    known = instant_text(curve.available_at).encode()
+    rows = np.empty((count, 3), object)
+    rows[:, 1] = decimals_text(curve.mantissas, curve.series.scale, resolution)
+    quality = np.where(curve.present, curve.quality.astype(np.int64), 256)
+    codes = [b",%d," % code for code in range(256)] + [b",,"]
     if isinstance(curve, CivilCurve):
-        rows[:, 1] = instants_text(curve.starts)
-        rows[:, 4] = tails[which] + objects([f",{end}\n" for end in instants_text(curve.edges[1:])])
+        rows[:, 0] = instants_text(curve.starts)
+        ends = objects([b",%b\n%b," % (end, usage_point) for end in instants_text(curve.edges[1:])])
+        rows[:, 2] = objects([code + known for code in codes])[quality] + ends
     else:
-        rows[:, 1] = starts_text(int(curve.start.timestamp()), curve.series.resolution_s, count)
-        rows[:, 4] = objects([f"{text}\n" for text in tails])[which]
-    return "".join(rows.ravel().tolist())
+        rows[:, 0] = starts_text(int(curve.start.timestamp()), curve.series.resolution_s, count)
+        rows[:, 2] = objects([b"%b%b\n%b," % (code, known, usage_point) for code in codes])[quality]
+    return usage_point + b"," + b"".join(rows.ravel().tolist())[: -len(usage_point) - 1]
 
 
 def _quoted(text: str) -> str:

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 
 from meterhall.domain.readings import MISSING, CivilCurve, Curve
 from meterhall.domain.readings.curves import DAY_S
 from meterhall.formats.base import DecodeError, PartHeader
-from meterhall.formats.pieces import joined, parts, piece
+from meterhall.formats.pieces import joined, piece
 from meterhall.formats.text import (
     granularity_of,
     instant_text,
@@ -31,10 +32,29 @@ from meterhall.formats.text import (
     read_seconds,
 )
 
+_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
-    """The file, a line at a time."""
-    return (_line(part) for part in parts(curves, _midnights))
+    """The file, a curve at a time."""
+    return ("".join(_lines(curve)).encode() for curve in curves if len(curve))
+
+
+def _lines(curve: Curve) -> Iterator[str]:
+    bounds = [0, *_midnights(curve), len(curve)]
+    head = f'{{"pseudonym":{_dumps(curve.series.usage_point)},"direction":"{curve.series.direction}","start":"'
+    middle = f'","resolution":"{granularity_of(curve)}","unit":"Wh","scale":{curve.series.scale},"values":'
+    tail = f',"available_at":"{instant_text(curve.available_at)}"'
+    if isinstance(curve, CivilCurve):
+        tail += f',"edges":{_dumps(_texts(curve.edges))}'
+    values, quality = _with_nulls(curve, curve.mantissas), _with_nulls(curve, curve.quality)
+    for start, (first, end) in zip(_texts(curve.starts[bounds[:-1]]), pairwise(bounds), strict=True):
+        numbers = f'{_dumps(values[first:end])},"quality":{_dumps(quality[first:end])}'
+        yield f"{head}{start}{middle}{numbers}{tail}}}\n"
+
+
+def _texts(seconds: np.ndarray) -> list[str]:
+    return [text.decode() for text in instants_text(seconds)]
 
 
 def _midnights(curve: Curve) -> list[int]:
@@ -43,23 +63,6 @@ def _midnights(curve: Curve) -> list[int]:
     slots = curve.series.slots_per_day
     first = (DAY_S - int(curve.start.timestamp()) % DAY_S) // curve.series.resolution_s
     return list(range(first, len(curve), slots))
-
-
-def _line(curve: Curve) -> bytes:
-    document: dict[str, Any] = {
-        "pseudonym": curve.series.usage_point,
-        "direction": str(curve.series.direction),
-        "start": instant_text(curve.start),
-        "resolution": str(granularity_of(curve)),
-        "unit": "Wh",
-        "scale": curve.series.scale,
-        "values": _with_nulls(curve, curve.mantissas),
-        "quality": _with_nulls(curve, curve.quality),
-        "available_at": instant_text(curve.available_at),
-    }
-    if isinstance(curve, CivilCurve):
-        document["edges"] = instants_text(curve.edges).tolist()
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
 def _with_nulls(curve: Curve, numbers: np.ndarray) -> list[int | None]:

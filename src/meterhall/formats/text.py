@@ -21,17 +21,12 @@ _DECIMAL: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _KNOWN: Final = frozenset(int(code) for code in Quality)
 
 Texts = NDArray[Any]
-"""An object array of str."""
+"""An object array of bytes."""
 
 
 def instant_text(instant: datetime) -> str:
     """ISO 8601 in UTC with a Z, microseconds only where there are some."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-def seconds_text(seconds: int) -> str:
-    """The instant so many seconds after 1970 UTC, as `instant_text`."""
-    return instant_text(datetime.fromtimestamp(seconds, UTC))
 
 
 def read_instant(text: object, field: str) -> datetime:
@@ -56,20 +51,16 @@ def read_seconds(text: object, field: str) -> int:
 @lru_cache(maxsize=8)
 def starts_text(first: int, step_s: int, slots: int) -> Texts:
     """The starts of equal slots as text; kept, since the curves of a file most often share them."""
-    return _strings(first + step_s * np.arange(slots, dtype=np.int64))
+    return instants_text(first + step_s * np.arange(slots, dtype=np.int64))
 
 
 def instants_text(seconds: NDArray[np.int64]) -> Texts:
     """Instants, seconds since 1970 UTC, as text."""
-    return _strings(seconds)
+    texts = np.datetime_as_string(seconds.astype("datetime64[s]")).astype(bytes)
+    return objects([text + b"Z" for text in texts.tolist()])
 
 
-def _strings(seconds: NDArray[np.int64]) -> Texts:
-    texts = np.datetime_as_string(seconds.astype("datetime64[s]"))
-    return objects([text + "Z" for text in texts.tolist()])
-
-
-def objects(texts: Sequence[str]) -> Texts:
+def objects(texts: Sequence[bytes]) -> Texts:
     """The texts as an object array."""
     array = np.empty(len(texts), object)
     array[:] = texts
@@ -85,19 +76,18 @@ def decimal_text(mantissa: int, scale: int) -> str:
 
 
 @lru_cache(maxsize=16)
-def _table(scale: int) -> Texts:
-    return objects([decimal_text(mantissa, scale) for mantissa in range(_TABLE)])
+def _table(scale: int, prefix: bytes) -> Texts:
+    return objects([prefix + decimal_text(mantissa, scale).encode() for mantissa in range(_TABLE)])
 
 
-def decimals_text(mantissas: NDArray[np.int64], scale: int) -> Texts:
-    """Values as exact decimals; the empty text where missing."""
+def decimals_text(mantissas: NDArray[np.int64], scale: int, prefix: bytes = b"") -> Texts:
+    """Values as exact decimals, each after the prefix; only the prefix where missing."""
     small = (mantissas >= 0) & (mantissas < _TABLE)
-    if small.all():
-        taken: Texts = _table(scale)[mantissas]
-        return taken
-    texts: Texts = _table(scale)[np.where(small, mantissas, 0)]
-    large = np.flatnonzero(~small)
-    texts[large] = ["" if value == MISSING else decimal_text(value, scale) for value in mantissas[large].tolist()]
+    texts: Texts = _table(scale, prefix)[np.where(small, mantissas, 0)]
+    if not small.all():
+        large = mantissas[~small].tolist()
+        there = ["" if value == MISSING else decimal_text(value, scale) for value in large]
+        texts[~small] = objects([prefix + text.encode() for text in there])
     return texts
 
 

@@ -1,5 +1,20 @@
-"""The provider's pages."""
+"""What the provider's portal listener serves: pages of customers, staff and signers, and the back-office API."""
 
-from django.urls import URLPattern, URLResolver
+from __future__ import annotations
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from meterhall.provider.api import staff
+from meterhall.provider.consents import customer, portal
+from meterhall.web.accounts.urls import account_urls
+from meterhall.web.health import health_urls
+from meterhall.web.portal.urls import portal_urls
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *portal_urls(),
+    *account_urls(),
+    *health_urls(),
+    path("api/", staff.urls),
+    path("", include((portal.urlpatterns, "consents"))),
+    path("", include((customer.urlpatterns, "customer"))),
+]

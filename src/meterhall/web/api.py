@@ -31,6 +31,7 @@ from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
+from meterhall.web.security import ScopeMissing
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -39,6 +40,7 @@ M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 KEY = re.compile(r"[\x21-\x7e]{1,80}")
 PAGE = 100
+MOST = 1000
 
 
 class IdempotencyKeyMissing(InvalidInput):
@@ -95,7 +97,7 @@ def problem(fault: MeterhallError) -> HttpResponse:
         response["Retry-After"] = str(fault.retry_after_s)
     if fault.status == 401:
         response["WWW-Authenticate"] = "DPoP"
-    if isinstance(fault, Challenged):
+    if isinstance(fault, Challenged | ScopeMissing):
         for name, value in fault.headers().items():
             response[name] = value
     return response
@@ -271,10 +273,14 @@ def _replay(known: IdempotencyRecord, fingerprint: str) -> HttpResponse:
 
 def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit: int = PAGE, by: str = "pk") -> Page[V]:
     """One page of `rows` ordered by the unique field `by`, after the opaque cursor `after`."""
+    limit = min(max(limit, 1), MOST)
     chosen = rows.order_by(by)
     if after:
-        chosen = chosen.filter(**{f"{by}__gt": _decode_cursor(after)})
-    found = list(chosen[: min(max(limit, 1), 1000) + 1])
+        try:
+            chosen = chosen.filter(**{f"{by}__gt": _decode_cursor(after)})
+        except (TypeError, ValueError):
+            raise BadCursor(field="/after") from None
+    found = list(chosen[: limit + 1])
     full = len(found) > limit
     shown = found[:limit]
     following = _encode_cursor(getattr(shown[-1], by)) if full else None

@@ -12,8 +12,14 @@ from meterhall.web.oauth.service import caller_of
 
 
 class ScopeMissing(NotPermitted):
+    """Answered with the challenge of RFC 6750, section 3.1: a token older than a new right is to be renewed."""
+
     code = "scope_missing"
     title = "The access token does not carry the scope this call needs."
+
+    def headers(self) -> dict[str, str]:
+        """`WWW-Authenticate`."""
+        return {"WWW-Authenticate": f'DPoP error="insufficient_scope", error_description="{self.title}"'}
 
 
 class TokenAuth(AuthBase):

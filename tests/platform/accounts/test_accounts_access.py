@@ -125,7 +125,7 @@ def test_who_lost_every_factor_enrols_again(sam: Visitor, browser: Browser) -> N
 
 def test_an_invitation_adds_a_role() -> None:
     link = invite("Ada@Example.org", "Ada", "operator")
-    assert link.startswith(platform().portal_url + "/account/link/")
+    assert link.startswith(platform().portal_url + "/account/link?token=")
     invite("ada@example.org", "", "signer")
     invite("ada@example.org", "", "signer")
     person = Person.objects.get()

@@ -12,12 +12,14 @@ from django.db import connection
 
 from meterhall.demo.person import Person as Visitor
 from meterhall.demo.person import totp
+from meterhall.web.accounts import service
 from meterhall.web.accounts.models import OneTimeLink, Person
 from meterhall.web.accounts.service import invite, one_time_link
 from tests.platform.accounts.conftest import Clock
 
 pytestmark = pytest.mark.urls("tests.platform.accounts.urls")
 Browser = Callable[[], Visitor]
+Capture = pytest.CaptureFixture[str]
 PASSWORD = "a long walk home, uphill"
 
 
@@ -65,6 +67,15 @@ def test_two_who_claim_a_link_at_the_same_moment(browser: Browser) -> None:
     assert second.submit(pages[1], "csrfmiddlewaretoken").status == 410
 
 
+def test_a_link_looked_at_before_another_claimed_it(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = invite("ada@example.org", "Ada", "operator").rpartition("=")[2]
+    still_good = service.look_at_link(token)
+    service.claim_link(token)
+    monkeypatch.setattr(service, "look_at_link", lambda _: still_good)
+    with pytest.raises(service.LinkSpent):
+        service.claim_link(token)
+
+
 def test_a_link_runs_out(browser: Browser, clock: Clock) -> None:
     link = invite("ada@example.org", "Ada", "operator")
     clock.pass_(days=7)
@@ -72,7 +83,7 @@ def test_a_link_runs_out(browser: Browser, clock: Clock) -> None:
 
 
 def test_only_a_digest_of_the_link_is_kept(browser: Browser) -> None:
-    token = invite("ada@example.org", "Ada", "operator").rpartition("/")[2]
+    token = invite("ada@example.org", "Ada", "operator").rpartition("=")[2]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {OneTimeLink._meta.db_table}")
         assert token not in repr(cursor.fetchall())
@@ -200,3 +211,16 @@ def test_a_form_without_its_token_is_refused(browser: Browser) -> None:
     page = visitor.get(link)
     assert visitor.submit(page, "csrfmiddlewaretoken", {"csrfmiddlewaretoken": "x" * 64}).status == 403
     assert OneTimeLink.objects.get().used_at is None
+
+
+def test_logs_hold_no_token_and_no_name(browser: Browser, caplog: pytest.LogCaptureFixture, capsys: Capture) -> None:
+    link = invite("ada@example.org", "Ada", "operator")
+    visitor = browser()
+    page = visitor.get(link)
+    visitor.submit(page, "csrfmiddlewaretoken", {"csrfmiddlewaretoken": "x" * 64})
+    visitor.redeem(link)
+    visitor.get(link)
+    said = "".join(capsys.readouterr()) + caplog.text
+    assert "accounts.second_factor" in said
+    assert "Gone: /account/link" in said
+    assert not [word for word in (link.rpartition("=")[2], "Ada", "ada@example.org") if word in said]

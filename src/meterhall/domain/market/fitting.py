@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -41,8 +41,8 @@ def _misfits(wish: Wish, offer: Offer) -> Iterator[Misfit]:
         yield Misfit("kind", f"It serves {given.kind} data.")
     if wanted.timing != given.timing:
         yield Misfit("timing", f"It serves {given.timing.replace('_', ' ')} data.")
-    if missing := set(wanted.directions) - set(given.directions):
-        yield Misfit("direction", f"It does not serve {_list(missing)}.")
+    if unserved := set(wanted.directions) - set(given.directions):
+        yield Misfit("direction", f"It does not serve {_list(unserved)}.")
     if missing := set(wanted.granularities) - set(given.granularities):
         yield Misfit("granularity", f"It does not serve {_list(missing)}; it serves {_list(given.granularities)}.")
     if wish.formats and not set(wish.formats) & set(offer.formats):
@@ -73,5 +73,5 @@ def _unit(price: Price) -> str:
     return price.per.replace("_", " and ")
 
 
-def _list(values: set[str] | tuple[str, ...]) -> str:
+def _list(values: Iterable[str]) -> str:
     return ", ".join(sorted(values))

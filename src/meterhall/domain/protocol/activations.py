@@ -39,8 +39,10 @@ REFUSALS: dict[str, str] = {
     "granularity_unavailable": "The series is coarser than the granularity asked for.",
     "period_unavailable": "There is nothing of this POD in the period asked for.",
     "scope_exceeds_offer": "The contract does not cover the data asked for.",
+    "contract_ended": "The contract under which it was activated has ended.",
+    "activation_ended": "The requester ended it.",
 }
-"""Why a POD is refused: stable codes with their sentence."""
+"""Why a POD is refused, or why it ended: stable codes with their sentence."""
 
 
 class Schedule(Message):
@@ -87,6 +89,9 @@ class ItemAnswer(Message):
     consent_id: ConsentId | None = None
     assurance: str | None = None
     readings: Period | None = Field(None, description="The days whose readings may be had: the holder's days only.")
+    stretches: tuple[Period, ...] = Field(
+        (), description="Where the holder moved out and came back: the days within `readings` that are the holder's."
+    )
     access_until: Instant | None = None
     consent_url: str | None = Field(None, description="Where to send the customer, for `ask_customer` items.")
 

@@ -113,7 +113,7 @@ def header_of(token: str) -> dict[str, Any]:
     """The protected header, not yet to be believed."""
     try:
         return dict(jws.extract_compact(token.encode(), registry=REGISTRY).headers())
-    except (JoseError, ValueError) as fault:
+    except (JoseError, ValueError, RecursionError) as fault:
         raise BadSignature("This is not a compact JWS.") from fault
 
 
@@ -148,5 +148,5 @@ def verify(token: str, keys: Iterable[PublicKey], *, typ: str) -> Verified:
     try:
         checked = jws.deserialize_compact(token, key.jose, registry=REGISTRY)
         return Verified(json.loads(checked.payload), header)
-    except (JoseError, ValueError) as fault:
+    except (JoseError, ValueError, RecursionError) as fault:
         raise BadSignature(field="/jws") from fault

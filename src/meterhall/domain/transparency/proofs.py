@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from meterhall.domain.protocol.base import iso
 from meterhall.domain.protocol.keys import BadSignature, PublicKey, verify
 from meterhall.domain.protocol.log import ProofFile
 from meterhall.domain.protocol.statements import STATEMENT_TYP, Statement
@@ -41,6 +42,28 @@ class Proven:
     tree_size: int
     witnesses: tuple[Witnessed, ...]
     unknown_witnesses: int
+
+    def sentences(self) -> list[str]:
+        """What holds, one fact a sentence."""
+        said, seen = self.statement, [f"{one.name} at {iso(one.at)}" for one in self.witnesses]
+        return [
+            f"Statement {said.id}: {said.type} by {said.by} at {iso(said.at)}, transaction {said.transaction}.",
+            f"It is signed with the key {self.signed_by}, under which the log took it.",
+            f"It is entry {self.seq} of the {self.tree_size} entries of the log {self.origin}, signed by the log.",
+            f"Trusted witnesses that cosigned: {', '.join(seen) or 'none'}; others: {self.unknown_witnesses}.",
+        ]
+
+    def document(self) -> dict[str, object]:
+        """The same as a JSON document."""
+        return {
+            "statement": self.statement.document(),
+            "signed_by": self.signed_by,
+            "origin": self.origin,
+            "seq": self.seq,
+            "tree_size": self.tree_size,
+            "witnesses": [{"name": one.name, "at": iso(one.at)} for one in self.witnesses],
+            "unknown_witnesses": self.unknown_witnesses,
+        }
 
 
 def verify_proof_file(proof: ProofFile, keys: Iterable[VerifierKey], *, least_witnesses: int = 0) -> Proven:

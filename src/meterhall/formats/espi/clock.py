@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from meterhall.domain.readings import UnknownZone, zone_of
-from meterhall.formats.base import DecodeError, EncodeError
+from meterhall.formats.base import EncodeError
 
 NO_RULE: Final = "FFFFFFFF"
 _LAST_SUNDAY: Final = 7 << 25 | 7 << 17
@@ -57,13 +57,11 @@ def _rule(month: int, hour: int) -> str:
     return f"{month << 28 | _LAST_SUNDAY | hour << 12:08X}"
 
 
-def zone_by(parameters: LocalTime, field: str) -> ZoneInfo:
-    """A zone with these parameters. Raises `DecodeError` where none is known."""
+def zone_by(parameters: LocalTime) -> ZoneInfo | None:
+    """A zone with these parameters; None where none is known."""
     if parameters.start_rule.upper() == NO_RULE or parameters.dst_offset == 0:
         hours, rest = divmod(parameters.tz_offset, _HOUR)
-        if rest == 0 and -14 <= hours <= 12:
-            return zone_of(f"Etc/GMT{-hours:+d}" if hours else "UTC")
+        return zone_of(f"Etc/GMT{-hours:+d}" if hours else "UTC") if rest == 0 and -12 <= hours <= 14 else None
     name = _EUROPE.get(parameters.tz_offset)
-    if name is not None and local_time(name).start_rule == parameters.start_rule.upper():
-        return zone_of(name)
-    raise DecodeError("The clock changes by a rule that is not known here.", field=field)
+    same = name is not None and local_time(name).start_rule == parameters.start_rule.upper()
+    return zone_of(name) if name is not None and same else None

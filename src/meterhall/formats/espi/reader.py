@@ -29,7 +29,7 @@ from meterhall.formats.pieces import joined, piece
 from meterhall.formats.text import int64_of, read_instant
 
 _FLOWS: Final = {code: direction for direction, code in FLOW.items()} | {0: Direction.IMPORT}
-_KNOWN: Final = frozenset(int(code) for code in Quality)
+_CODES: Final = np.array([code if code in set(Quality) else int(Quality.OTHER) for code in range(256)], np.uint8)
 _CIVIL_DAYS: Final = frozenset((DAY_S - 3600, DAY_S, DAY_S + 3600))
 _E: Final = f"{{{ESPI}}}"
 _A: Final = f"{{{ATOM}}}"
@@ -73,17 +73,19 @@ def decode(source: bytes) -> list[Curve]:
     document = _Document()
     updated: datetime | None = None
     try:
-        for number, entry in enumerate(_entries(source)):
-            if entry.tag == f"{_A}updated":
-                updated = read_instant((entry.text or "").strip(), "/updated")
+        number = 0
+        for element in _elements(source):
+            if element.tag == f"{_A}updated":
+                updated = read_instant((element.text or "").strip(), "/updated")
             else:
-                _take(document, entry, f"/entries/{number}", updated)
+                _take(document, element, f"/entries/{number}", updated)
+                number += 1
     except etree.XMLSyntaxError as fault:
         raise DecodeError(f"The file is no well-formed XML: {fault.msg}.", field="/") from None
     return joined(_curves(document))
 
 
-def _entries(source: bytes) -> Iterator[Any]:
+def _elements(source: bytes) -> Iterator[Any]:
     """The feed's own `updated`, and each entry; cleared after use."""
     events = etree.iterparse(
         io.BytesIO(source),
@@ -177,23 +179,63 @@ def _clock(element: Any, at: str) -> LocalTime:
 _SPAN: Final = (f"{_E}duration", f"{_E}start")
 
 
+def _xpath(path: str) -> Any:
+    return etree.XPath(path, namespaces={"e": ESPI}, smart_strings=False)
+
+
+_COUNT: Final = _xpath("count(e:IntervalReading)")
+_TEXTS: Final = [
+    _xpath(f"e:IntervalReading/{path}/text()")
+    for path in ("e:timePeriod/e:start", "e:timePeriod/e:duration", "e:value")
+]
+_MARKED: Final = _xpath("e:IntervalReading[e:ReadingQuality]")
+
+
 def _block(element: Any, up: str, known: datetime, at: str) -> _Block:
-    rows: list[tuple[int, int, int, int]] = []
+    columns = _regular(element, at)
+    if columns is None:
+        rows = list(_rows(element, at))
+        columns = int64_of([number for row in rows for number in row], at).reshape(-1, 4).T
+    order = np.argsort(columns[0], kind="stable")
+    if len(order) and (order[0] != 0 or (np.diff(order) != 1).any()):
+        columns = columns[:, order]
+    start, end = _interval(element, columns, at)
+    return _Block(at, up, known, start, end, *columns)
+
+
+def _regular(element: Any, at: str) -> NDArray[np.int64] | None:
+    """Start, duration, value and quality (-1: none) of every reading, a column a text; None where one lacks a text."""
+    texts = [path(element) for path in _TEXTS]
+    count = int(_COUNT(element))
+    if any(len(column) != count for column in texts):
+        return None
+    try:
+        columns = np.array([[int(text) for text in column] for column in texts], np.int64).reshape(3, -1)
+        marked = _MARKED(element)
+        quality = np.full(count, -1, np.int64)
+        if marked:
+            places = {reading: place for place, reading in enumerate(element.iterfind(f"{_E}IntervalReading"))}
+            for reading in marked:
+                quality[places[reading]] = int(reading.findtext(f"{_E}ReadingQuality/{_E}quality"))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return np.vstack((columns, quality))
+
+
+def _rows(element: Any, at: str) -> Iterator[tuple[int, int, int, int]]:
+    """As `_regular`, a reading at a time: says where the fault is, and passes over readings without a value."""
     for number, reading in enumerate(element.iterfind(f"{_E}IntervalReading")):
         place = f"{at}/IntervalReading/{number}"
         span = reading.find(f"{_E}timePeriod")
         if span is None:
             raise DecodeError("A reading has no time of its own.", field=f"{place}/timePeriod")
         value = reading.findtext(f"{_E}value")
-        if value is not None:
-            duration, start = (_number(span.findtext(name), f"{place}/timePeriod") for name in _SPAN)
-            code = reading.findtext(f"{_E}ReadingQuality/{_E}quality")
-            quality = -1 if code is None else _number(code, f"{place}/ReadingQuality/quality")
-            rows.append((start, duration, _number(value, f"{place}/value"), quality))
-    rows.sort()
-    columns = int64_of([number for row in rows for number in row], at).reshape(-1, 4).T
-    start, end = _interval(element, columns, at)
-    return _Block(at, up, known, start, end, *columns)
+        if value is None:
+            continue
+        duration, start = (_number(span.findtext(name), f"{place}/timePeriod") for name in _SPAN)
+        code = reading.findtext(f"{_E}ReadingQuality/{_E}quality")
+        quality = -1 if code is None else _number(code, f"{place}/ReadingQuality/quality")
+        yield start, duration, _number(value, f"{place}/value"), quality
 
 
 def _interval(element: Any, columns: NDArray[np.int64], at: str) -> tuple[int, int]:
@@ -276,7 +318,7 @@ def _granularity(
 ) -> tuple[Granularity, ZoneInfo | None]:
     durations = set(np.concatenate([block.durations for block in blocks]).tolist())
     period, at = kind.get("timeAttribute", 0), blocks[0].field
-    zone = _zone(document, point, at)
+    zone = _zone(document, point)
     if period == MONTHLY:
         return CIVIL_MONTH, zone
     uneven = any((block.starts % DAY_S).any() or block.start % DAY_S for block in blocks)
@@ -289,10 +331,10 @@ def _granularity(
     return Granularity(step_s), None
 
 
-def _zone(document: _Document, point: _Links | None, at: str) -> ZoneInfo | None:
+def _zone(document: _Document, point: _Links | None) -> ZoneInfo | None:
     clocks = [clock for own, clock in document.clocks.items() if point is not None and own in point.related]
     clocks = clocks or list(document.clocks.values())
-    return zone_by(clocks[0], at) if clocks else None
+    return zone_by(clocks[0]) if clocks else None
 
 
 def _edges(block: _Block, granularity: Granularity, zone: ZoneInfo | None) -> NDArray[np.int64]:
@@ -326,10 +368,9 @@ def _curve(
     mantissas = np.full(len(edges) - 1, MISSING, np.int64)
     mantissas[slot] = block.values
     default = kind.get("defaultQuality", int(Quality.VALID))
-    codes = [code if code in _KNOWN else int(Quality.OTHER) for code in range(256)]
     given = np.where(block.quality < 0, default, block.quality)
     quality = np.zeros(len(edges) - 1, np.uint8)
-    quality[slot] = np.array(codes, np.uint8)[np.clip(given, 0, 255)]
+    quality[slot] = _CODES[np.clip(given, 0, 255)]
     usage_point = unquote(point.own.rpartition("/")[2]) if point is not None else "unnamed"
     scale = kind.get("powerOfTenMultiplier", 0)
     return piece(usage_point, granularity, direction, scale, edges, mantissas, quality, block.known, block.field)

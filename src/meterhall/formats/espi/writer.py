@@ -39,7 +39,7 @@ from meterhall.formats.espi.codes import (
     WATT_HOURS,
 )
 from meterhall.formats.pieces import parts
-from meterhall.formats.text import Texts, granularity_of, instant_text, objects, seconds_text
+from meterhall.formats.text import Texts, granularity_of, instant_text, instants_text, objects
 
 _NAMESPACE: Final = UUID("b6c1f1f8-2a57-5f1e-9a55-0b7d3c1a4e90")
 _TABLE: Final = 16_384
@@ -51,7 +51,7 @@ def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
     feed = _Feed(header)
     yield feed.opening().encode()
     for curve in parts(curves, lambda curve: list(range(_BLOCK, len(curve), _BLOCK))):
-        yield feed.curve(curve).encode()
+        yield b"".join(feed.curve(curve))
     yield b"</feed>\n"
 
 
@@ -76,7 +76,7 @@ class _Feed:
             f"{_link('self', href, 'espi-feed/Subscription')}\n"
         )
 
-    def curve(self, curve: Curve) -> str:
+    def curve(self, curve: Curve) -> list[bytes]:
         """What the feed has to say of this curve, and of its usage point where that comes for the first time."""
         usage_point = curve.series.usage_point
         zone = self._header.zone_of(usage_point)
@@ -89,21 +89,20 @@ class _Feed:
             self._once(at_type, lambda: _reading_type(curve)),
             self._once(at_reading, lambda: f'<MeterReading xmlns="{ESPI}"/>', _reading_links(at_reading, at_type)),
         ]
-        return "".join([*described, *self._blocks(curve, at_reading, zone)])
+        return ["".join(described).encode(), *self._blocks(curve, at_reading, zone)]
 
     def _once(self, href: str, content: Callable[[], str], links: str = "", own_id: str = "") -> str:
         if href in self._named:
             return ""
         self._named.add(href)
-        return self._entry(href, content(), links, own_id=own_id)
+        return self._entry(href, content(), links, own_id or str(uuid5(_NAMESPACE, _name_of(href))))
 
-    def _entry(self, href: str, content: str, links: str = "", *, published: str = "", updated: str = "",
-               own_id: str = "") -> str:  # fmt: skip
+    def _entry(self, href: str, content: str, links: str, own_id: str) -> str:
         above, kind = href.rpartition("/")[0], _kind(href)
         return (
-            f"<entry><id>urn:uuid:{own_id or _id_of(href)}</id>{_link('self', href, f'espi-entry/{kind}')}"
+            f"<entry><id>urn:uuid:{own_id}</id>{_link('self', href, f'espi-entry/{kind}')}"
             f"{_link('up', above, f'espi-feed/{kind}')}{links}<title>{kind}</title>"
-            f"<published>{published or self._published}</published><updated>{updated or self._updated}</updated>"
+            f"<published>{self._published}</published><updated>{self._updated}</updated>"
             f'<content type="application/xml">{content}</content></entry>\n'
         )
 
@@ -113,19 +112,31 @@ class _Feed:
             "related", local, "espi-entry/LocalTimeParameters"
         )
 
-    def _blocks(self, curve: Curve, at_reading: str, zone: str) -> Iterator[str]:
-        updated, edges = instant_text(curve.available_at), curve.edges
+    def _blocks(self, curve: Curve, at_reading: str, zone: str) -> list[bytes]:
         bounds = _bounds(curve, zone)
+        edges = curve.edges[bounds]
+        spans = zip(edges[:-1].tolist(), np.diff(edges).tolist(), instants_text(edges[1:]), strict=True)
         readings = _readings(curve)
-        before = np.append(0, np.cumsum(curve.present))[bounds] * 3
-        for n, (first, end) in enumerate(pairwise(bounds)):
-            start, until = int(edges[first]), int(edges[end])
-            content = (
-                f'<IntervalBlock xmlns="{ESPI}"><interval><duration>{until - start}</duration>'
-                f"<start>{start}</start></interval>{''.join(readings[before[n] : before[n + 1]])}</IntervalBlock>"
+        before = (np.append(0, np.cumsum(curve.present))[bounds] * 3).tolist()
+        above = escape(f"{at_reading}/IntervalBlock")
+        name = _name_of(above)
+        up = f"{_link('up', above, 'espi-feed/IntervalBlock')}<title>IntervalBlock</title>"
+        content = (
+            f"<updated>{instant_text(curve.available_at)}</updated>"
+            f'<content type="application/xml"><IntervalBlock xmlns="{ESPI}"><interval>'
+        )
+        blocks: list[bytes] = []
+        for (start, duration, until), (first, end) in zip(spans, pairwise(before), strict=True):
+            head = (
+                f"<entry><id>urn:uuid:{uuid5(_NAMESPACE, f'{name}/{start}')}</id>"
+                f'<link rel="self" href="{above}/{start}" type="espi-entry/IntervalBlock"/>{up}'
+                f"<published>{until.decode()}</published>{content}<duration>{duration}</duration><start>{start}</start>"
+                "</interval>"
             )
-            href = f"{at_reading}/IntervalBlock/{start}"
-            yield self._entry(href, content, published=seconds_text(until), updated=updated)
+            blocks.append(head.encode())
+            blocks += readings[first:end]
+            blocks.append(b"</IntervalBlock></content></entry>\n")
+        return blocks
 
 
 def _kind(href: str) -> str:
@@ -144,9 +155,9 @@ def _reading_links(at_reading: str, at_type: str) -> str:
     )
 
 
-def _id_of(href: str) -> UUID:
-    """Constant for what it names, whichever delivery it comes in: the path from the usage point on."""
-    return uuid5(_NAMESPACE, href.partition("/espi/1_1/resource/")[2].partition("/UsagePoint/")[2] or href)
+def _name_of(href: str) -> str:
+    """What an id is made of: the path from the usage point on, so that it is the same in every delivery."""
+    return href.partition("/espi/1_1/resource/")[2].partition("/UsagePoint/")[2] or href
 
 
 def _point_id(usage_point: str) -> str:
@@ -203,7 +214,7 @@ def _civil_edges(zone: str, monthly: bool, start: datetime, end: datetime) -> ND
     return slot_edges(CIVIL_MONTH if monthly else CIVIL_DAY, zone_of(zone), start.astimezone(UTC), end)
 
 
-def _readings(curve: Curve) -> list[str]:
+def _readings(curve: Curve) -> list[bytes]:
     """The readings of the slots with a value, three texts each."""
     present = curve.present
     pieces = np.empty((len(curve), 3), object)
@@ -215,15 +226,15 @@ def _readings(curve: Curve) -> list[str]:
         pieces[:, 1] = _equal_spans(int(curve.start.timestamp()), step_s, len(curve))
     pieces = pieces if present.all() else pieces[present]
     pieces[:, 2] = _values(curve.mantissas if len(pieces) == len(curve) else curve.mantissas[present])
-    texts: list[str] = pieces.ravel().tolist()
+    texts: list[bytes] = pieces.ravel().tolist()
     return texts
 
 
 @lru_cache(maxsize=1)
 def _heads() -> Texts:
     """The beginning of a reading by its quality."""
-    texts = [f"<IntervalReading><ReadingQuality><quality>{code}</quality></ReadingQuality>" for code in range(256)]
-    texts[DEFAULT_QUALITY] = "<IntervalReading>"
+    texts = [b"<IntervalReading><ReadingQuality><quality>%d</quality></ReadingQuality>" % code for code in range(256)]
+    texts[DEFAULT_QUALITY] = b"<IntervalReading>"
     return objects(texts)
 
 
@@ -235,15 +246,15 @@ def _equal_spans(first: int, step_s: int, slots: int) -> Texts:
 def _spans(edges: NDArray[np.int64]) -> Texts:
     return objects(
         [
-            f"<timePeriod><duration>{duration}</duration><start>{start}</start></timePeriod><value>"
-            for start, duration in zip(edges[:-1].tolist(), np.diff(edges).tolist(), strict=True)
+            b"<timePeriod><duration>%d</duration><start>%d</start></timePeriod><value>" % span
+            for span in zip(np.diff(edges).tolist(), edges[:-1].tolist(), strict=True)
         ]
     )
 
 
 @lru_cache(maxsize=1)
 def _table() -> Texts:
-    return objects([f"{value}</value></IntervalReading>" for value in range(_TABLE)])
+    return objects([b"%d</value></IntervalReading>" % value for value in range(_TABLE)])
 
 
 def _values(mantissas: NDArray[np.int64]) -> Texts:
@@ -254,5 +265,5 @@ def _values(mantissas: NDArray[np.int64]) -> Texts:
     large = mantissas[~small]
     if large.max() > INT48_MAX or large.min() < -INT48_MAX:
         raise EncodeError("A value has more than the 48 bits ESPI gives it.", field="/mantissas")
-    texts[~small] = objects([f"{value}</value></IntervalReading>" for value in large.tolist()])
+    texts[~small] = objects([b"%d</value></IntervalReading>" % value for value in large.tolist()])
     return texts

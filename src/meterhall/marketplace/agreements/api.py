@@ -105,8 +105,8 @@ def _add_signing(api: NinjaAPI) -> None:
 
     @endpoint(api, "POST", "/v1/subscriptions/{subscription_id}/signatures", response=SubscriptionView, status=202,
               auth=member, step="5 subscription",
-              refuses=(*SIGNED, service.UnknownSubscription, WrongState, service.OfferUnavailable, NotCovered,
-                       AcceptanceUsedUp))  # fmt: skip
+              refuses=(*SIGNED, service.UnknownSubscription, WrongState, service.OfferUnavailable,
+                       service.PartyNotAdmitted, NotCovered, AcceptanceUsedUp))  # fmt: skip
     def sign_subscription(request: HttpRequest, subscription_id: str, body: Signed) -> SubscriptionView:
         """Sign the contract: the requester, then the provider; the Market Place countersigns."""
         return service.sign(caller(request), subscription_id, body.jws)

@@ -83,6 +83,11 @@ class RepositoryUnusable(InvalidInput):
     title = "The offer does not deliver by push: a repository would stay empty."
 
 
+class PartyNotAdmitted(Conflict):
+    code = "party_not_admitted"
+    title = "The other party is not admitted at present."
+
+
 class NotYourTurn(NotPermitted):
     code = "not_your_command"
     title = "This is for the other party of the subscription to do."
@@ -172,8 +177,9 @@ def _sign_requester(row: Subscription, jws: str) -> None:
     published = OfferVersion.objects.filter(
         offer__offer_id=row.offer_id, version=row.offer_version, status="published"
     ).exists()
-    if not published or not Player.objects.filter(access_number=row.provider, status="admitted").exists():
+    if not published:
         raise OfferUnavailable
+    _check_admitted(row.provider)
     row.signatures, row.state = {"requester": jws}, following
     row.save(update_fields=["signatures", "state"])
     _state("contract.signed", row, counts={"requester": 1})
@@ -185,7 +191,7 @@ def _sign_provider(row: Subscription, jws: str) -> None:
     following = advance(SUBSCRIPTION, row.state, "sign_provider")
     keys = view(admitted(row.provider)).keys
     contract = ServiceContract.model_validate(row.contract)
-    admitted(row.requester)
+    _check_admitted(row.requester)
     row.acceptance = check_provider_signature(
         jws, keys, subject=row.subscription_id, digest=row.digest, contract=contract
     )
@@ -199,6 +205,11 @@ def _sign_provider(row: Subscription, jws: str) -> None:
     for reader, other in ((row.provider, row.requester), (row.requester, row.provider)):
         news = SubscriptionActive(subscription=show(row), attestation=_vouch(row, other, reader))
         notify(reader, "subscription.active", row.subscription_id, news)
+
+
+def _check_admitted(other: str) -> None:
+    if not Player.objects.filter(access_number=other, status="admitted").exists():
+        raise PartyNotAdmitted
 
 
 def _vouch(row: Subscription, party: str, audience: str) -> str:
@@ -295,7 +306,7 @@ def show(row: Subscription) -> SubscriptionView:
     """The subscription as its parties see it."""
     return SubscriptionView(
         subscription_id=row.subscription_id,
-        state=row.state,  # type: ignore[arg-type]
+        state=row.state,
         contract=ServiceContract.model_validate(row.contract),
         digest=row.digest,
         signatures=row.signatures,

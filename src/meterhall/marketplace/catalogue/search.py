@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -24,9 +23,8 @@ from meterhall.domain.protocol.offers import Offer as OfferDocument
 from meterhall.domain.protocol.offers import OfferView, ProviderView, ServiceType, Transmission
 from meterhall.domain.protocol.players import Enrolment
 from meterhall.marketplace.catalogue.models import OfferVersion, Trait
-from meterhall.marketplace.certification.service import certified
+from meterhall.marketplace.certification.service import all_certified
 from meterhall.marketplace.players.models import Player
-from meterhall.web.platform import platform
 
 
 class OfferSearch(Message):
@@ -52,11 +50,8 @@ def folded(text: str) -> str:
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
-@dataclass(frozen=True)
 class Catalogue:
     """The catalogue at one moment: certificates and names are asked for once."""
-
-    now: datetime
 
     @cached_property
     def players(self) -> Mapping[str, Player]:
@@ -67,8 +62,7 @@ class Catalogue:
     @cached_property
     def certificates(self) -> Mapping[str, datetime]:
         """Until when each admitted provider's certificate holds; those without one are not in it."""
-        found = ((number, certified(number)) for number in self.players)
-        return {number: until for number, until in found if until is not None and until > self.now}
+        return {number: until for number, until in all_certified().items() if number in self.players}
 
     def visible(self) -> QuerySet[OfferVersion]:
         """Published versions of admitted providers whose certificate holds."""
@@ -102,7 +96,7 @@ class Catalogue:
         return OfferView(
             offer_id=row.offer.offer_id,
             version=row.version,
-            status=row.status,  # type: ignore[arg-type]
+            status=row.status,
             provider=number,
             provider_name=player.organisation,
             offer=OfferDocument.model_validate(row.document),
@@ -131,4 +125,4 @@ class Catalogue:
 
 def catalogue() -> Catalogue:
     """The catalogue now."""
-    return Catalogue(platform().now())
+    return Catalogue()

@@ -140,7 +140,7 @@ def view(wish: Wish) -> WishView:
     return WishView(
         wish_id=wish.wish_id,
         wish=WishDocument.model_validate(wish.document),
-        status=wish.status,  # type: ignore[arg-type]
+        status=wish.status,
         matches=tuple(
             WishMatch(
                 offer_id=row.version.offer.offer_id, version=row.version.version, fits=row.fits,

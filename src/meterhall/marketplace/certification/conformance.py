@@ -298,7 +298,7 @@ def _fetch(run: Run, part: Part, start: int) -> bytes:
     with run.client.stream(f"/v1/deliveries/{run.delivery_id}/parts/{part.number}", start=start) as response:
         expected = 206 if start else 200
         require(response.status_code == expected, f"Part {part.number} answers {response.status_code}, not {expected}.")
-        for block in response.iter_raw():
+        for block in response.iter_bytes():
             content += block
             require(len(content) <= part.size_bytes, f"Part {part.number} is longer than its manifest states.")
     return bytes(content)

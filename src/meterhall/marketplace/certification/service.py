@@ -102,7 +102,7 @@ def view(row: Certification) -> CertificationView:
     """A certification as its provider sees it."""
     return CertificationView(
         certification_id=row.certification_id,
-        status=row.status,  # type: ignore[arg-type]
+        status=row.status,
         requested_at=row.requested_at,
         finished_at=row.finished_at,
         valid_until=row.valid_until,

@@ -253,7 +253,7 @@ def timeline(transaction_id: str, party: str | None = None) -> list[Step]:
 
 def proof_file(seq: int, party: str | None = None) -> ProofFile:
     """Everything that shows offline that a statement stands in the log. Raises `UnknownEntry`."""
-    kept = visible(party).filter(entry_id=seq).first()
+    kept = visible(party).filter(entry__seq=seq).first()
     if kept is None:
         raise UnknownEntry
     checkpoint = covering(seq)

@@ -96,11 +96,11 @@ def size() -> int:
 def hashes(level: int, first: int, until: int) -> list[bytes]:
     """The hashes of a tile level from `first` up to `until`, excluded. Raises `OutsideTree` where some are missing."""
     if level == 0:
-        rows = LogEntry.objects.filter(seq__gte=first, seq__lt=until).order_by("seq").values_list("leaf", flat=True)
+        leaves = LogEntry.objects.filter(seq__gte=first, seq__lt=until).order_by("seq")
+        found = [bytes(one) for one in leaves.values_list("leaf", flat=True)]
     else:
-        kept = TileHash.objects.filter(level=level, index__gte=first, index__lt=until)
-        rows = kept.order_by("index").values_list("hash", flat=True)
-    found = [bytes(one) for one in rows]
+        roots = TileHash.objects.filter(level=level, index__gte=first, index__lt=until).order_by("index")
+        found = [bytes(one) for one in roots.values_list("hash", flat=True)]
     if len(found) != until - first:
         raise OutsideTree
     return found

@@ -37,7 +37,7 @@ class Ground:
 def answer(number: str, request: LocalisationRequest) -> LocalisationReply:
     """The candidates for each item (step 4), or why there is none. Raises `PlayerNotAdmitted`."""
     admitted(number)
-    ground = _ground(tuple(catalogue().visible().order_by("pk").values_list("pk", flat=True)))
+    ground = _ground(tuple(catalogue().visible().order_by("pk").values_list("pk", "digest")))
     answers = tuple(_answer(at, item, ground) for at, item in enumerate(request.items))
     resolved = sum(bool(one.candidates) for one in answers)
     state(
@@ -50,9 +50,9 @@ def answer(number: str, request: LocalisationRequest) -> LocalisationReply:
 
 
 @lru_cache(maxsize=2)
-def _ground(visible: tuple[int, ...]) -> Ground:
-    """Built once for a set of visible versions; a version never changes."""
-    rows = OfferVersion.objects.filter(pk__in=visible).select_related("offer").order_by("pk")
+def _ground(visible: tuple[tuple[int, str], ...]) -> Ground:
+    """Built once for a set of visible versions, named by row and digest; a version never changes."""
+    rows = OfferVersion.objects.filter(pk__in=[pk for pk, _ in visible]).select_related("offer").order_by("pk")
     names = dict(Player.objects.filter(is_provider=True).values_list("access_number", "organisation"))
     coverage: list[Coverage] = []
     offers: dict[tuple[str, str], tuple[str, ...]] = {}

@@ -9,6 +9,7 @@ from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitt
 from meterhall.domain.identifiers import LegalId, access_number
 from meterhall.domain.market import PLAYER, advance
 from meterhall.domain.market.enrolment import check_enrolment, check_keys, check_overlap
+from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.events import PlayerChanged
 from meterhall.domain.protocol.keys import PublicKey, payload_of, verify
 from meterhall.domain.protocol.players import (
@@ -110,6 +111,8 @@ def enrol(jws: str) -> PlayerView:
     enrolment = Enrolment.model_validate(payload_of(jws))
     legal = check_enrolment(enrolment, platform().config.environment)
     verify(jws, [PublicKey(key.x) for key in enrolment.keys.transport], typ=ENROLMENT_TYP)
+    for name in ("organisation", "contact", "description"):
+        refuse_pods(getattr(enrolment, name), field=f"/{name}")
     with transaction.atomic():
         player = _enrolled(legal, enrolment.keys)
         if player is not None and (player.status, "apply") not in PLAYER:

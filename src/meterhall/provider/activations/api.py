@@ -7,21 +7,26 @@ from ninja import NinjaAPI
 
 from meterhall.domain.protocol.activations import Activated, ActivationRequest, ActivationView, ItemAnswer, Refresh
 from meterhall.domain.protocol.base import Page
+from meterhall.domain.protocol.consents import Termination
 from meterhall.provider.activations.service import (
     ActivationEnded,
+    PeriodEmpty,
     PeriodMissing,
+    ScheduleNotOffered,
     ScopeExceedsOffer,
     UnknownActivation,
+    end,
     find,
-    item_answer,
     refresh,
     request_activation,
-    view,
 )
+from meterhall.provider.activations.views import activation_view, item_answer
 from meterhall.provider.contracts.service import NoContract
 from meterhall.web.api import endpoint, page
 from meterhall.web.oauth.service import caller_of
 from meterhall.web.security import TokenAuth, caller
+
+REQUEST_REFUSALS = (NoContract, ScopeExceedsOffer, PeriodMissing, PeriodEmpty, ScheduleNotOffered)
 
 
 def add_activations(api: NinjaAPI) -> None:
@@ -29,7 +34,7 @@ def add_activations(api: NinjaAPI) -> None:
     data = TokenAuth("data", "sandbox")
 
     @endpoint(api, "POST", "/v1/activations", response=Activated, status=202, auth=data, step="6 activation",
-              refuses=(NoContract, ScopeExceedsOffer, PeriodMissing))  # fmt: skip
+              refuses=REQUEST_REFUSALS)  # fmt: skip
     def post_activation(request: HttpRequest, body: ActivationRequest) -> Activated:
         """Activate a subscription for PODs, each with the proof that its holder consents."""
         is_sandbox = "data" not in caller_of(request).scopes
@@ -39,13 +44,19 @@ def add_activations(api: NinjaAPI) -> None:
               refuses=(UnknownActivation,))  # fmt: skip
     def get_activation(request: HttpRequest, activation_id: str) -> ActivationView:
         """An activation with its counts."""
-        return view(find(activation_id, caller(request)))
+        return activation_view(find(activation_id, caller(request)))
 
     @endpoint(api, "POST", "/v1/activations/{activation_id}/items", response=Activated, status=202, auth=data,
               step="6 activation", refuses=(UnknownActivation, ActivationEnded, NoContract))  # fmt: skip
     def refresh_activation(request: HttpRequest, activation_id: str, body: Refresh) -> Activated:
         """Add PODs to, and remove PODs from, a running activation."""
         return refresh(activation_id, caller(request), body)
+
+    @endpoint(api, "POST", "/v1/activations/{activation_id}/termination", response=ActivationView, auth=data,
+              step="6 activation", refuses=(UnknownActivation,))  # fmt: skip
+    def terminate_activation(request: HttpRequest, activation_id: str, body: Termination) -> ActivationView:
+        """End an activation: the caller needs its data no longer; it stops at once."""
+        return activation_view(end(activation_id, caller(request)))
 
     @endpoint(api, "GET", "/v1/activations/{activation_id}/answers", response=Page[ItemAnswer], auth=data,
               step="7 consent check", refuses=(UnknownActivation,))  # fmt: skip

@@ -1,23 +1,27 @@
-"""The decision for one POD of an activation: what may be had of it, or the code why not. Changes nothing."""
+"""The decision for each POD of an activation: what may be had of it, or the code why not. Changes nothing.
+
+Everything the decisions need is read first, in a few queries for however many PODs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from meterhall.domain.consent import Refused
-from meterhall.domain.errors import InvalidInput
-from meterhall.domain.pods import Pod
 from meterhall.domain.privacy import pairwise_pseudonym
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import ActivationItem
-from meterhall.provider.consents.models import Consent, ConsentItem, Evidence
-from meterhall.provider.consents.service import covering
-from meterhall.provider.metering.service import available_days
+from meterhall.provider.consents.covering import ConsentBook, Wanted
+from meterhall.provider.consents.models import ConsentItem, Evidence
+from meterhall.provider.metering.models import Series
+from meterhall.provider.metering.service import series_of, unavailable
+from meterhall.provider.points.holders import FOREVER, Holders
 from meterhall.provider.points.models import Point
-from meterhall.provider.points.service import find_point, held_days, one_pod
+from meterhall.provider.points.service import pod_of, points_by_pod
+from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
 
 
@@ -28,7 +32,7 @@ class Accepted:
     point: Point
     consent_item: ConsentItem | None
     pseudonym: str
-    days: Period
+    days: tuple[Period, ...]
     access_until: datetime
 
 
@@ -50,76 +54,92 @@ class Frame:
     subscription_id: str
     scope: DataScope
     access_until: datetime
+    assurances: tuple[str, ...]
     is_sandbox: bool
 
-
-def decide(item: ActivationItem, frame: Frame) -> Decision:
-    """Each check in turn; the first that fails gives the code."""
-    try:
-        pod = one_pod(item.pod, platform().config.country, f"/items/{item.position}/pod")
-    except InvalidInput:
-        return Refused("pod_invalid")
-    point = find_point(pod)
-    if point is None or point.is_sandbox != frame.is_sandbox:
-        return Refused("pod_unknown")
-    if frame.is_sandbox:
-        return _offered(point, pod, frame, None, frame.scope.period)
-    return _PROOFS[item.proof.partition(":")[0]](item, point, pod, frame)
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.requester, self.subscription_id, self.scope, self.assurances)
 
 
-def _by_consent(item: ActivationItem, point: Point, pod: Pod, frame: Frame) -> Decision:
-    consent = Consent.objects.filter(consent_id=item.proof.partition(":")[2], requester=frame.requester).first()
-    if consent is None:
-        return Refused("consent_missing")
-    return _by(consent, point, pod, frame)
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the decisions are made from."""
+
+    frame: Frame
+    points: dict[str, Point]
+    consents: ConsentBook
+    evidence: dict[str, Evidence]
+    holders: Holders
+    series: dict[int, list[Series]]
+
+    def decide(self, item: ActivationItem) -> Decision:
+        """Each check in turn; the first that fails gives the code."""
+        if not item.key:
+            return Refused("pod_invalid")
+        point = self.points.get(item.key)
+        if point is None or point.is_sandbox != self.frame.is_sandbox:
+            return Refused("pod_unknown")
+        if self.frame.is_sandbox:
+            return self._offered(point, None, (self.frame.scope.period or _ALWAYS,))
+        kind, _, name = item.proof.partition(":")
+        return _PROOFS[kind](self, point, name)
+
+    def by_consent(self, point: Point, consent_id: str | None) -> Decision:
+        """Under one consent, or under any."""
+        covered = self.consents.covering(self.frame.wanted, point, consent_id)
+        if isinstance(covered, Refused):
+            return covered
+        holder = covered.item.consent.holder_reference
+        days = self.holders.held(point.pk, holder, self.frame.scope.period)
+        return self._offered(point, covered.item, days) if days else Refused("moved_out")
+
+    def by_evidence(self, point: Point, digest: str) -> Decision:
+        """Under the consent that a piece of evidence stands for."""
+        brought = self.evidence.get(digest)
+        if brought is None:
+            return Refused("evidence_unknown")
+        if brought.consent_id is None:
+            return Refused(brought.code)
+        return self.by_consent(point, brought.consent_id)
+
+    def by_asking(self, point: Point, _: str) -> Decision:
+        """Under whatever consent there is; where there is none, or none any more, the customer is asked."""
+        answer = self.by_consent(point, None)
+        ask = isinstance(answer, Refused) and answer.code in _ASK_AGAIN
+        return Pending(point) if ask else answer
+
+    def _offered(self, point: Point, item: ConsentItem | None, days: tuple[Period, ...]) -> Decision:
+        refusal = unavailable(self.series.get(point.pk, []), self.frame.scope, days)
+        if refusal is not None:
+            return refusal
+        consent_id = item.consent_id if item is not None else "sandbox"
+        key = platform().home.derived_key("pseudonyms")
+        pseudonym = pairwise_pseudonym(key, self.frame.requester, pod_of(point), consent_id)
+        until = self.frame.access_until if item is None else min(self.frame.access_until, item.access_until)
+        return Accepted(point, item, str(pseudonym), days, until)
 
 
-def _by_evidence(item: ActivationItem, point: Point, pod: Pod, frame: Frame) -> Decision:
-    brought = Evidence.objects.filter(digest=item.proof.partition(":")[2], requester=frame.requester).first()
-    if brought is None:
-        return Refused("evidence_unknown")
-    if brought.consent is None:
-        return Refused(brought.code)
-    return _by(brought.consent, point, pod, frame)
-
-
-def _by_asking(item: ActivationItem, point: Point, pod: Pod, frame: Frame) -> Decision:
-    answer = _by(None, point, pod, frame)
-    missing = isinstance(answer, Refused) and answer.code == "consent_missing"
-    return Pending(point) if missing else answer
-
-
-def _by_sandbox(item: ActivationItem, point: Point, pod: Pod, frame: Frame) -> Decision:
-    return Refused("consent_missing")
-
-
-_PROOFS: dict[str, Callable[[ActivationItem, Point, Pod, Frame], Decision]] = {
-    "consent": _by_consent,
-    "evidence": _by_evidence,
-    "ask_customer": _by_asking,
-    "sandbox": _by_sandbox,
+_ALWAYS = Period.model_validate({"from": "1970-01-01", "until": FOREVER})
+_ASK_AGAIN = frozenset({"consent_missing", "consent_revoked", "consent_expired", "consent_scope", "evidence_assurance"})
+_PROOFS: dict[str, Callable[[Material, Point, str], Decision]] = {
+    "consent": Material.by_consent,
+    "evidence": Material.by_evidence,
+    "ask_customer": Material.by_asking,
+    "sandbox": lambda material, point, name: Refused("consent_missing"),
 }
 
 
-def _by(consent: Consent | None, point: Point, pod: Pod, frame: Frame) -> Decision:
-    covered = covering(frame.requester, frame.subscription_id, point, frame.scope, consent)
-    if isinstance(covered, Refused):
-        return covered
-    item = covered.item
-    period = frame.scope.period
-    if period is not None:
-        held = held_days(point, item.consent.holder_reference, period)
-        if held is None:
-            return Refused("moved_out")
-        period = held.days
-    return _offered(point, pod, frame, item, period)
-
-
-def _offered(point: Point, pod: Pod, frame: Frame, item: ConsentItem | None, period: Period | None) -> Decision:
-    available = available_days(point, frame.scope, period)
-    if isinstance(available, Refused):
-        return available
-    consent_id = item.consent.consent_id if item is not None else "sandbox"
-    pseudonym = pairwise_pseudonym(platform().home.derived_key("pseudonyms"), frame.requester, pod, consent_id)
-    until = frame.access_until if item is None else min(frame.access_until, item.access_until)
-    return Accepted(point, item, str(pseudonym), available, until)
+def gather(items: Iterable[ActivationItem], frame: Frame) -> Material:
+    """Read what the decisions about these items need."""
+    known = list(items)
+    points = points_by_pod({item.key for item in known if item.key})
+    ids = [point.pk for point in points.values()]
+    digests = {item.proof.partition(":")[2] for item in known if item.proof.startswith("evidence:")}
+    evidence = {
+        one.digest: one
+        for some in pieces(digests)
+        for one in Evidence.objects.filter(requester=frame.requester, digest__in=some)
+    }
+    consents = ConsentBook(frame.requester, [] if frame.is_sandbox else ids)
+    return Material(frame, points, consents, evidence, Holders(ids), series_of(ids))

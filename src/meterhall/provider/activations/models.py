@@ -30,11 +30,14 @@ class Activation(PendingWork):
 
 
 class ActivationItem(models.Model):
-    """One POD as submitted, and what became of it."""
+    """One POD as submitted, and what became of it. `first` and `until` enclose the `stretches` that may be had."""
 
     activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveIntegerField()
     pod = models.CharField(max_length=60)
+    key = models.CharField(
+        max_length=60, default="", blank=True, db_index=True, help_text="The POD as its scheme writes it; empty: none."
+    )
     proof = models.CharField(max_length=120)
     state = models.CharField(max_length=10, default="pending")
     code = models.CharField(max_length=40, default="", blank=True)
@@ -44,11 +47,13 @@ class ActivationItem(models.Model):
     pseudonym = models.CharField(max_length=36, default="", blank=True, db_index=True)
     first = models.DateField(null=True)
     until = models.DateField(null=True)
+    stretches = models.JSONField(default=list, help_text="Pairs of days; more than one when the holder came back.")
     access_until = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["activation", "position"], name="one_item_a_position")]
+        indexes: ClassVar = [models.Index(fields=["state", "activation"])]
         ordering: ClassVar = ["position"]
 
     def __str__(self) -> str:

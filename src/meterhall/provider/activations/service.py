@@ -1,35 +1,45 @@
-"""Commands about activations: request, refresh, answer, end."""
+"""Commands about activations: request, refresh, answer, end. What a POD is answered is decided in `decide`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Count, QuerySet
 
 from meterhall.domain.consent import Refused
-from meterhall.domain.errors import Conflict, InvalidInput, NotFound
-from meterhall.domain.protocol.activations import (
-    REFUSALS,
-    Activated,
-    ActivationRequest,
-    ActivationView,
-    ItemAnswer,
-    Refresh,
-)
+from meterhall.domain.errors import Gone, InvalidInput, NotFound
+from meterhall.domain.protocol.activations import REFUSALS, Activated, ActivationRequest, Refresh
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
-from meterhall.domain.protocol.base import Acknowledgement, Period
+from meterhall.domain.protocol.base import Acknowledgement
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import ActivationAnswered
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.protocol.statements import StatementType
-from meterhall.provider.activations.decide import Accepted, Decision, Frame, decide
+from meterhall.provider.activations.decide import Accepted, Decision, Frame, Pending, gather
 from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.consents.epoch import advance_epoch, hold_epoch
+from meterhall.provider.consents.models import Consent
 from meterhall.provider.contracts.models import SandboxAccess
-from meterhall.provider.contracts.service import SANDBOX_SUBSCRIPTION, NoContract, contract_in_force
+from meterhall.provider.contracts.service import (
+    SANDBOX_SUBSCRIPTION,
+    NoContract,
+    check_not_suspended,
+    contract_in_force,
+)
+from meterhall.provider.points.service import pod_key
+from meterhall.provider.sets import pieces
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import Recorded, notify, state
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
+
+ANSWER = [
+    "state", "code", "detail", "point", "consent_item", "pseudonym", "first", "until", "stretches", "access_until",
+    "answered_at",
+]  # fmt: skip
+"""What an answer writes on an item."""
 
 
 class ScopeExceedsOffer(InvalidInput):
@@ -42,12 +52,22 @@ class PeriodMissing(InvalidInput):
     title = "An activation of historical data names its reading period."
 
 
+class PeriodEmpty(InvalidInput):
+    code = "period_empty"
+    title = "A period ends after it begins."
+
+
+class ScheduleNotOffered(InvalidInput):
+    code = "schedule_not_offered"
+    title = "The contract or the activation's scope does not have what the schedule asks for."
+
+
 class UnknownActivation(NotFound):
     code = "unknown_activation"
     title = "There is no such activation, or it is not the caller's."
 
 
-class ActivationEnded(Conflict):
+class ActivationEnded(Gone):
     code = "activation_ended"
     title = "The activation has ended."
 
@@ -60,16 +80,24 @@ class Counts:
 
 
 def frame_of(activation: Activation) -> Frame:
-    """What holds for all items: the contract in force and the scope. Raises `NoContract`."""
+    """What holds for all items, now. Raises `NoContract` and `ActivationEnded`."""
     scope = DataScope.model_validate(activation.scope)
     if activation.is_sandbox:
         access = _sandbox_access(activation.requester)
-        return Frame(activation.requester, SANDBOX_SUBSCRIPTION, scope, access.until, True)
-    contract = contract_in_force(activation.subscription_id, activation.requester)
-    return Frame(activation.requester, activation.subscription_id, scope, contract.access_until, False)
+        frame = Frame(activation.requester, SANDBOX_SUBSCRIPTION, scope, access.until, (), True)
+    else:
+        contract = contract_in_force(activation.subscription_id, activation.requester)
+        own = platform().config.accepted_assurance
+        assurances = tuple(one for one in own if one in contract.offer.accepted_assurance)
+        until = contract.access_until
+        frame = Frame(activation.requester, activation.subscription_id, scope, until, assurances, False)
+    if activation.state == "ended":
+        raise ActivationEnded
+    return frame
 
 
 def _sandbox_access(requester: str) -> SandboxAccess:
+    check_not_suspended(requester)
     access = (
         SandboxAccess.objects.filter(access_number=requester, until__gt=platform().now()).order_by("-until").first()
     )
@@ -79,15 +107,11 @@ def _sandbox_access(requester: str) -> SandboxAccess:
 
 
 def request_activation(request: ActivationRequest, requester: str, *, is_sandbox: bool) -> Activated:
-    """Take a list of PODs (step 6); the worker answers. Raises `NoContract`, `ScopeExceedsOffer`, `PeriodMissing`."""
-    if request.scope.timing == "historical" and request.scope.period is None:
-        raise PeriodMissing(field="/scope/period")
-    if is_sandbox:
-        _sandbox_access(requester)
-    else:
-        contract = contract_in_force(request.subscription_id, requester)
-        if not request.scope.within(contract.offer.scope):
-            raise ScopeExceedsOffer(field="/scope")
+    """Take a list of PODs (step 6); the worker answers.
+
+    Raises `NoContract`, `ScopeExceedsOffer`, `PeriodMissing`, `PeriodEmpty`, `ScheduleNotOffered`.
+    """
+    _check(request, requester, is_sandbox=is_sandbox)
     now = platform().now()
     with transaction.atomic():
         activation = Activation.objects.create(
@@ -109,9 +133,40 @@ def request_activation(request: ActivationRequest, requester: str, *, is_sandbox
     )
 
 
+def _check(request: ActivationRequest, requester: str, *, is_sandbox: bool) -> None:
+    scope, schedule = request.scope, request.schedule
+    if scope.timing == "historical" and scope.period is None:
+        raise PeriodMissing(field="/scope/period")
+    if scope.period is not None and scope.period.first >= scope.period.until:
+        raise PeriodEmpty(field="/scope/period")
+    if schedule is not None and schedule.granularity not in scope.granularities:
+        raise ScheduleNotOffered(field="/schedule/granularity")
+    if schedule is not None and scope.kind == "aggregate":
+        raise ScheduleNotOffered("A schedule delivers individual curves.", field="/schedule")
+    if is_sandbox:
+        _sandbox_access(requester)
+        return
+    contract = contract_in_force(request.subscription_id, requester)
+    if not scope.within(contract.offer.scope):
+        raise ScopeExceedsOffer(field="/scope")
+    if schedule is not None and schedule.format not in contract.offer.formats:
+        raise ScheduleNotOffered(field="/schedule/format")
+    if schedule is not None and schedule.transmission not in contract.offer.transmission:
+        raise ScheduleNotOffered(field="/schedule/transmission")
+    if schedule is not None and schedule.transmission == "push" and contract.repository is None:
+        raise ScheduleNotOffered("The contract names no repository to push to.", field="/schedule/transmission")
+
+
 def _add_items(activation: Activation, items: tuple[ItemIn, ...], first: int) -> None:
+    country = platform().config.country
     ActivationItem.objects.bulk_create(
-        ActivationItem(activation=activation, position=first + index, pod=item.pod, proof=item.proof)
+        ActivationItem(
+            activation=activation,
+            position=first + index,
+            pod=item.pod,
+            key=pod_key(item.pod, country),
+            proof=item.proof,
+        )
         for index, item in enumerate(items)
     )
 
@@ -135,18 +190,21 @@ def find(activation_id: str, requester: str) -> Activation:
     return found
 
 
+def _locked(activation_id: str, requester: str) -> Activation:
+    """The caller's activation, not to be answered or changed by anyone else until the transaction is over."""
+    find(activation_id, requester)
+    return Activation.objects.select_for_update().get(pk=activation_id)
+
+
 def refresh(activation_id: str, requester: str, change: Refresh) -> Activated:
-    """Add PODs to, and remove PODs from, a running activation."""
-    activation = find(activation_id, requester)
-    if activation.state == "ended":
-        raise ActivationEnded
-    frame_of(activation)
+    """Add PODs to, and remove PODs from, a running activation; a POD is compared as its scheme writes it."""
     with transaction.atomic():
-        removed = activation.items.filter(pod__in=change.remove).exclude(state="ended")
-        count = removed.update(state="ended", code="", answered_at=platform().now())
-        first = activation.items.count()
-        _add_items(activation, change.add, first)
-        wake(activation)
+        activation = _locked(activation_id, requester)
+        frame_of(activation)
+        count = _remove(activation, change.remove)
+        last = activation.items.order_by("-position").values_list("position", flat=True).first()
+        _add_items(activation, change.add, 0 if last is None else last + 1)
+        wake([activation.pk])
         said = acknowledge(
             activation, "activation.refreshed.acknowledged", {"added": len(change.add), "removed": count}
         )
@@ -157,106 +215,140 @@ def refresh(activation_id: str, requester: str, change: Refresh) -> Activated:
     )
 
 
-def wake(activation: Activation) -> None:
-    """Have the worker look at the pending items again."""
-    Activation.objects.filter(pk=activation.pk).update(
-        work_state=WorkState.PENDING, due_at=platform().now(), leased_until=None, attempts=0, state="requested"
+def _remove(activation: Activation, pods: tuple[str, ...]) -> int:
+    """End the items of these PODs, in the caller's transaction; how many."""
+    country, count = platform().config.country, 0
+    for some in pieces(pods):
+        keys = {key for pod in some if (key := pod_key(pod, country))}
+        count += _end_items(activation.items.filter(key__in=keys), "activation_ended")
+        count += _end_items(activation.items.filter(key="", pod__in=some), "activation_ended")
+    if count:
+        advance_epoch()
+    return count
+
+
+def _end_items(items: QuerySet[ActivationItem], code: str) -> int:
+    ended: int = items.exclude(state="ended").update(
+        state="ended", code=code, detail=REFUSALS[code], answered_at=platform().now()
     )
+    return ended
 
 
-def answer(activation: Activation) -> Counts:
-    """Decide every pending item (step 7), tell the requester, and the Market Place the counts. Safe to repeat."""
-    frame = frame_of(activation)
-    seen: set[str] = set()
+def end(activation_id: str, requester: str) -> Activation:
+    """The requester needs the activation no longer: nothing moves under it from now on. Again is the same."""
     with transaction.atomic():
-        for item in activation.items.all():
-            if item.state == "pending":
-                _write(item, _decide(item, frame, seen))
-            if item.state != "ended":
-                seen.add(item.pod)
-        counts = count(activation)
+        activation = _locked(activation_id, requester)
+        if activation.state != "ended":
+            removed = end_in_place(activation, "activation_ended")
+            acknowledge(activation, "activation.refreshed.acknowledged", {"added": 0, "removed": removed})
+    return activation
+
+
+def end_in_place(activation: Activation, code: str) -> int:
+    """End an activation and its items with a code, in the caller's transaction; how many items."""
+    count = _end_items(activation.items.filter(state__in=["accepted", "pending"]), code)
+    activation.state, activation.ended_at = "ended", platform().now()
+    activation.save(update_fields=["state", "ended_at"])
+    advance_epoch()
+    return count
+
+
+def wake(activations: Iterable[str]) -> None:
+    """Have the worker look at the pending items again."""
+    for some in pieces(activations):
+        Activation.objects.filter(pk__in=some).exclude(state="ended").update(
+            work_state=WorkState.PENDING, due_at=platform().now(), leased_until=None, attempts=0, state="requested"
+        )
+
+
+def answer(activation_id: str) -> Counts:
+    """Decide every pending item (step 7), tell the requester, and the Market Place the counts. Safe to repeat.
+
+    While it decides, no consent ends: whatever ends one waits, and finds the answered items.
+    """
+    with transaction.atomic():
+        hold_epoch()
+        activation = Activation.objects.select_for_update().get(pk=activation_id)
+        frame = frame_of(activation)
+        items = list(activation.items.filter(state__in=["pending", "accepted"]))
+        taken = {item.key for item in items if item.state == "accepted"}
+        waiting = [item for item in items if item.state == "pending"]
+        material = gather(waiting, frame)
+        for item in waiting:
+            _note(item, Refused("pod_duplicate") if item.key and item.key in taken else material.decide(item))
+            taken.add(item.key)
+        save_answers(waiting)
         activation.state = "answered"
-        activation.work_state = WorkState.DONE
-        activation.save(update_fields=["state", "work_state"])
-        _tell(activation, counts)
+        activation.save(update_fields=["state"])
+        counts = count(activation)
+        acknowledge(activation, "provision.confirmed", _numbers(counts))
+        tell(activation, counts)
     return counts
 
 
-def _decide(item: ActivationItem, frame: Frame, seen: set[str]) -> Decision:
-    return Refused("pod_duplicate") if item.pod in seen else decide(item, frame)
+def save_answers(items: list[ActivationItem]) -> None:
+    """Write what was noted on items, in few queries."""
+    for some in pieces(items, 40):
+        ActivationItem.objects.bulk_update(some, ANSWER)
 
 
-def _write(item: ActivationItem, decision: Decision) -> None:
-    if isinstance(decision, Accepted):
-        item.state, item.code, item.detail = "accepted", "", ""
-        item.point, item.consent_item = decision.point, decision.consent_item
-        item.pseudonym = decision.pseudonym
-        item.first, item.until = decision.days.first, decision.days.until
-        item.access_until = decision.access_until
-    elif isinstance(decision, Refused):
-        item.state, item.code, item.detail = "refused", decision.code, REFUSALS[decision.code]
-    else:
+def _note(item: ActivationItem, decision: Decision) -> None:
+    if isinstance(decision, Pending):
         item.point = decision.point
-        item.save(update_fields=["point"])
         return
     item.answered_at = platform().now()
-    item.save()
+    if isinstance(decision, Refused):
+        item.state, item.code, item.detail = "refused", decision.code, REFUSALS[decision.code]
+        return
+    item.state, item.code, item.detail = "accepted", "", ""
+    item.point, item.consent_item = decision.point, decision.consent_item
+    item.pseudonym, item.access_until = decision.pseudonym, decision.access_until
+    note_days(item, decision)
+
+
+def note_days(item: ActivationItem, accepted: Accepted) -> None:
+    """Write the holder's days on an item."""
+    item.first, item.until = accepted.days[0].first, accepted.days[-1].until
+    item.stretches = [day.document() for day in accepted.days]
 
 
 def count(activation: Activation) -> Counts:
     """How many items stand how."""
-    states = list(activation.items.values_list("state", flat=True))
-    return Counts(states.count("accepted"), states.count("refused"), states.count("pending"))
+    found = dict(activation.items.order_by().values_list("state").annotate(Count("pk")))
+    return Counts(found.get("accepted", 0), found.get("refused", 0), found.get("pending", 0))
 
 
-def _tell(activation: Activation, counts: Counts) -> None:
-    numbers = {"accepted": counts.accepted, "refused": counts.refused, "pending": counts.pending}
-    acknowledge(activation, "provision.confirmed", numbers)
-    told = ActivationAnswered(activation_id=activation.activation_id, **numbers)
+def _numbers(counts: Counts) -> dict[str, int]:
+    return {"accepted": counts.accepted, "refused": counts.refused, "pending": counts.pending}
+
+
+def tell(activation: Activation, counts: Counts) -> None:
+    """Tell the requester that there are answers."""
+    told = ActivationAnswered(activation_id=activation.activation_id, **_numbers(counts))
     notify(activation.requester, "activation.answered", activation.activation_id, told)
 
 
-def answers(activation: Activation) -> list[ActivationItem]:
-    """The items in the order they were submitted."""
-    return list(activation.items.select_related("consent_item__consent"))
+def consent_granted(consent: Consent) -> None:
+    """A customer consented: look again at what waits for this consent's points."""
+    points = consent.items.values("point")
+    waiting = ActivationItem.objects.filter(
+        activation__requester=consent.requester, state="pending", point__in=points
+    ).values_list("activation_id", flat=True)
+    wake(set(waiting))
 
 
-def item_answer(item: ActivationItem) -> ItemAnswer:
-    """The answer for one POD as its requester sees it."""
-    accepted = item.state == "accepted" and item.first is not None and item.until is not None
-    consent = item.consent_item.consent if item.consent_item else None
-    return ItemAnswer(
-        pod=item.pod,
-        state=item.state,  # type: ignore[arg-type]
-        code=item.code or None,
-        detail=item.detail or None,
-        pseudonym=item.pseudonym or None,
-        consent_id=consent.consent_id if consent else None,
-        assurance=consent.assurance if consent else None,
-        readings=Period(first=item.first, until=item.until) if accepted else None,  # type: ignore[arg-type]
-        access_until=item.access_until,
-        consent_url=f"{platform().portal_url}/oauth/authorize" if item.state == "pending" else None,
+def consent_denied(requester: str, points: Iterable[int], subscriptions: Iterable[str]) -> int:
+    """A customer refused: what waits for that customer's points is refused; how many items."""
+    waiting = ActivationItem.objects.filter(
+        activation__requester=requester,
+        activation__subscription_id__in=list(subscriptions),
+        state="pending",
+        point__in=list(points),
     )
-
-
-def view(activation: Activation) -> ActivationView:
-    """The activation with its counts."""
-    counts = count(activation)
-    return ActivationView(
-        activation_id=activation.activation_id,
-        subscription_id=activation.subscription_id,
-        state=activation.state,  # type: ignore[arg-type]
-        scope=DataScope.model_validate(activation.scope),
-        accepted=counts.accepted,
-        refused=counts.refused,
-        pending=counts.pending,
-    )
-
-
-def consent_granted(requester: str, handles: set[str]) -> None:
-    """A customer consented: look again at the pending items of these points."""
-    waiting = Activation.objects.filter(
-        requester=requester, items__state="pending", items__point__handle__in=handles
-    ).distinct()
-    for activation in waiting:
-        wake(activation)
+    with transaction.atomic():
+        touched = set(waiting.values_list("activation_id", flat=True))
+        code = "consent_denied"
+        refused = waiting.update(state="refused", code=code, detail=REFUSALS[code], answered_at=platform().now())
+        for activation in Activation.objects.filter(pk__in=touched):
+            tell(activation, count(activation))
+    return refused

@@ -19,6 +19,8 @@ class Contract(models.Model):
     access_from = models.DateTimeField()
     access_until = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    signed_at = models.DateTimeField(null=True, help_text="When we signed; the countersignature follows.")
+    signed_under = models.CharField(max_length=80, default="", blank=True, help_text="Digest of a standing acceptance.")
 
     def __str__(self) -> str:
         return self.subscription_id

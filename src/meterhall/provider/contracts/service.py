@@ -1,38 +1,26 @@
-"""Commands about contracts: take one in, sign one, end one; and the question whether one is in force."""
+"""Commands about contracts: take one in, end one, and the question whether one is in force. Signing is in `signing`."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 
 from django.db import transaction
 
-from meterhall.domain.errors import Conflict, NotPermitted
-from meterhall.domain.protocol.agreements import (
-    ACCEPTANCE_TYP,
-    SIGNATURE_TYP,
-    ContractSignature,
-    ServiceContract,
-    StandingAcceptance,
-    SubscriptionView,
-)
-from meterhall.domain.protocol.base import Signed
-from meterhall.domain.protocol.canonical import digest
+from meterhall.domain.errors import NotPermitted
+from meterhall.domain.protocol.agreements import SIGNATURE_TYP, ServiceContract, SubscriptionView
 from meterhall.domain.protocol.events import CertificationStarted, SubscriptionActive, SubscriptionRequested
-from meterhall.domain.protocol.keys import sign
-from meterhall.domain.protocol.players import Attestation
-from meterhall.provider.contracts.models import Contract, SandboxAccess, SigningJob, StandingAcceptanceHeld
-from meterhall.web.membership.service import (
-    BadAttestation,
-    Signer,
-    accept_attestation,
-    contract_signature,
-    read_attestation,
-)
-from meterhall.web.messaging.clients import marketplace_client
-from meterhall.web.messaging.peers import my_access_number, remember_player
+from meterhall.domain.protocol.keys import BadSignature, PublicKey, verify
+from meterhall.domain.protocol.players import Attestation, PlayerView
+from meterhall.provider.consents.epoch import advance_epoch
+from meterhall.provider.contracts.models import Contract, SandboxAccess, SigningJob
+from meterhall.web.membership.service import BadAttestation, accept_attestation, read_attestation
+from meterhall.web.messaging.models import Peer
+from meterhall.web.messaging.peers import my_access_number, public_keys, remember_player
 from meterhall.web.messaging.service import state
 from meterhall.web.oauth.service import admit_client, suspend_client
 from meterhall.web.platform import platform
+from meterhall.web.work.models import WorkState
 
 SANDBOX_SUBSCRIPTION = "sandbox"
 
@@ -42,25 +30,42 @@ class NoContract(NotPermitted):
     title = "There is no contract in force under which this could be done."
 
 
-class NotCovered(Conflict):
-    code = "acceptance_does_not_cover"
-    title = "No standing acceptance covers this contract; a signer has to sign it."
-
-
 def take_request(data: SubscriptionRequested) -> None:
-    """A requester signed: keep the contract for our signer, or sign it under a standing acceptance."""
-    accept_attestation(data.attestation)
-    contract = data.subscription.contract
-    if contract.provider.access_number != my_access_number():
-        raise NoContract("This contract is with another provider.", field="/subscription/contract/provider")
+    """A requester signed: keep the contract for our signer, and for the worker to try our standing acceptances.
+
+    Raises `BadAttestation` and `BadSignature` when it is not what the requester signed.
+    """
+    claims = accept_attestation(data.attestation)
+    view = data.subscription
+    _check_ours(view, claims)
     with transaction.atomic():
-        if Contract.objects.filter(subscription_id=contract.subscription_id).exists():
+        if Contract.objects.filter(subscription_id=view.contract.subscription_id).exists():
             return
-        _store(data.subscription, "requester_signed")
-        if acceptance_for(contract) is not None:
-            SigningJob.objects.get_or_create(
-                subscription_id=contract.subscription_id, defaults={"due_at": platform().now()}
-            )
+        _check_signature(view, "requester", public_keys([key.document() for key in claims.player.keys.contract]))
+        _store(view, "requester_signed")
+        SigningJob.objects.get_or_create(
+            subscription_id=view.contract.subscription_id, defaults={"due_at": platform().now()}
+        )
+
+
+def _check_ours(view: SubscriptionView, claims: Attestation) -> None:
+    """The document is the one whose digest is signed, between us and the player the attestation vouches for."""
+    contract = view.contract
+    if contract.provider.access_number != my_access_number():
+        raise BadAttestation("This contract is with another provider.", field="/subscription/contract/provider")
+    if contract.requester.access_number != claims.player.access_number:
+        raise BadAttestation("The attestation vouches for another player.", field="/attestation")
+    if contract.fingerprint() != view.digest:
+        raise BadAttestation("The contract is not the one whose digest was signed.", field="/subscription/digest")
+
+
+def _check_signature(view: SubscriptionView, party: Literal["requester", "provider"], keys: list[PublicKey]) -> None:
+    jws = view.signatures.get(party)
+    if jws is None:
+        raise BadSignature(f"The {party} has not signed.", field=f"/subscription/signatures/{party}")
+    signed = verify(jws, keys, typ=SIGNATURE_TYP).document
+    if not isinstance(signed, dict) or signed.get("digest") != view.digest:
+        raise BadSignature("The signature is over another contract.", field=f"/subscription/signatures/{party}")
 
 
 def _store(view: SubscriptionView, state_name: str) -> Contract:
@@ -83,7 +88,8 @@ def _store(view: SubscriptionView, state_name: str) -> Contract:
 def accept_active(data: SubscriptionActive) -> None:
     """The contract is in force: keep it and open the door to the requester. Nobody types anything.
 
-    Raises `BadAttestation` when the attestation does not vouch for this very contract.
+    A contract that has ended stays ended. Raises `BadAttestation` when the attestation does not vouch for this very
+    contract, `BadSignature` when it is not one that we signed.
     """
     claims = accept_attestation(data.attestation)
     view = data.subscription
@@ -91,10 +97,11 @@ def accept_active(data: SubscriptionActive) -> None:
     contract = view.contract
     if vouched != ("subscription", contract.subscription_id, view.digest, contract.requester.access_number):
         raise BadAttestation(field="/attestation")
-    if contract.fingerprint() != view.digest or contract.provider.access_number != my_access_number():
-        raise BadAttestation("The contract is not the one whose digest was signed.", field="/subscription/digest")
+    _check_ours(view, claims)
+    _check_signature(view, "provider", [platform().contract_key.public, platform().transport_key.public])
     with transaction.atomic():
-        if Contract.objects.filter(subscription_id=contract.subscription_id, state="active").exists():
+        known = Contract.objects.filter(subscription_id=contract.subscription_id).first()
+        if known is not None and (known.state == "active" or known.ended_at is not None):
             return
         _store(view, "active")
         open_door(claims, ("data",))
@@ -125,48 +132,70 @@ def refresh_from_attestation(client_id: str, jws: str) -> None:
     claims = read_attestation(jws)
     if claims.player.access_number != client_id:
         raise BadAttestation(field="/attestation")
-    scopes = ("sandbox",) if claims.kind == "sandbox" else ("data",)
-    active = Contract.objects.filter(requester=client_id, state="active").exists()
-    if claims.kind != "sandbox" and not active:
+    if claims.kind != "sandbox" and not Contract.objects.filter(requester=client_id, state="active").exists():
         raise NoContract
     with transaction.atomic():
         remember_player(claims.player, datetime.fromtimestamp(claims.exp, UTC))
-        open_door(claims, scopes)
+        if claims.kind == "sandbox":
+            _open_sandbox(claims)
+        else:
+            open_door(claims, ("data",))
 
 
 def admit_certifier(data: CertificationStarted) -> None:
     """The Market Place's certifier announces itself: let it in, for sandbox PODs only."""
     claims = accept_attestation(data.attestation)
-    if claims.kind != "sandbox" or claims.sandbox is None:
+    if claims.kind != "sandbox":
         raise BadAttestation(field="/attestation")
     with transaction.atomic():
-        open_door(claims, ("sandbox",))
-        SandboxAccess.objects.update_or_create(
-            certification_id=data.certification_id,
-            defaults={
-                "access_number": claims.player.access_number,
-                "until": datetime.fromtimestamp(claims.exp, UTC),
-            },
-        )
+        _open_sandbox(claims)
 
 
-def end_contract(subscription_id: str, reason: str) -> Contract | None:
-    """The requester quit, or the contract ran out: nothing moves under it any more."""
+def _open_sandbox(claims: Attestation) -> None:
+    if claims.sandbox is None:
+        raise BadAttestation(field="/attestation")
+    open_door(claims, ("sandbox",))
+    SandboxAccess.objects.update_or_create(
+        certification_id=claims.sandbox.certification_id,
+        defaults={"access_number": claims.player.access_number, "until": datetime.fromtimestamp(claims.exp, UTC)},
+    )
+
+
+def end_contract(subscription_id: str, reason: Literal["quit", "expired"], about: str | None = None) -> Contract | None:
+    """The requester quit, or the contract ran out: nothing moves under it any more, from now on.
+
+    `about` is the requester's statement that it quit, which ours acknowledges.
+    """
     with transaction.atomic():
         contract = Contract.objects.select_for_update().filter(subscription_id=subscription_id).first()
         if contract is None or contract.ended_at is not None:
             return None
         contract.state, contract.ended_at = reason, platform().now()
-        contract.save()
+        contract.save(update_fields=["state", "ended_at"])
+        SigningJob.objects.filter(subscription_id=subscription_id).update(work_state=WorkState.DONE)
+        advance_epoch()
         if not Contract.objects.filter(requester=contract.requester, state="active").exists():
             suspend_client(contract.requester)
-        state(
-            "subscription.quit.acknowledged",
-            transaction_id=subscription_id,
-            subject=subscription_id,
-            parties=(my_access_number(), contract.requester),
-        )
+        if reason == "quit":
+            state(
+                "subscription.quit.acknowledged",
+                transaction_id=subscription_id,
+                subject=subscription_id,
+                parties=(my_access_number(), contract.requester),
+                about=about,
+            )
         return contract
+
+
+def shut_out(player: PlayerView) -> None:
+    """The Market Place suspended a requester: its tokens, and whatever is on its way to it, stop at once.
+
+    Admitted again, it shows a fresh attestation with its next token request, and its contracts hold as before.
+    """
+    with transaction.atomic():
+        remember_player(player, None)
+        suspend_client(player.access_number)
+        advance_epoch()
 
 
 def contract_in_force(subscription_id: str, requester: str) -> ServiceContract:
@@ -177,70 +206,11 @@ def contract_in_force(subscription_id: str, requester: str) -> ServiceContract:
     now = platform().now()
     if row.state != "active" or not row.access_from <= now < row.access_until:
         raise NoContract(f"The subscription is not in force (state {row.state}).", field="/subscription_id")
+    check_not_suspended(requester)
     return SubscriptionView.model_validate(row.document).contract
 
 
-def acceptance_for(contract: ServiceContract) -> StandingAcceptanceHeld | None:
-    """The standing acceptance of ours that covers this contract, if any."""
-    name = f"{contract.offer_id}:{contract.offer_version}"
-    for held in StandingAcceptanceHeld.objects.filter(registered=True):
-        acceptance = StandingAcceptance.model_validate(held.document)
-        taken = Contract.objects.filter(state="active").count()
-        fits = name in acceptance.offers and platform().now() < acceptance.until
-        if fits and taken < acceptance.most_subscriptions:
-            return held
-    return None
-
-
-def accept_standing(offers: tuple[str, ...], most: int, until: datetime, signer: Signer) -> StandingAcceptanceHeld:
-    """Sign once that our transport key may sign single contracts for these offer versions (`off_…:<version>`)."""
-    body = StandingAcceptance(
-        party=my_access_number(),
-        offers=offers,
-        most_subscriptions=most,
-        until=until,
-        transport_kid=platform().transport_key.kid,
-        signed_at=platform().now(),
-    )
-    jws = sign(
-        body.document(),
-        platform().contract_key,
-        typ=ACCEPTANCE_TYP,
-        signer=signer.name,
-        auth_time=int(signer.auth_time.timestamp()),
-        amr=list(signer.amr),
-    )
-    name = digest(jws.encode())
-    marketplace_client().call("POST", "/v1/standing-acceptances", Signed(jws=jws), None, key=name[-64:])
-    held, _ = StandingAcceptanceHeld.objects.update_or_create(
-        digest=name, defaults={"document": body.document(), "jws": jws, "registered": True}
-    )
-    return held
-
-
-def sign_by_signer(subscription_id: str, signer: Signer) -> None:
-    """A person signs one contract with the contract key."""
-    row = Contract.objects.get(subscription_id=subscription_id)
-    _post_signature(subscription_id, contract_signature(subscription_id, row.digest, signer))
-
-
-def sign_under_acceptance(subscription_id: str) -> None:
-    """Sign with the transport key, quoting the standing acceptance. Raises `NotCovered`."""
-    row = Contract.objects.get(subscription_id=subscription_id)
-    contract = SubscriptionView.model_validate(row.document).contract
-    held = acceptance_for(contract)
-    if held is None:
-        raise NotCovered
-    body = ContractSignature(
-        subject=subscription_id,
-        digest=contract.fingerprint(),
-        party=my_access_number(),
-        signed_at=platform().now(),
-    )
-    jws = sign(body.document(), platform().transport_key, typ=SIGNATURE_TYP, acceptance=held.digest)
-    _post_signature(subscription_id, jws)
-
-
-def _post_signature(subscription_id: str, jws: str) -> None:
-    path = f"/v1/subscriptions/{subscription_id}/signatures"
-    marketplace_client().call("POST", path, Signed(jws=jws), None, key=digest(jws.encode())[-64:])
+def check_not_suspended(requester: str) -> None:
+    """Raises `NoContract` for a player whom the Market Place has suspended."""
+    if Peer.objects.filter(access_number=requester, status="suspended").exists():
+        raise NoContract("The Market Place has suspended this player.")

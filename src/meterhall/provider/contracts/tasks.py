@@ -1,10 +1,11 @@
-"""What the Market Place tells about contracts, and signing under a standing acceptance."""
+"""What the Market Place tells about contracts and players, and signing under a standing acceptance."""
 
 from __future__ import annotations
 
 from meterhall.domain.protocol.events import (
     CertificationStarted,
     Event,
+    PlayerChanged,
     SubscriptionActive,
     SubscriptionEnded,
     SubscriptionRequested,
@@ -14,9 +15,10 @@ from meterhall.provider.contracts.service import (
     accept_active,
     admit_certifier,
     end_contract,
-    sign_under_acceptance,
+    shut_out,
     take_request,
 )
+from meterhall.provider.contracts.signing import NotCovered, NotToSign, sign_under_acceptance
 from meterhall.web.messaging.handlers import on
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import every, works_on
@@ -37,7 +39,13 @@ def active(event: Event, data: SubscriptionActive) -> None:
 @on("subscription.quit", SubscriptionEnded)
 def ended(event: Event, data: SubscriptionEnded) -> None:
     """The requester quit."""
-    end_contract(data.subscription_id, "quit")
+    end_contract(data.subscription_id, "quit", data.statement_id)
+
+
+@on("player.suspended", PlayerChanged)
+def suspended(event: Event, data: PlayerChanged) -> None:
+    """A requester is suspended: nothing goes to it from now on."""
+    shut_out(data.player)
 
 
 @on("certification.started", CertificationStarted)
@@ -48,9 +56,11 @@ def certifier(event: Event, data: CertificationStarted) -> None:
 
 @works_on(SigningJob)
 def sign_contract(job: SigningJob) -> None:
-    """Sign one contract under our standing acceptance."""
-    if Contract.objects.get(subscription_id=job.subscription_id).state == "requester_signed":
+    """Sign one contract under our standing acceptance; where none covers it, a signer finds it on the portal."""
+    try:
         sign_under_acceptance(job.subscription_id)
+    except (NotCovered, NotToSign):
+        return
 
 
 @every(600)

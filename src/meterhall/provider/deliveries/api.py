@@ -12,17 +12,23 @@ from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.deliveries import Changes, DataRequest, DataRequested, ManifestView, ReceiptTaken
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.lake import CursorExpired
-from meterhall.provider.activations.service import UnknownActivation, find
+from meterhall.lake.cursor import InvalidCursor
+from meterhall.provider.activations.service import ActivationEnded, PeriodEmpty, UnknownActivation, find
 from meterhall.provider.contracts.service import NoContract
 from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.gate import open_part, respond
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
+    DeliveryExpired,
+    DeliveryRefused,
     FormatNotOffered,
+    NoRepository,
     NothingAccepted,
     NotReady,
     OutsideActivation,
     PartReplaced,
+    PeriodTooLong,
+    ReceiptGiven,
     UnknownDelivery,
     UnknownPseudonym,
     WrongReceipt,
@@ -35,9 +41,15 @@ from meterhall.web.api import endpoint
 from meterhall.web.security import TokenAuth, caller
 
 REQUEST_REFUSALS = (
-    UnknownActivation, NoContract, OutsideActivation, FormatNotOffered, UnknownPseudonym, NothingAccepted,
-    GroupTooSmall,
+    UnknownActivation, NoContract, ActivationEnded, OutsideActivation, FormatNotOffered, UnknownPseudonym,
+    NothingAccepted, GroupTooSmall, PeriodEmpty, PeriodTooLong, NoRepository,
 )  # fmt: skip
+
+PART_REFUSALS = (
+    UnknownDelivery, NotReady, DeliveryRefused, DeliveryExpired, PartReplaced, ConsentRevoked, NoContract,
+    ActivationEnded,
+)  # fmt: skip
+FEED_REFUSALS = (UnknownActivation, CursorExpired, InvalidCursor, NoContract, ActivationEnded, OutsideActivation)
 
 
 def add_deliveries(api: NinjaAPI) -> None:
@@ -51,25 +63,25 @@ def add_deliveries(api: NinjaAPI) -> None:
         return request_data(body, caller(request))
 
     @endpoint(api, "GET", "/v1/deliveries/{delivery_id}", response=ManifestView, auth=data, step="9 delivery",
-              refuses=(UnknownDelivery, NotReady))  # fmt: skip
+              refuses=(UnknownDelivery, NotReady, DeliveryRefused))  # fmt: skip
     def get_delivery(request: HttpRequest, delivery_id: str) -> ManifestView:
         """The newest manifest of a delivery, signed."""
         return manifest_view(mine(delivery_id, caller(request)))
 
     @endpoint(api, "GET", "/v1/deliveries/{delivery_id}/parts/{number}", response=bytes, auth=data, step="9 delivery",
-              refuses=(UnknownDelivery, PartReplaced, ConsentRevoked))  # fmt: skip
+              refuses=PART_REFUSALS)  # fmt: skip
     def get_part(request: HttpRequest, delivery_id: str, number: int) -> Any:
         """A part, or the range of it asked for; aborted when a consent behind it ends."""
         return respond(request, open_part(mine(delivery_id, caller(request)), number))
 
     @endpoint(api, "POST", "/v1/deliveries/{delivery_id}/receipt", response=ReceiptTaken, status=201, auth=data,
-              step="10 receipt", refuses=(UnknownDelivery, WrongReceipt, BadSignature))  # fmt: skip
+              step="10 receipt", refuses=(UnknownDelivery, WrongReceipt, ReceiptGiven, BadSignature))  # fmt: skip
     def post_receipt(request: HttpRequest, delivery_id: str, body: Signed) -> ReceiptTaken:
         """Say what arrived and was verified, or why it is rejected; signed with the caller's transport key."""
         return take_receipt(delivery_id, caller(request), body.jws)
 
     @endpoint(api, "GET", "/v1/activations/{activation_id}/changes", response=Changes, auth=data, step="9 feed",
-              refuses=(UnknownActivation, CursorExpired, NoContract))  # fmt: skip
+              refuses=FEED_REFUSALS)  # fmt: skip
     def get_changes(request: HttpRequest, activation_id: str, since: str | None = None) -> Changes:
         """Values that are new or corrected since the cursor."""
         return changes_since(find(activation_id, caller(request)), since)

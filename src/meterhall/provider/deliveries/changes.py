@@ -1,54 +1,160 @@
-"""The change feed of an activation: new and corrected values, a UTC day at a time, behind an opaque cursor."""
+"""The change feed of an activation: new and corrected values, a UTC day at a time, behind an opaque cursor.
+
+A cursor holds where the round began and will end in the lake, and how far it has been shown. What changes during a
+round is in the next one.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
+from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import ChangedValues, Changes
-from meterhall.domain.readings import MISSING
-from meterhall.domain.readings.civil import midnight
-from meterhall.domain.readings.granularity import Granularity
-from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings import MISSING, Direction, LoadCurve
+from meterhall.domain.readings import Series as CurveSeries
+from meterhall.domain.readings.civil import civil_day_of, midnight
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
+from meterhall.domain.readings.resampling import resample
+from meterhall.lake.cursor import InvalidCursor
+from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
-from meterhall.provider.deliveries.build import may_have
+from meterhall.provider.deliveries.access import log_feed
+from meterhall.provider.deliveries.entitled import Entitled, entitled
+from meterhall.provider.deliveries.service import OutsideActivation
 from meterhall.provider.metering.models import Series
-from meterhall.provider.metering.service import lake, spec
+from meterhall.provider.metering.service import lake, series_of, spec
+from meterhall.provider.points.holders import FOREVER
+from meterhall.web.platform import platform
+
+PAGE_DAYS = 500
+DAY = timedelta(days=1)
+ALWAYS = Period(first=date(1970, 1, 1), until=FOREVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reader of the feed stands: `since` and `until` in the lake, and the last pair shown of that round."""
+
+    since: str | None
+    until: str | None = None
+    series: int = 0
+    day: int = 0
+
+    def encode(self) -> str:
+        """The opaque text."""
+        text = json.dumps([self.since, self.until, self.series, self.day])
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def parse_place(text: str | None) -> Place:
+    """The place a cursor stands for. Raises `InvalidCursor`."""
+    if text is None:
+        return Place(None)
+    try:
+        since, until, series, day = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return Place(since and str(since), until and str(until), int(series), int(day))
+    except (binascii.Error, ValueError, TypeError):
+        raise InvalidCursor(field="/since") from None
 
 
 def changes_since(activation: Activation, since: str | None) -> Changes:
-    """What changed since the cursor of what may be had now. Raises `CursorExpired`."""
+    """A page of what changed since the cursor, of what may be had now.
+
+    Raises `CursorExpired`, `InvalidCursor`, and `OutsideActivation` where only sums are contracted.
+    """
     frame = frame_of(activation)
-    items = activation.items.filter(state="accepted").select_related("point", "consent_item__consent", "activation")
-    allowed = {item.point_id: item for item in items if frame.is_sandbox or may_have(item, frame.scope)}
+    if frame.scope.kind != "individual":
+        raise OutsideActivation("The activation is of sums; the feed has single curves.", field="/activation_id")
+    place = parse_place(since)
+    items = activation.items.filter(state="accepted").select_related("point", "consent_item")
+    may = {one.point.pk: one for one in entitled(frame, items, ALWAYS).values()}
     series = {
-        one.pk: one for one in Series.objects.filter(point__in=list(allowed), direction__in=frame.scope.directions)
+        one.pk: one
+        for several in series_of(may).values()
+        for one in several
+        if one.direction in frame.scope.directions and finest(one, frame.scope) is not None
     }
-    changed, cursor = lake().changes(since, series_ids=list(series))
-    values = [_values(series[number], allowed[series[number].point_id], day) for number, day in changed]
-    return Changes(items=tuple(one for one in values if one is not None), cursor=cursor, more=False)
+    changed, cursor = lake().changes(place.since, series_ids=list(series))
+    waiting = [pair for pair in changed if (pair[0], pair[1].toordinal()) > (place.series, place.day)]
+    page, until = waiting[:PAGE_DAYS], place.until or cursor
+    shown = list(_values(page, series, may, frame.scope))
+    _log(activation, shown, frame.scope)
+    more = len(waiting) > len(page)
+    following = Place(place.since, until, page[-1][0], page[-1][1].toordinal()) if more else Place(until)
+    return Changes(items=tuple(values for _, values in shown), cursor=following.encode(), more=more)
 
 
-def _values(series: Series, item: ActivationItem, day: date) -> ChangedValues | None:
-    """A UTC day of a series, cut to the holder's civil days."""
-    start = datetime.combine(day, time(), UTC)
-    end = start + timedelta(days=1)
-    zone = ZoneInfo(series.point.zone)
-    if item.first:
-        start = max(start, midnight(zone, item.first))
-    if item.until:
-        end = min(end, midnight(zone, item.until))
-    if start >= end:
-        return None
-    block = next(iter(lake().read([spec(series)], start, end)))
-    present = block.mantissas != MISSING
+def finest(series: Series, scope: DataScope) -> Granularity | None:
+    """The finest granularity of the scope the series can be had in; the feed has no civil days and months."""
+    grains = [parse_granularity(name) for name in scope.granularities]
+    fitting = [one for one in grains if not one.civil and one.period_s % series.resolution_s == 0]
+    return min(fitting, key=lambda one: one.period_s, default=None)
+
+
+def _values(
+    page: list[tuple[int, date]], series: dict[int, Series], may: dict[int, Entitled], scope: DataScope
+) -> Iterator[tuple[Entitled, ChangedValues]]:
+    for number, pairs in groupby(page, key=lambda pair: pair[0]):
+        one = series[number]
+        mine = may[one.point_id]
+        for curve in _days(one, mine, [day for _, day in pairs]):
+            yield mine, _changed(curve, finest(one, scope) or Granularity(one.resolution_s), mine)
+
+
+def _days(series: Series, mine: Entitled, days: Iterable[date]) -> Iterator[LoadCurve]:
+    """The UTC days of a series as curves, read at once, each cut to what is the holder's of it."""
+    wanted = sorted(days)
+    start, end = _utc(wanted[0]), _utc(wanted[-1] + DAY)
+    blocks = list(lake().read([spec(series)], start, end))
+    mantissas = np.concatenate([block.mantissas for block in blocks])
+    quality = np.concatenate([block.quality for block in blocks])
+    known = max((block.available_at for block in blocks if block.available_at), default=platform().now())
+    named = CurveSeries(mine.item.pseudonym, series.resolution_s, Direction(series.direction), series.scale)
+    zone = ZoneInfo(mine.point.zone)
+    for day in wanted:
+        for stretch in mine.days:
+            first = max(_utc(day), midnight(zone, stretch.first))
+            until = min(_utc(day + DAY), midnight(zone, stretch.until) if stretch.until < FOREVER else end)
+            if first < until:
+                low, high = (int((at - start).total_seconds()) // series.resolution_s for at in (first, until))
+                yield LoadCurve(named, first, mantissas[low:high], quality[low:high], known)
+
+
+def _utc(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _changed(curve: LoadCurve, grain: Granularity, mine: Entitled) -> ChangedValues:
+    if grain.period_s != curve.series.resolution_s:
+        curve = resample(curve, grain, ZoneInfo(mine.point.zone)).load_curve()
+    present = curve.mantissas != MISSING
     return ChangedValues(
-        pseudonym=item.pseudonym,
-        direction=series.direction,  # type: ignore[arg-type]
-        start=start,
-        resolution=str(Granularity(series.resolution_s)),
-        scale=series.scale,
-        values=tuple(int(v) if there else None for v, there in zip(block.mantissas, present, strict=True)),
-        quality=tuple(int(q) if there else None for q, there in zip(block.quality, present, strict=True)),
-        available_at=block.available_at or start,
+        pseudonym=curve.series.usage_point,
+        direction=curve.series.direction.value,  # type: ignore[arg-type]
+        start=curve.start,
+        resolution=str(grain),
+        scale=curve.series.scale,
+        values=tuple(int(v) if there else None for v, there in zip(curve.mantissas, present, strict=True)),
+        quality=tuple(int(q) if there else None for q, there in zip(curve.quality, present, strict=True)),
+        available_at=curve.available_at,
     )
+
+
+def _log(activation: Activation, shown: list[tuple[Entitled, ChangedValues]], scope: DataScope) -> None:
+    """One row an item: from the first to the last day it was shown of."""
+    seen: dict[int, tuple[Entitled, list[date]]] = {}
+    for mine, values in shown:
+        day = civil_day_of(ZoneInfo(mine.point.zone), values.start)
+        seen.setdefault(mine.item.pk, (mine, []))[1].append(day)
+    rows = [(mine.item, Period(first=min(days), until=max(days) + DAY)) for mine, days in seen.values()]
+    log_feed(activation, rows, min(scope.granularities), scope.directions)

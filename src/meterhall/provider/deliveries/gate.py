@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -15,31 +17,76 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, Part
 from meterhall.provider.activations.service import frame_of
-from meterhall.provider.consents.service import epoch
-from meterhall.provider.deliveries.build import folder, may_have
-from meterhall.provider.deliveries.models import Delivery, DeliveryPart
-from meterhall.provider.deliveries.service import ConsentRevoked, PartReplaced, UnknownDelivery, newest, supersede
+from meterhall.provider.consents.epoch import epoch
+from meterhall.provider.deliveries.access import log_part
+from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.entitled import passes
+from meterhall.provider.deliveries.models import AccessLog, Delivery, DeliveryPart, PartContent
+from meterhall.provider.deliveries.service import (
+    ConsentRevoked,
+    DeliveryExpired,
+    PartReplaced,
+    UnknownDelivery,
+    newest,
+    supersede,
+)
+from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
-RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 
 
 class BodyWithdrawn(ConnectionAbortedError):
     """Raised inside a body whose consent ended: the server breaks the transfer off."""
 
 
-def open_part(delivery: Delivery, number: int) -> DeliveryPart:
-    """The part, if its consents hold. Raises `ConsentRevoked` or `PartReplaced`, each with `superseded_by`."""
+@dataclass(slots=True)
+class Opened:
+    """A part that may be sent: what is in it, at which epoch that was asked, and until when the clock lets it."""
+
+    part: DeliveryPart
+    contents: list[PartContent]
+    epoch: int
+    until: datetime
+
+    def still_open(self) -> bool:
+        """Whether the next block may leave. As long as nothing ended anywhere, this is one look at one number."""
+        now = epoch()
+        if now == self.epoch and platform().now() < self.until:
+            return True
+        found = passes(self.part)
+        if found is None:
+            return False
+        self.epoch, self.until = now, found.until
+        return True
+
+
+def open_part(delivery: Delivery, number: int) -> Opened:
+    """The part, if everything in it may be had now.
+
+    Raises `ConsentRevoked` or `PartReplaced`, each with `superseded_by`; `NoContract` and `ActivationEnded` where the
+    whole is over.
+    """
     part = delivery.parts.filter(number=number).first()
     if part is None:
         raise UnknownDelivery("There is no such part.")
-    newest(delivery)
-    if part.replaced_reason == "revocation" or (not part.replaced_reason and not consents_hold(part)):
-        following = delivery.version if part.replaced_reason else supersede(delivery, "revocation")
-        raise ConsentRevoked(members=superseded_by(delivery, following))
-    if part.replaced_reason:
-        raise PartReplaced(members=superseded_by(delivery, delivery.version))
-    return part
+    part.delivery = delivery
+    version = newest(delivery).version
+    # The epoch is read first: what ends after it is found by the first comparison.
+    seen = epoch()
+    frame_of(delivery.activation)
+    if part.replaced_reason == "retention":
+        raise DeliveryExpired
+    found = passes(part)
+    if found is not None:
+        return Opened(part, found.contents, seen, found.until)
+    listed = number in {one["number"] for one in newest(delivery).manifest["parts"]}
+    if listed:
+        supersede([delivery])
+    following = superseded_by(delivery, version + 1 if listed else version)
+    if part.replaced_reason == "correction":
+        raise PartReplaced(members=following)
+    raise ConsentRevoked(members=following)
 
 
 def superseded_by(delivery: Delivery, version: int) -> dict[str, object]:
@@ -47,57 +94,56 @@ def superseded_by(delivery: Delivery, version: int) -> dict[str, object]:
     return {"superseded_by": {"delivery_id": delivery.delivery_id, "version": version}}
 
 
-def consents_hold(part: DeliveryPart) -> bool:
-    """Whether every POD in the part may still be had, now."""
-    frame = frame_of(part.delivery.activation)
-    if frame.is_sandbox:
-        return True
-    items = part.items.select_related("point", "consent_item__consent", "activation")
-    return all(item.state == "accepted" and may_have(item, frame.scope) for item in items)
-
-
-def respond(request: HttpRequest, part: DeliveryPart) -> HttpResponseBase:
+def respond(request: HttpRequest, opened: Opened) -> HttpResponseBase:
     """The whole part or the range asked for (RFC 9110 section 14), through the gate."""
-    document = Part.model_validate(part.document)
-    size = document.size_bytes
-    start, end = _range(request.headers.get("Range", ""), size)
-    if start >= size and size:
+    document = Part.model_validate(opened.part.document)
+    size, etag = document.size_bytes, f'"{document.digest}"'
+    asked = request.headers.get("Range", "") if request.headers.get("If-Range", etag) == etag else ""
+    wanted = _range(asked, size)
+    if wanted is not None and wanted[0] >= wanted[1]:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-    partial = (start, end) != (0, size)
+    start, end = wanted or (0, size)
+    log_part(opened.part, opened.contents, AccessLog.Kind.DOWNLOAD, start)
     response = StreamingHttpResponse(
-        _blocks(part, start, end), status=206 if partial else 200, content_type=document.media_type
+        blocks(opened, start, end), status=200 if wanted is None else 206, content_type=document.media_type
     )
     response["Content-Length"] = str(end - start)
     response["Accept-Ranges"] = "bytes"
-    response["ETag"] = f'"{document.digest}"'
+    response["ETag"] = etag
     response["Cache-Control"] = "no-store"
-    if partial:
+    if wanted is not None:
         response["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return response
 
 
-def _range(header: str, size: int) -> tuple[int, int]:
+def _range(header: str, size: int) -> tuple[int, int] | None:
+    """First byte and the one after the last; empty when it cannot be satisfied. None: no single valid range."""
     match = RANGE.fullmatch(header)
     if match is None:
-        return 0, size
-    start = int(match[1])
-    end = min(int(match[2]) + 1, size) if match[2] else size
-    return (start, end) if start < end or start >= size else (0, size)
+        return None
+    first, last, suffix = match.groups()
+    if suffix is not None:
+        return max(0, size - int(suffix)), size
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last) + 1, size) if last else size
 
 
-async def _blocks(part: DeliveryPart, start: int, end: int) -> AsyncIterator[bytes]:
-    seen = await sync_to_async(epoch)()
-    file = os.open(folder() / part.path, os.O_RDONLY)
+async def blocks(opened: Opened, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes of a part in blocks, each after a look whether it may leave. Raises `BodyWithdrawn`."""
+    file = os.open(folder() / opened.part.path, os.O_RDONLY)
     try:
         while start < end:
-            now = await sync_to_async(epoch)()
-            if now != seen:
-                if not await sync_to_async(consents_hold)(part):
-                    log.info("gate.closed", delivery=part.delivery_id, part=part.number, at_byte=start)
-                    raise BodyWithdrawn("a consent behind this body has ended")
-                seen = now
-            block = os.pread(file, min(GATE_BLOCK_BYTES, end - start), start)
+            block = await sync_to_async(_block)(opened, file, start, end)
             start += len(block)
             yield block
     finally:
         os.close(file)
+
+
+def _block(opened: Opened, file: int, start: int, end: int) -> bytes:
+    block = os.pread(file, min(GATE_BLOCK_BYTES, end - start), start)
+    if not block or not opened.still_open():
+        log.info("gate.closed", delivery=opened.part.delivery_id, part=opened.part.number, at_byte=start)
+        raise BodyWithdrawn("a consent behind this body has ended")
+    return block

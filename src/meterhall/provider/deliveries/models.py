@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 
 from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.consents.models import Consent
+from meterhall.provider.points.models import Point
 from meterhall.web.work.models import PendingWork
 
 
@@ -17,6 +19,8 @@ class Delivery(PendingWork):
     activation = models.ForeignKey(Activation, on_delete=models.PROTECT, related_name="deliveries")
     requester = models.CharField(max_length=12, db_index=True)
     request = models.JSONField()
+    first = models.DateField(help_text="The reading period, for finding what a changed day touches.")
+    until = models.DateField()
     state = models.CharField(max_length=12, default="preparing")
     version = models.PositiveIntegerField(default=0)
     reason = models.CharField(max_length=12, default="requested")
@@ -43,6 +47,8 @@ class DeliveryVersion(models.Model):
     published_at = models.DateTimeField()
     receipt = models.TextField(default="", blank=True)
     outcome = models.CharField(max_length=12, default="", blank=True)
+    code = models.CharField(max_length=40, default="", blank=True, help_text="Why the requester rejected it.")
+    acknowledgement = models.TextField(default="", blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["delivery", "version"], name="one_manifest_a_version")]
@@ -52,13 +58,12 @@ class DeliveryVersion(models.Model):
 
 
 class DeliveryPart(models.Model):
-    """One immutable file. `replaced_reason` says why it is no longer in the newest manifest."""
+    """One immutable file. `replaced_reason` says why it is no longer to be had: correction, revocation, retention."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField()
     path = models.CharField(max_length=200)
     document = models.JSONField()
-    items = models.ManyToManyField(ActivationItem, related_name="parts")
     replaced_reason = models.CharField(max_length=12, default="", blank=True)
 
     class Meta:
@@ -69,12 +74,60 @@ class DeliveryPart(models.Model):
         return f"{self.delivery_id}/{self.number}"  # type: ignore[attr-defined]
 
 
-class GroupAnswered(models.Model):
-    """The members of a group whose sum a requester has had: guards against subtracting two sums."""
+class PartContent(models.Model):
+    """The days of one item that are in a part: what consents and holders are checked for, and what access is logged."""
 
-    requester = models.CharField(max_length=12, db_index=True)
+    part = models.ForeignKey(DeliveryPart, on_delete=models.CASCADE, related_name="contents")
+    item = models.ForeignKey(ActivationItem, on_delete=models.PROTECT, related_name="contents")
+    first = models.DateField()
+    until = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.first}"
+
+
+class GroupAnswered(models.Model):
+    """The members of a group whose sum was given away, to whomever: guards against subtracting two sums."""
+
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE)
+    first = models.DateField()
+    until = models.DateField()
+    directions = models.JSONField()
     points = models.JSONField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["first", "until"])]
+
+
+class AccessLog(models.Model):
+    """Who had which readings of a point, when, under which permission ((EU) 2023/1162: the customer's access log).
+
+    One row an access and stretch of days; written before the first byte leaves.
+    """
+
+    class Kind(models.TextChoices):
+        DOWNLOAD = "download"
+        PUSH = "push"
+        FEED = "feed"
+
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    requester = models.CharField(max_length=12)
+    point = models.ForeignKey(Point, on_delete=models.CASCADE, related_name="accesses")
+    consent = models.ForeignKey(Consent, on_delete=models.CASCADE, null=True, related_name="accesses")
+    subscription_id = models.CharField(max_length=40)
+    first = models.DateField()
+    until = models.DateField()
+    granularity = models.CharField(max_length=8)
+    directions = models.JSONField()
+    is_sum = models.BooleanField(default=False, help_text="Counted in a sum; no single value was seen.")
+    delivery = models.ForeignKey(Delivery, on_delete=models.SET_NULL, null=True)
+    version = models.PositiveIntegerField(default=0)
+    part = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["consent", "at"]), models.Index(fields=["delivery", "part"])]
+        ordering: ClassVar = ["-at", "-pk"]
 
 
 class PushJob(PendingWork):

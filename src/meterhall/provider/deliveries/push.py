@@ -1,39 +1,44 @@
-"""Pushing a version to the repository fixed in the contract, part by part, each after its consents were checked."""
+"""Pushing a version to the repository fixed in the contract, part by part, each after it was let through."""
 
 from __future__ import annotations
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.client.signatures import SignedRequest
-from meterhall.domain.errors import Conflict
 from meterhall.domain.protocol.deliveries import Manifest, ManifestView
-from meterhall.provider.contracts.service import contract_in_force
+from meterhall.provider.contracts.service import NoContract, contract_in_force
+from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.build import folder
-from meterhall.provider.deliveries.gate import consents_hold
-from meterhall.provider.deliveries.models import PushJob
-from meterhall.provider.deliveries.service import live_parts
+from meterhall.provider.deliveries.entitled import passes
+from meterhall.provider.deliveries.models import AccessLog, PushJob
+from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
 
 
-class NoRepository(Conflict):
-    code = "no_repository"
-    title = "The contract names no repository to push to."
-
-
 def push_version(job: PushJob) -> None:
-    """Put every part, then the manifest, into the repository; a newer version makes this one pointless."""
+    """Put every part, then the manifest, into the repository.
+
+    A newer version makes this one pointless, and so does the end of the contract; where a consent has ended the
+    version without it follows.
+    """
     version = job.version
     delivery = version.delivery
     if version.version != delivery.version:
         return
-    contract = contract_in_force(delivery.activation.subscription_id, delivery.requester)
+    try:
+        contract = contract_in_force(delivery.activation.subscription_id, delivery.requester)
+    except NoContract:
+        return
     if contract.repository is None:
         raise NoRepository
     base = f"{contract.repository.url.rstrip('/')}/{delivery.delivery_id}/{version.version}"
     for part in live_parts(delivery):
-        if not consents_hold(part):
+        found = passes(part)
+        if found is None:
+            supersede([delivery])
             return
+        log_part(part, found.contents, AccessLog.Kind.PUSH)
         _put(f"{base}/parts/{part.number}", (folder() / part.path).read_bytes(), part.document["media_type"])
     view = ManifestView(manifest=Manifest.model_validate(version.manifest), jws=version.jws)
     _put(f"{base}/manifest", view.canonical(), "application/json")

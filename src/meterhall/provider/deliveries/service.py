@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Final
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from meterhall.domain.errors import Conflict, Gone, InvalidInput, NotFound
-from meterhall.domain.privacy import check_group
-from meterhall.domain.protocol.base import Acknowledgement
+from meterhall.domain.protocol.agreements import ServiceContract
+from meterhall.domain.protocol.base import Acknowledgement, Period
 from meterhall.domain.protocol.canonical import commitment, new_id, new_salt
 from meterhall.domain.protocol.deliveries import (
     RECEIPT_TYP,
@@ -22,14 +24,21 @@ from meterhall.domain.protocol.deliveries import (
 )
 from meterhall.domain.protocol.keys import verify
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.provider.activations.models import Activation, ActivationItem
-from meterhall.provider.activations.service import acknowledge, find, frame_of
+from meterhall.provider.activations.models import Activation
+from meterhall.provider.activations.service import PeriodEmpty, acknowledge, find, frame_of
 from meterhall.provider.contracts.service import contract_in_force
+from meterhall.provider.deliveries.curves import with_series
+from meterhall.provider.deliveries.entitled import accepted_items, entitled
+from meterhall.provider.deliveries.groups import check_sum, minimum_group
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion
+from meterhall.provider.sets import pieces
 from meterhall.web.messaging.peers import my_access_number, transport_keys
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
+
+EARLIEST: Final = 1970
+MOST_DAYS: Final = 3660
 
 
 class OutsideActivation(InvalidInput):
@@ -72,6 +81,31 @@ class ConsentRevoked(Gone):
     title = "A consent behind this part has ended; the newest manifest is without it."
 
 
+class DeliveryRefused(Gone):
+    code = "delivery_refused"
+    title = "The delivery could not be made; the member `reason` has the code why."
+
+
+class DeliveryExpired(Gone):
+    code = "delivery_expired"
+    title = "The files of this delivery are no longer kept; request the data anew."
+
+
+class PeriodTooLong(InvalidInput):
+    code = "period_too_long"
+    title = "A request is for ten years at most, and for none before 1970."
+
+
+class NoRepository(Conflict):
+    code = "no_repository"
+    title = "The contract names no repository to push to."
+
+
+class ReceiptGiven(Conflict):
+    code = "receipt_given"
+    title = "The version has been received already; a receipt is final."
+
+
 class WrongReceipt(InvalidInput):
     code = "wrong_receipt"
     title = "The receipt does not speak of a manifest that was published."
@@ -95,6 +129,8 @@ def create_delivery(request: DataRequest, activation: Activation, reason: str) -
         activation=activation,
         requester=activation.requester,
         request=request.document(),
+        first=request.period.first,
+        until=request.period.until,
         reason=reason,
         salt=new_salt(),
         created_at=now,
@@ -104,47 +140,54 @@ def create_delivery(request: DataRequest, activation: Activation, reason: str) -
 
 def _check(request: DataRequest, activation: Activation) -> None:
     frame = frame_of(activation)
-    if not _asked(request).within(frame.scope):
-        raise OutsideActivation(field="/period")
+    _check_period(request.period)
+    if not _asked(request, frame.scope).within(frame.scope):
+        raise OutsideActivation(field=_beyond(request, frame.scope))
     if not activation.is_sandbox:
-        offer = contract_in_force(activation.subscription_id, activation.requester).offer
-        if request.format not in offer.formats:
-            raise FormatNotOffered(field="/format")
-        if request.transmission not in offer.transmission:
-            raise FormatNotOffered(field="/transmission")
+        _check_contract(request, contract_in_force(activation.subscription_id, activation.requester))
     items = accepted_items(activation, request)
-    if request.pseudonyms and len(items) < len(set(request.pseudonyms)):
+    if request.pseudonyms and len({item.pseudonym for item in items}) < len(set(request.pseudonyms)):
         raise UnknownPseudonym(field="/pseudonyms")
-    if not items:
+    may = entitled(frame, items, request.period)
+    if not may:
         raise NothingAccepted
     if request.group:
-        check_group(len({item.point_id for item in items}), minimum_group(activation))
+        check_sum(with_series(request, may.values()), request, minimum_group(activation))
 
 
-def minimum_group(activation: Activation) -> int:
-    """The fewest PODs a sum may stand for: the offer's, never below the provider's own."""
-    own = platform().config.minimum_group
-    if activation.is_sandbox:
-        return own
-    offer = contract_in_force(activation.subscription_id, activation.requester).offer
-    return max(own, offer.minimum_group or own)
+def _check_period(period: Period) -> None:
+    if period.first >= period.until:
+        raise PeriodEmpty(field="/period")
+    if period.first.year < EARLIEST or (period.until - period.first).days > MOST_DAYS:
+        raise PeriodTooLong(field="/period")
 
 
-def _asked(request: DataRequest) -> DataScope:
+def _check_contract(request: DataRequest, contract: ServiceContract) -> None:
+    if request.format not in contract.offer.formats:
+        raise FormatNotOffered(field="/format")
+    if request.transmission not in contract.offer.transmission:
+        raise FormatNotOffered(field="/transmission")
+    if request.transmission == "push" and contract.repository is None:
+        raise NoRepository(field="/transmission")
+
+
+def _asked(request: DataRequest, scope: DataScope) -> DataScope:
     return DataScope(
         kind="aggregate" if request.group else "individual",
+        timing=scope.timing,
         directions=request.directions,
         granularities=(request.granularity,),
         period=request.period,
     )
 
 
-def accepted_items(activation: Activation, request: DataRequest) -> list[ActivationItem]:
-    """The accepted items a request speaks of."""
-    items = activation.items.filter(state="accepted").select_related("point", "consent_item__consent")
-    if request.pseudonyms:
-        items = items.filter(pseudonym__in=request.pseudonyms)
-    return list(items)
+def _beyond(request: DataRequest, scope: DataScope) -> str:
+    """The pointer to the first member of a request that goes beyond the scope."""
+    if request.group != (scope.kind == "aggregate"):
+        return "/group"
+    if not set(request.directions) <= set(scope.directions):
+        return "/directions"
+    return "/granularity" if request.granularity not in scope.granularities else "/period"
 
 
 def mine(delivery_id: str, requester: str) -> Delivery:
@@ -156,8 +199,10 @@ def mine(delivery_id: str, requester: str) -> Delivery:
 
 
 def newest(delivery: Delivery) -> DeliveryVersion:
-    """The newest published version. Raises `NotReady`."""
+    """The newest published version. Raises `NotReady`, or `DeliveryRefused` where none will come."""
     found = delivery.versions.order_by("-version").first()
+    if found is None and delivery.state == "refused":
+        raise DeliveryRefused(members={"reason": delivery.code})
     if found is None:
         raise NotReady(retry_after_s=1)
     return found
@@ -169,14 +214,12 @@ def manifest_view(delivery: Delivery) -> ManifestView:
     return ManifestView(manifest=Manifest.model_validate(version.manifest), jws=version.jws)
 
 
-def supersede(delivery: Delivery, reason: str) -> int:
-    """Queue the next version, once; its number."""
-    queued = Delivery.objects.filter(pk=delivery.pk).exclude(work_state=WorkState.PENDING)
-    if queued.update(
-        work_state=WorkState.PENDING, due_at=platform().now(), leased_until=None, attempts=0, reason=reason
-    ):
-        delivery.refresh_from_db()
-    return delivery.version + 1
+def supersede(deliveries: QuerySet[Delivery] | Iterable[Delivery]) -> None:
+    """Queue the next version of published deliveries. One that is being built is built once more after that."""
+    for some in pieces(one.pk for one in deliveries):
+        Delivery.objects.filter(pk__in=some, state="published").update(
+            work_state=WorkState.PENDING, due_at=platform().now(), leased_until=None, attempts=0
+        )
 
 
 def live_parts(delivery: Delivery) -> QuerySet[DeliveryPart]:
@@ -185,27 +228,46 @@ def live_parts(delivery: Delivery) -> QuerySet[DeliveryPart]:
 
 
 def take_receipt(delivery_id: str, requester: str, jws: str) -> ReceiptTaken:
-    """The requester's signed receipt or rejection (step 10); the same one again is the same answer."""
+    """The requester's signed receipt or rejection (step 10); the same one again gets the same answer.
+
+    A rejection may be followed by a receipt, when the second attempt went well; a receipt is final.
+    """
     receipt = Receipt.model_validate(verify(jws, transport_keys(requester), typ=RECEIPT_TYP).document)
     delivery = mine(delivery_id, requester)
-    version = delivery.versions.filter(version=receipt.version).first()
-    if version is None or receipt.delivery_id != delivery_id or receipt.manifest != version.digest:
-        raise WrongReceipt(field="/jws")
     with transaction.atomic():
-        version.receipt, version.outcome = jws, receipt.outcome
-        version.save(update_fields=["receipt", "outcome"])
-        said = state(
-            "receipt.acknowledged",
-            transaction_id=delivery.activation.subscription_id,
-            subject=f"{delivery_id}:{receipt.version}",
-            parties=(my_access_number(), requester),
-            counts={"readings": receipt.readings},
-            commitments={"manifest": commitment(delivery.salt, version.digest)},
-        )
-    return ReceiptTaken(acknowledgement=Acknowledgement(statement=said.jws))
+        version = delivery.versions.select_for_update().filter(version=receipt.version).first()
+        if version is None or receipt.delivery_id != delivery_id or receipt.manifest != version.digest:
+            raise WrongReceipt(field="/jws")
+        if version.receipt != jws:
+            _check_receipt(receipt, version)
+            _note_receipt(receipt, version, jws, delivery)
+    return ReceiptTaken(acknowledgement=Acknowledgement(statement=version.acknowledgement))
+
+
+def _check_receipt(receipt: Receipt, version: DeliveryVersion) -> None:
+    if version.outcome == "received":
+        raise ReceiptGiven
+    if (receipt.outcome == "rejected") != (receipt.code is not None):
+        raise WrongReceipt("A rejection says why, by its code; a receipt has none.", field="/jws/code")
+    readings = Manifest.model_validate(version.manifest).readings
+    if receipt.outcome == "received" and receipt.readings != readings:
+        raise WrongReceipt(f"The manifest announced {readings} readings.", field="/jws/readings")
+
+
+def _note_receipt(receipt: Receipt, version: DeliveryVersion, jws: str, delivery: Delivery) -> None:
+    said = state(
+        "receipt.acknowledged",
+        transaction_id=delivery.activation.subscription_id,
+        subject=f"{delivery.delivery_id}:{receipt.version}",
+        parties=(my_access_number(), delivery.requester),
+        counts={"readings": receipt.readings},
+        commitments={"manifest": commitment(delivery.salt, version.digest)},
+    )
+    version.receipt, version.outcome, version.code = jws, receipt.outcome, receipt.code or ""
+    version.acknowledgement = said.jws
+    version.save(update_fields=["receipt", "outcome", "code", "acknowledgement"])
 
 
 def covers_day(delivery: Delivery, day: date) -> bool:
     """Whether a UTC day touches the delivery's reading period."""
-    period = DataRequest.model_validate(delivery.request).period
-    return period.first.toordinal() - 1 <= day.toordinal() <= period.until.toordinal()
+    return delivery.first.toordinal() - 1 <= day.toordinal() <= delivery.until.toordinal()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+import itertools
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from django.db import transaction
+from django.db.models import Q
+from numpy.typing import NDArray
 
 from meterhall.domain.consent import Refused
 from meterhall.domain.errors import InvalidInput
@@ -19,19 +22,16 @@ from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.domain.readings.rows import Rows, SeriesSpec
 from meterhall.lake import Ingested, Lake
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
+from meterhall.provider.metering.register import UNKNOWN, Found, find_series
 from meterhall.provider.metering.rows import Columns, read_columns
 from meterhall.provider.points.models import Point
-from meterhall.provider.points.service import find_point, one_pod
+from meterhall.provider.sets import pieces
 from meterhall.web.home import write_private
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
 
 MOST_QUARANTINE = 10_000
-
-
-class ResolutionClash(InvalidInput):
-    code = "resolution_clash"
-    title = "The series is kept at another resolution."
+DAY_S = 86_400
 
 
 @lru_cache(maxsize=4)
@@ -50,17 +50,30 @@ def spec(series: Series) -> SeriesSpec:
 
 
 def take_readings(content: bytes, granularity: str) -> IngestRun:
-    """Keep a file of readings; the worker works it in. The same file again is the same run."""
+    """Keep a file of readings; the worker works it in.
+
+    The same file again is the same run, unless that run set rows aside: then it is tried anew, since what was wrong
+    (a point not yet registered) may be right by now.
+    """
     resolution_s = parse_granularity(granularity).period_s
+    if not resolution_s:
+        raise InvalidInput(
+            "Readings by civil day or month are not taken in; hand in the finer ones.", field="/resolution"
+        )
     name = digest(content)
-    known = IngestRun.objects.filter(digest=name, resolution_s=resolution_s).first()
+    same = IngestRun.objects.filter(digest=name, resolution_s=resolution_s)
+    known = same.filter(Q(finished_at=None) | Q(problem="", quarantined=0)).exclude(work_state=WorkState.DEAD).first()
     if known is not None:
         return known
-    path = platform().home.path / "files" / "ingest" / f"{name.removeprefix('sha-256:')}.readings"
+    path = _folder() / f"{name.removeprefix('sha-256:')}-{same.count()}.readings"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(path, content)
     now = platform().now()
     return IngestRun.objects.create(file=path.name, digest=name, resolution_s=resolution_s, received_at=now, due_at=now)
+
+
+def _folder() -> Path:
+    return platform().home.path / "files" / "ingest"
 
 
 def work_in(run: IngestRun) -> None:
@@ -68,93 +81,102 @@ def work_in(run: IngestRun) -> None:
 
     The lake commits first, under the run's number; a repeated run finds its number there and only writes it down.
     """
-    path = platform().home.path / "files" / "ingest" / run.file
+    path = _folder() / run.file
     try:
         columns = read_columns(path)
-        pairs = _series_of(columns.points, run.resolution_s)
     except InvalidInput as fault:
         _refuse(run, fault.detail)
+        path.unlink(missing_ok=True)
         return
-    chosen = np.array([series.pk if series else -1 for series in pairs], np.int64)[columns.which]
+    found = find_series(columns.points, run.resolution_s)
+    chosen = np.array([one.pk if isinstance(one, Series) else -1 for one in found], np.int64)[columns.which]
     known = chosen >= 0
     rows = Rows(chosen[known], columns.starts[known], columns.mantissas[known], columns.quality[known])
-    distinct = [spec(series) for series in {one.pk: one for one in pairs if one}.values()]
+    distinct = [spec(series) for series in {one.pk: one for one in found if isinstance(one, Series)}.values()]
     ingested = lake().ingest(distinct, rows, available_at=platform().now(), transaction=("ingest", run.pk))
-    _write_down(run, columns, ingested, np.flatnonzero(known), np.flatnonzero(~known))
+    _write_down(run, columns, found, ingested, known)
     path.unlink(missing_ok=True)
 
 
-def _series_of(points: list[tuple[str, str]], resolution_s: int) -> list[Series | None]:
-    """The series of each (POD, direction), made where the point is known and has none; None where it is not."""
-    return [_series(pod, direction, resolution_s) for pod, direction in points]
-
-
-def _series(pod: str, direction: str, resolution_s: int) -> Series | None:
-    try:
-        point = find_point(one_pod(pod, platform().config.country, "/pod"))
-    except InvalidInput:
-        return None
-    if point is None or direction not in {"import", "export"}:
-        return None
-    series, _ = Series.objects.get_or_create(point=point, direction=direction, defaults={"resolution_s": resolution_s})
-    if series.resolution_s != resolution_s:
-        raise ResolutionClash(f"A series is kept at {series.resolution_s} s, the file says {resolution_s} s.")
-    return series
-
-
 def _refuse(run: IngestRun, reason: str) -> None:
-    run.problem, run.finished_at, run.work_state = reason[:500], platform().now(), WorkState.DONE
-    run.save()
+    run.problem, run.finished_at = reason[:500], platform().now()
+    run.save(update_fields=["problem", "finished_at"])
 
 
-def _write_down(run: IngestRun, columns: Columns, ingested: Ingested, taken: np.ndarray, unknown: np.ndarray) -> None:
+def _write_down(
+    run: IngestRun, columns: Columns, found: list[Found], ingested: Ingested, known: NDArray[np.bool_]
+) -> None:
+    taken, unknown = np.flatnonzero(known), np.flatnonzero(~known)
+    broken = ingested.quarantine
     with transaction.atomic():
         run.quarantine.all().delete()
         aside = [
             QuarantinedRow(run=run, row=int(taken[place]), rule=rule.id, sentence=rule.sentence)
-            for place, rule in list(ingested.quarantine)[:MOST_QUARANTINE]
+            for place, rule in itertools.islice(broken, MOST_QUARANTINE)
         ]
-        aside += [
-            QuarantinedRow(run=run, row=int(row), rule="P1", sentence="No such metering point is registered.")
-            for row in unknown[:MOST_QUARANTINE]
-        ]
-        QuarantinedRow.objects.bulk_create(aside)
+        for row in unknown[:MOST_QUARANTINE]:
+            rule = found[columns.which[row]]
+            code, sentence = rule if isinstance(rule, tuple) else UNKNOWN
+            aside.append(QuarantinedRow(run=run, row=int(row), rule=code, sentence=sentence))
+        QuarantinedRow.objects.bulk_create(aside, batch_size=500)
         run.rows = len(columns.starts)
-        run.quarantined = len(ingested.quarantine) + len(unknown)
+        run.quarantined = len(broken) + len(unknown)
         run.days_written, run.days_unchanged = ingested.written, ingested.unchanged
-        run.finished_at, run.work_state = platform().now(), WorkState.DONE
+        run.finished_at = platform().now()
         run.save()
-        _stretch(columns, run.resolution_s)
+        _stretch(columns, found, np.setdiff1d(taken, taken[broken.rows]))
 
 
-def _stretch(columns: Columns, resolution_s: int) -> None:
-    """Widen the known days of each series by what came in."""
-    pairs = _series_of(columns.points, resolution_s)
-    for place, series in enumerate(pairs):
-        mine = columns.starts[columns.which == place]
-        if series is None or not len(mine):
+def _stretch(columns: Columns, found: list[Found], taken: NDArray[np.int64]) -> None:
+    """Widen the known days of each series by the rows that went in."""
+    first = np.full(len(found), np.iinfo(np.int64).max)
+    last = np.full(len(found), np.iinfo(np.int64).min)
+    np.minimum.at(first, columns.which[taken], columns.starts[taken])
+    np.maximum.at(last, columns.which[taken], columns.starts[taken])
+    wider: dict[int, Series] = {}
+    for place, series in enumerate(found):
+        if not isinstance(series, Series) or first[place] > last[place]:
             continue
-        first = datetime.fromtimestamp(int(mine.min()), UTC).date()
-        until = datetime.fromtimestamp(int(mine.max()), UTC).date() + timedelta(days=1)
-        series.first_day = min(first, series.first_day or first)
+        from_day = datetime.fromtimestamp(int(first[place]), UTC).date()
+        until = datetime.fromtimestamp(int(last[place]), UTC).date() + timedelta(days=1)
+        series.first_day = min(from_day, series.first_day or from_day)
         series.until_day = max(until, series.until_day or until)
-        series.save(update_fields=["first_day", "until_day"])
+        wider[series.pk] = series
+    Series.objects.bulk_update(wider.values(), ["first_day", "until_day"], batch_size=200)
 
 
-def available_days(point: Point, scope: DataScope, period: Period | None) -> Period | Refused:
-    """The days of `period` that may be had of a point in this scope, or why none."""
-    found = list(point.series.filter(direction__in=scope.directions))
-    if len(found) < len(set(scope.directions)) or any(series.first_day is None for series in found):
+def series_of(points: Iterable[int]) -> dict[int, list[Series]]:
+    """The series of each point, by the point's primary key."""
+    found: dict[int, list[Series]] = {}
+    for some in pieces(set(points)):
+        for one in Series.objects.filter(point__in=some).order_by("pk"):
+            found.setdefault(one.point_id, []).append(one)
+    return found
+
+
+def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Period]) -> Refused | None:
+    """Why nothing of a point can be had in this scope on these days; None where something can.
+
+    Days to come count as available: a schedule waits for them.
+    """
+    found = [one for one in series if one.direction in scope.directions and one.first_day is not None]
+    if {one.direction for one in found} != set(scope.directions):
         return Refused("period_unavailable")
-    finest = [parse_granularity(name) for name in scope.granularities]
-    for series in found:
-        if any(not one.civil and one.period_s % series.resolution_s for one in finest):
+    wanted = [parse_granularity(name) for name in scope.granularities]
+    for one in found:
+        if any((grain.period_s or DAY_S) % one.resolution_s for grain in wanted):
             return Refused("granularity_unavailable")
-    wanted = period or Period(first=date(1970, 1, 1), until=date(9999, 1, 1))
-    known = [series for series in found if series.first_day < wanted.until and series.until_day > wanted.first]
-    return wanted if known else Refused("period_unavailable")
+    today = platform().now().date()
+    for one in found:
+        until = max(one.until_day or today, today + timedelta(days=1))
+        if any(one.first_day < day.until and until > day.first for day in days):  # type: ignore[operator]
+            return None
+        if any(day.first > today for day in days):
+            return None
+    return Refused("period_unavailable")
 
 
 def series_of_points(points: Iterable[Point], direction: str) -> dict[int, Series]:
     """The series of each point in a direction, by the point's primary key."""
-    return {one.point_id: one for one in Series.objects.filter(point__in=list(points), direction=direction)}
+    found = series_of(point.pk for point in points)
+    return {point: one for point, several in found.items() for one in several if one.direction == direction}

@@ -18,6 +18,9 @@ class Point(models.Model):
     area = models.CharField(max_length=120, default="", blank=True)
     usage_class = models.CharField(max_length=40, default="household")
     is_sandbox = models.BooleanField(default=False)
+    holders_epoch = models.BigIntegerField(
+        default=0, db_index=True, help_text="The consent epoch at which its holders last changed."
+    )
 
     def __str__(self) -> str:
         return self.handle

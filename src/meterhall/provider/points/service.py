@@ -1,20 +1,22 @@
-"""Commands and questions about metering points."""
+"""Commands and questions about metering points. Who held one when, for many at once, is in `holders`."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.pods import Pod, is_sandbox, read
-from meterhall.domain.protocol.base import Period
+from meterhall.domain.pods import BY_CODE, Pod, is_sandbox, read
 from meterhall.domain.protocol.canonical import new_id
+from meterhall.provider.consents.epoch import advance_epoch
 from meterhall.provider.points.models import Occupancy, Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn, PointsTaken
+from meterhall.provider.sets import pieces
+
+COLUMNS = ["scheme", "zone", "area", "usage_class"]
 
 
 class BadZone(InvalidInput):
@@ -27,6 +29,11 @@ class OverlappingHolders(InvalidInput):
     title = "Two holders of one metering point overlap in time."
 
 
+class EmptyStay(InvalidInput):
+    code = "empty_stay"
+    title = "A holder moves out after the day of moving in."
+
+
 class NotReserved(InvalidInput):
     code = "pod_not_reserved"
     title = "A sandbox point has a POD of a range reserved for demonstration."
@@ -37,6 +44,16 @@ class AmbiguousPod(InvalidInput):
     title = "The POD fits several schemes; say the country."
 
 
+class RepeatedPod(InvalidInput):
+    code = "pod_repeated"
+    title = "The same POD stands in the list twice."
+
+
+class SandboxFixed(InvalidInput):
+    code = "sandbox_fixed"
+    title = "Whether a metering point is fictitious does not change."
+
+
 def one_pod(text: str, country: str | None, field: str) -> Pod:
     """The single POD the text stands for. Raises `InvalidPod` or `AmbiguousPod` naming the field."""
     candidates = read(text, country=country, field=field)
@@ -45,68 +62,128 @@ def one_pod(text: str, country: str | None, field: str) -> Pod:
     return candidates[0].pod
 
 
+def pod_key(text: str, country: str) -> str:
+    """How the POD is written here, for comparing; empty where the text is none."""
+    try:
+        return one_pod(text, country, "/pod").value
+    except InvalidInput:
+        return ""
+
+
+def pod_of(point: Point) -> Pod:
+    """The point's POD, which prints masked."""
+    return BY_CODE[point.scheme].pod(point.pod)
+
+
+def label_for_holder(point: Point) -> str:
+    """What a holder recognises the meter by: the masked POD and its last four characters."""
+    return f"{pod_of(point).masked}{point.pod[-4:]}"
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A point as given, with its POD read."""
+
+    given: PointIn
+    pod: Pod
+    field: str
+
+
 def register_points(points: tuple[PointIn, ...]) -> PointsTaken:
-    """Create or update metering points with their holders; all or none."""
+    """Create or update metering points with their holders; all or none.
+
+    Where the holders of a known point change, whatever was delivered of days that are no longer the consenting
+    holder's stops at once.
+    """
+    wanted = [_read(given, f"/points/{index}") for index, given in enumerate(points)]
+    if len({one.pod.value for one in wanted}) < len(wanted):
+        raise RepeatedPod(field="/points")
     created = 0
     with transaction.atomic():
-        for index, given in enumerate(points):
-            created += _register(given, f"/points/{index}")
+        for some in pieces(wanted, 500):
+            created += _write(list(some))
     return PointsTaken(created=created, updated=len(points) - created)
 
 
-def _register(given: PointIn, field: str) -> bool:
+def _read(given: PointIn, field: str) -> _Wanted:
     pod = one_pod(given.pod, given.country, f"{field}/pod")
     if given.sandbox and not is_sandbox(pod):
         raise NotReserved(field=f"{field}/pod")
     _check_zone(given.zone, f"{field}/zone")
     _check_holders(given.occupancies, f"{field}/occupancies")
-    values = {"scheme": pod.scheme, "zone": given.zone, "area": given.area, "usage_class": given.usage_class}
-    point, created = Point.objects.update_or_create(
-        pod=pod.value,
-        defaults=values,
-        create_defaults=values | {"handle": new_id("pt"), "is_sandbox": given.sandbox},
+    return _Wanted(given, pod, field)
+
+
+def _write(wanted: list[_Wanted]) -> int:
+    """Write some points; how many are new."""
+    known = {point.pod: point for point in Point.objects.filter(pod__in=[one.pod.value for one in wanted])}
+    fresh, changed = [], []
+    for one in wanted:
+        point = known.get(one.pod.value)
+        values = {"scheme": one.pod.scheme} | {name: getattr(one.given, name) for name in COLUMNS[1:]}
+        if point is None:
+            point = Point(pod=one.pod.value, handle=new_id("pt"), is_sandbox=one.given.sandbox, **values)
+            fresh.append(point)
+            known[one.pod.value] = point
+            continue
+        if point.is_sandbox != one.given.sandbox:
+            raise SandboxFixed(field=f"{one.field}/sandbox")
+        for name, value in values.items():
+            setattr(point, name, value)
+        changed.append(point)
+    Point.objects.bulk_create(fresh)
+    Point.objects.bulk_update(changed, COLUMNS, batch_size=100)
+    _write_holders([(known[one.pod.value], one.given.occupancies) for one in wanted if one.given.occupancies])
+    return len(fresh)
+
+
+def _write_holders(stays: list[tuple[Point, tuple[OccupancyIn, ...]]]) -> None:
+    before: dict[int, set[tuple[object, ...]]] = {}
+    for one in Occupancy.objects.filter(point__in=[point.pk for point, _ in stays]):
+        before.setdefault(one.point_id, set()).add((one.holder_reference, one.first, one.until))
+    moved = [(point, held) for point, held in stays if {_stay(one) for one in held} != before.get(point.pk, set())]
+    Occupancy.objects.filter(point__in=[point.pk for point, _ in moved]).delete()
+    Occupancy.objects.bulk_create(
+        Occupancy(point=point, holder_reference=one.holder_reference, first=one.first, until=one.until)
+        for point, held in moved
+        for one in held
     )
-    if given.occupancies:
-        point.occupancies.all().delete()
-        Occupancy.objects.bulk_create(
-            Occupancy(point=point, holder_reference=held.holder_reference, first=held.first, until=held.until)
-            for held in given.occupancies
-        )
-    return created
+    known = [point.pk for point, _ in moved if point.pk in before]
+    if known:
+        Point.objects.filter(pk__in=known).update(holders_epoch=advance_epoch())
+
+
+def _stay(held: OccupancyIn) -> tuple[object, ...]:
+    return held.holder_reference, held.first, held.until
 
 
 def _check_zone(zone: str, field: str) -> None:
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise BadZone(field=field) from None
 
 
 def _check_holders(holders: tuple[OccupancyIn, ...], field: str) -> None:
-    ordered = sorted(holders, key=lambda held: held.first)
-    for index, (earlier, later) in enumerate(itertools.pairwise(ordered)):
+    for index, held in enumerate(holders):
+        if held.until is not None and held.until <= held.first:
+            raise EmptyStay(field=f"{field}/{index}/until")
+    ordered = sorted(enumerate(holders), key=lambda pair: pair[1].first)
+    for (_, earlier), (index, later) in itertools.pairwise(ordered):
         if earlier.until is None or earlier.until > later.first:
             raise OverlappingHolders(field=f"{field}/{index}")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The days of a period during which one holder held a point."""
-
-    occupancy: Occupancy
-    days: Period
-
-
-def held_days(point: Point, holder_reference: str, period: Period) -> Held | None:
-    """The last stretch of `period` in which the holder held the point, or None."""
-    for occupancy in point.occupancies.filter(holder_reference=holder_reference).order_by("-first"):
-        first = max(period.first, occupancy.first)
-        until = min(period.until, occupancy.until or date.max)
-        if first < until:
-            return Held(occupancy, Period(first=first, until=until))
-    return None
 
 
 def find_point(pod: Pod) -> Point | None:
     """The metering point of a POD, if the provider holds it."""
     return Point.objects.filter(pod=pod.value).first()
+
+
+def points_by_pod(values: set[str]) -> dict[str, Point]:
+    """The points of these PODs, by POD."""
+    return {point.pod: point for some in pieces(values) for point in Point.objects.filter(pod__in=some)}
+
+
+def holder_points(holder_reference: str) -> list[Point]:
+    """The points a holder holds or held."""
+    return list(Point.objects.filter(occupancies__holder_reference=holder_reference).distinct().order_by("handle"))

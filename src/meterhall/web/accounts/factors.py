@@ -162,7 +162,9 @@ def enrol_passkey(person: Person, name: str, credential: Any) -> None:
         webauthn.complete_registration(credential)
     except (ValidationError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise WrongPasskey(field="/credential") from fault
-    webauthn.WebAuthn.add(person, name, credential)
+    made = webauthn.WebAuthn.add(person, name, credential).instance
+    made.created_at = platform().now()
+    made.save(update_fields=["created_at"])
 
 
 def ask_passkey(person: Person | None) -> str:
@@ -182,7 +184,8 @@ def check_passkey(request: HttpRequest, person: Person | None, credential: Any) 
         raise WrongPasskey(field="/credential") from fault
     if not isinstance(owner, Person) or not owner.is_active:
         raise WrongPasskey(field="/credential")
-    shown.record_usage()
+    shown.last_used_at = platform().now()
+    shown.save(update_fields=["last_used_at"])
     forget_attempts(request, _key(owner))
     return owner
 

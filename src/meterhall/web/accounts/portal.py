@@ -103,8 +103,9 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponseBase:
 
 @never_cache
 @get_or_post
-def link(request: HttpRequest, token: str) -> HttpResponseBase:
+def link(request: HttpRequest) -> HttpResponseBase:
     """Looking at a link says whose it is and for where; only the button uses it up (mail scanners look, too)."""
+    token = request.GET.get("token", "")
     if request.method != "POST":
         return page(request, "link", person=service.look_at_link(token).person)
     session.begin(request, service.claim_link(token), "link")

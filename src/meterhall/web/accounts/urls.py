@@ -14,7 +14,7 @@ def account_urls() -> list[URLPattern | URLResolver]:
     pages = [
         path(SIGN_IN_PATH.removeprefix("/"), portal.sign_in, name="sign_in"),
         path("account/sign-in/passkey", portal.passkey_sign_in, name="passkey_sign_in"),
-        path(f"{LINK_PATH}<str:token>", portal.link, name="link"),
+        path(LINK_PATH, portal.link, name="link"),
         path("account/second-factor", portal.second_factor, name="second_factor"),
         path("account/confirmation", portal.confirm, name="confirm"),
         path("account/factors/app", enrolment.app, name="enrol"),

@@ -180,12 +180,17 @@ def sign_general_contract(signer: Signer) -> None:
     refresh_membership()
 
 
+def check_fresh(signer: Signer) -> None:
+    """Raises `SignerNotFresh` when the second factor is too old for the contract key."""
+    age = platform().now() - signer.auth_time
+    if not timedelta(seconds=-5) <= age <= timedelta(seconds=SIGNER_FRESH_S):
+        raise SignerNotFresh
+
+
 def contract_signature(subject: str, digest: str, signer: Signer) -> str:
     """Our JWS over a contract's digest, with the contract key. Raises `SignerNotFresh`."""
-    now = platform().now()
-    if not timedelta(0) <= now - signer.auth_time + timedelta(seconds=5) <= timedelta(seconds=SIGNER_FRESH_S + 5):
-        raise SignerNotFresh
-    body = ContractSignature(subject=subject, digest=digest, party=my_access_number(), signed_at=now)
+    check_fresh(signer)
+    body = ContractSignature(subject=subject, digest=digest, party=my_access_number(), signed_at=platform().now())
     return sign(
         body.document(),
         platform().contract_key,

@@ -13,6 +13,7 @@ from meterhall.domain.errors import InvalidInput, NotPermitted
 from meterhall.domain.protocol.events import DATA, Event, FeedAcknowledgement, FeedPage
 from meterhall.domain.protocol.keys import BadSignature, PublicKey
 from meterhall.web.api import endpoint
+from meterhall.web.messaging.handlers import may_come_from
 from meterhall.web.messaging.models import Inbox, Outbox
 from meterhall.web.messaging.peers import transport_keys
 from meterhall.web.platform import platform
@@ -51,6 +52,8 @@ def receive(request: HttpRequest) -> Inbox:
     event = Event.model_validate_json(request.body)
     if event.sender != sender:
         raise ForeignEvent(field="/source")
+    if not may_come_from(event.type, sender):
+        raise ForeignEvent("Only the Market Place sends events of this type.", field="/type")
     if request.headers.get("webhook-id") != event.id:
         raise EventMismatch(field="/id")
     _check_data(event)

@@ -1,20 +1,31 @@
-"""Which function takes which type of event. Apps register theirs in `tasks.py`."""
+"""Which functions take which type of event, and who may send it. Apps register theirs in `tasks.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
+
+import structlog
 
 from meterhall.domain.protocol.base import Message
 from meterhall.domain.protocol.events import DATA, Event
+from meterhall.web.messaging.models import Peer
 
+log = structlog.get_logger(__name__)
 Data = TypeVar("Data", bound=Message)
 Handler = Callable[[Event, Message], None]
-HANDLERS: dict[str, Handler] = {}
+HANDLERS: dict[str, list[Handler]] = {}
+FROM_MARKETPLACE: Final = frozenset(
+    kind
+    for kind in DATA
+    if kind.partition(".")[0] in {"player", "certification", "wish", "offer", "subscription"}
+    or kind in {"delivery.matched", "delivery.mismatched"}
+)
+"""What only the Market Place can know; from anybody else it would be a forgery."""
 
 
 def on(kind: str, data: type[Data]) -> Callable[[Callable[[Event, Data], None]], Callable[[Event, Data], None]]:
-    """Register the function for events of type `kind`, whose data is a `data`.
+    """Register a function for events of type `kind`, whose data is a `data`. Several may be registered.
 
     It runs in the worker, may run twice for one event after a crash, and must bear that.
     """
@@ -22,14 +33,23 @@ def on(kind: str, data: type[Data]) -> Callable[[Callable[[Event, Data], None]],
         raise TypeError(f"{kind} carries {DATA[kind].__name__}, not {data.__name__}")
 
     def register(run: Callable[[Event, Data], None]) -> Callable[[Event, Data], None]:
-        HANDLERS[kind] = cast(Handler, run)
+        HANDLERS.setdefault(kind, []).append(cast(Handler, run))
         return run
 
     return register
 
 
+def may_come_from(kind: str, sender: str) -> bool:
+    """Whether a party may send events of this type."""
+    if kind not in FROM_MARKETPLACE:
+        return True
+    return Peer.objects.filter(access_number=sender, is_marketplace=True).exists()
+
+
 def handle(event: Event) -> None:
-    """Give an event to the function of its type; a type nobody registered for is taken and left."""
-    handler = HANDLERS.get(event.type)
-    if handler is not None:
+    """Give an event to the functions of its type; a type nobody registered for, or a forged one, is taken and left."""
+    if not may_come_from(event.type, event.sender):
+        log.warning("event.forged", type=event.type, sender=event.sender, id=event.id)
+        return
+    for handler in HANDLERS.get(event.type, []):
         handler(event, DATA[event.type].model_validate(event.data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from meterhall.web.platform import platform
 
 THINKING_TIME = timedelta(minutes=30)
 """How long a customer may take, from the first sight of the request to the decision."""
+REQUEST_URI = re.compile(r"[\x21-\x7e]{1,120}")
 CODE_LIFE = timedelta(seconds=60)
 
 
@@ -145,8 +147,10 @@ def open_request(client_id: str, request_uri: str) -> OpenRequest:
 
     Raises `UnknownRequest`, `RequestEnded`.
     """
+    if Clients().find(client_id) is None or not REQUEST_URI.fullmatch(request_uri):
+        raise UnknownRequest
     row = PushedRequest.objects.select_related("client").filter(request_uri=request_uri, client_id=client_id).first()
-    if row is None or Clients().find(client_id) is None:
+    if row is None:
         raise UnknownRequest
     _check_open(row)
     if row.opened_at is None:

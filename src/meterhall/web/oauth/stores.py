@@ -36,7 +36,7 @@ class Replays:
     def first_time(self, mark: str, until: datetime) -> bool:
         with connection.cursor() as cursor:
             cursor.execute(self.SQL, [mark, int(until.timestamp()) + 1])
-            return cursor.rowcount == 1
+            return bool(cursor.rowcount == 1)
 
 
 class Requests:

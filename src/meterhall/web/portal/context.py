@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from meterhall.web.accounts.session import signed_in
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.accent import accent_url
@@ -17,8 +18,7 @@ THEMES = ("auto", "light", "dark")
 def portal(request: HttpRequest) -> dict[str, object]:
     """The template variable `portal`."""
     config = platform().config
-    user = getattr(request, "user", None)
-    known = user is not None and user.is_authenticated
+    person = signed_in(request) if hasattr(request, "user") and hasattr(request, "session") else None
     theme = request.COOKIES.get(THEME_COOKIE, "auto")
     return {
         "portal": {
@@ -30,7 +30,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
             "zone": config.zone,
             "accent_url": accent_url(config.accent),
             "theme": theme if theme in THEMES else "auto",
-            "person": user if known else None,
-            "nav": nav.items(request, getattr(user, "roles", None) or () if known else ()),
+            "person": person,
+            "nav": nav.items(request, person.roles if person else ()),
         }
     }

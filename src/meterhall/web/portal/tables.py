@@ -77,12 +77,16 @@ def table(
     order: str = "",
     id: str = "table",
     export: bool = True,
+    unique: str = "pk",
 ) -> Table:
-    """The page of `rows` the address asks for: `?sort=-name&page=2`. Only a QuerySet can be sorted."""
+    """The page of `rows` the address asks for: `?sort=-name&page=2`. Only a QuerySet can be sorted.
+
+    `unique` breaks ties, so that no row is on two pages.
+    """
     sort = request.GET.get("sort", order)
     known = {column.sort for column in columns if column.sort}
     if isinstance(rows, QuerySet) and (sort.lstrip("-") in known or sort == order) and sort:
-        rows = rows.order_by(sort, "pk")
+        rows = rows.order_by(sort, unique)
     shown: Page[Any] = Paginator(rows, PER_PAGE, allow_empty_first_page=True).get_page(request.GET.get("page"))
     number, pages = shown.number, shown.paginator.num_pages
     return Table(

@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from meterhall.domain.errors import MeterhallError
+from meterhall.web.accounts.service import set_language
+from meterhall.web.accounts.session import signed_in
 from meterhall.web.portal.context import THEME_COOKIE, THEMES
 
 YEAR_S = 31_536_000
@@ -25,6 +27,8 @@ def preferences(request: HttpRequest) -> HttpResponse:
     language = request.POST.get("language", "")
     if language in dict(settings.LANGUAGES):
         _keep(response, settings.LANGUAGE_COOKIE_NAME, language)
+        if person := signed_in(request):
+            set_language(person, language)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         _keep(response, THEME_COOKIE, theme)

@@ -11,6 +11,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, state_badge
 
@@ -70,6 +71,18 @@ def quantity(value: float | Quantity) -> str | SafeString:
     digits = 0 if isinstance(number, int) or number == int(number) else 3 if abs(number) < 10 else 1
     text = number_format(round(number, digits), decimal_pos=digits or None, use_l10n=True, force_grouping=True)
     return format_html("{}\u202f{}", text, shown.unit) if shown.unit else text
+
+
+@register.filter
+def duration(seconds: int) -> str:
+    """A length of time in the largest unit that divides it: 86400 is 1 day, 5400 is 90 minutes."""
+    if seconds % 86_400 == 0:
+        return ngettext("%(n)d day", "%(n)d days", seconds // 86_400) % {"n": seconds // 86_400}
+    if seconds % 3600 == 0:
+        return ngettext("%(n)d hour", "%(n)d hours", seconds // 3600) % {"n": seconds // 3600}
+    if seconds % 60 == 0:
+        return ngettext("%(n)d minute", "%(n)d minutes", seconds // 60) % {"n": seconds // 60}
+    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
 
 
 @register.filter

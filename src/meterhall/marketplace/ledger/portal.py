@@ -1,0 +1,220 @@
+"""Pages about transactions and the log, read-only: find by any id, the timeline of both sides, proofs, the log's state.
+
+An auditor sees every statement; an operator those the Market Place itself is a party to (requirement MP-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import include, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from meterhall.marketplace.ledger import service
+from meterhall.marketplace.ledger.models import KeptStatement, Match, PublishedCheckpoint
+from meterhall.marketplace.ledger.tree import cosigned_note, log_key, size
+from meterhall.marketplace.ledger.words import STATEMENT, tone
+from meterhall.web.accounts.access import person_of, role_required
+from meterhall.web.messaging.models import Peer
+from meterhall.web.messaging.peers import my_access_number
+from meterhall.web.platform import platform
+from meterhall.web.portal import nav
+from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.values import Badge, CopyId, Fact, Link, Sample, Step
+
+READERS = ("operator", "auditor")
+CHECKPOINTS_SHOWN = 10
+MISMATCHES_SHOWN = 50
+
+
+def party_of(request: HttpRequest) -> str | None:
+    """As whom the person reads: None is the auditor, who sees all."""
+    return None if person_of(request).has_role("auditor") else my_access_number()
+
+
+@require_safe
+@role_required(*READERS)
+def transactions(request: HttpRequest) -> HttpResponseBase:
+    """The transactions, newest first; or those an id belongs to: transaction, statement, thing, player, entry."""
+    party = party_of(request)
+    wanted = request.GET.get("id", "").strip()
+    kept = _with_id(service.visible(party), wanted) if wanted else service.visible(party)
+    rows = kept.values("transaction_id").annotate(
+        statements=Count("pk"), first=Min("at"), last=Max("at"), open_differences=_differences()
+    )
+    if wanted and (found := list(rows[:2])) and len(found) == 1:
+        return redirect("ledger:transaction", transaction_id=found[0]["transaction_id"])
+    columns = _columns(party)
+    if wants_csv(request):
+        return csv_response("transactions", rows.order_by("-last"), columns)
+    empty = _("Nothing here has this id.") if wanted else _("No statement has come in yet.")
+    shown = table(request, rows, columns, _("Transactions"), empty=empty, order="-last", unique="transaction_id")
+    return render(request, "ledger/transactions.html", {"table": shown, "id": wanted, "is_auditor": party is None})
+
+
+def _with_id(kept: QuerySet[KeptStatement], wanted: str) -> QuerySet[KeptStatement]:
+    fitting = Q(transaction_id=wanted) | Q(statement_id=wanted) | Q(subject=wanted)
+    fitting |= Q(subject__startswith=f"{wanted}:") | Q(first_party=wanted) | Q(second_party=wanted)
+    if wanted.isdecimal() and len(wanted) < 18:
+        fitting |= Q(entry_id=int(wanted))
+    return kept.filter(fitting)
+
+
+def _differences() -> Count:
+    return Count("pk", filter=Q(met_as_sent__matched=False) | Q(met_as_received__matched=False))
+
+
+def _columns(party: str | None) -> list[Column[dict[str, Any]]]:
+    parties = _Parties(party)
+    return [
+        Column(
+            _("Transaction"),
+            lambda row: CopyId(row["transaction_id"], reverse("ledger:transaction", args=[row["transaction_id"]])),
+        ),
+        Column(_("Parties"), lambda row: parties.of(row["transaction_id"])),
+        Column(_("Statements"), lambda row: row["statements"], "statements", numeric=True),
+        Column(_("First"), lambda row: row["first"], "first"),
+        Column(_("Last"), lambda row: row["last"], "last"),
+        Column(
+            _("Both sides"),
+            lambda row: (
+                Badge(_("differ"), "danger") if row["open_differences"] else Badge(_("no difference"), "success")
+            ),
+        ),
+    ]
+
+
+class _Parties:
+    """The names of a transaction's parties, as far as the reader may see them."""
+
+    def __init__(self, party: str | None) -> None:
+        self.party = party
+        self.names = _names()
+
+    def of(self, transaction_id: str) -> str:
+        pairs = service.visible(self.party).filter(transaction_id=transaction_id)
+        numbers = {number for pair in pairs.values_list("first_party", "second_party") for number in pair if number}
+        return ", ".join(sorted(self.names.get(number, number) for number in numbers))
+
+
+def _names() -> dict[str, str]:
+    return dict(Peer.objects.values_list("pk", "name")) | {my_access_number(): platform().config.name}
+
+
+@require_safe
+@role_required(*READERS)
+def transaction(request: HttpRequest, transaction_id: str) -> HttpResponseBase:
+    """What both sides stated, in the order of the log. Raises `UnknownTransaction`."""
+    steps = service.timeline(transaction_id, party_of(request))
+    if not steps:
+        raise service.UnknownTransaction
+    differing = [step for step in steps if step.matched is False]
+    context = {
+        "transaction_id": transaction_id,
+        "crumbs": [Link(_("Transactions"), reverse("ledger:transactions")), Link(transaction_id)],
+        "steps": [_step(step) for step in steps],
+        "sides": _sides(steps),
+        "differing": differing,
+        "samples": [Sample(_("Verify offline"), "meterhall verify proof.json")],
+    }
+    return render(request, "ledger/transaction.html", context)
+
+
+def _step(step: service.Step) -> Step:
+    facts = [Fact(_("Statement"), CopyId(step.statement_id))]
+    if step.subject:
+        facts.append(Fact(_("About"), CopyId(step.subject)))
+    if step.about:
+        facts.append(Fact(_("Acknowledges"), CopyId(step.about)))
+    facts += [Fact(name.replace("_", " "), count) for name, count in step.counts.items()]
+    if step.acknowledged_at:
+        facts.append(Fact(_("Acknowledged"), step.acknowledged_at))
+    if step.matched is not None:
+        shown = Badge(_("the same"), "success") if step.matched else Badge(_("not the same"), "danger")
+        facts.append(Fact(_("What the other side states"), shown))
+    proof = Link(_("Entry %(seq)s: proof") % {"seq": step.seq}, reverse("ledger:proof", args=[step.seq]))
+    facts.append(Fact(_("Evidence"), proof))
+    return Step(STATEMENT.get(step.type, step.type), step.at, step.by_name, tone(step.type, step.matched), tuple(facts))
+
+
+def _sides(steps: Iterable[service.Step]) -> object:
+    """How many statements each party made, and until when."""
+    made: dict[str, list[service.Step]] = {}
+    for step in steps:
+        made.setdefault(step.by_name, []).append(step)
+    rows = [[name, len(own), max(step.at for step in own)] for name, own in made.items()]
+    return plain_table(_("Who stated what"), [_("Party"), _("Statements"), _("Last")], rows)
+
+
+@require_safe
+@role_required(*READERS)
+def proof(request: HttpRequest, seq: int) -> HttpResponseBase:
+    """The proof file of one entry, to be verified offline. Raises `UnknownEntry`."""
+    found = service.proof_file(seq, party_of(request))
+    name = f'attachment; filename="proof-{seq}.json"'
+    return HttpResponse(found.canonical(), content_type="application/json", headers={"Content-Disposition": name})
+
+
+@require_safe
+@role_required(*READERS)
+def log_state(request: HttpRequest) -> HttpResponseBase:
+    """How far the log is, who has cosigned it, and where two sides differ."""
+    checkpoints = PublishedCheckpoint.objects.annotate(witnesses=Count("cosignatures")).order_by("-size")
+    newest = checkpoints.first()
+    names = _names()
+    context = {
+        "size": size(),
+        "newest": newest,
+        "note": str(cosigned_note(newest)) if newest else "",
+        "witnesses": [names.get(one.witness, one.witness) for one in newest.cosignatures.order_by("witness")]
+        if newest
+        else [],
+        "matched": Match.objects.filter(matched=True).count(),
+        "mismatched": Match.objects.filter(matched=False).count(),
+        "key": str(log_key()),
+        "checkpoints": table(request, checkpoints[:CHECKPOINTS_SHOWN], CHECKPOINTS, _("Checkpoints"), export=False),
+        "mismatches": _mismatches() if party_of(request) is None else None,
+    }
+    return render(request, "ledger/log.html", context)
+
+
+CHECKPOINTS: list[Column[Any]] = [
+    Column(gettext_lazy("Entries"), lambda row: row.size, numeric=True),
+    Column(gettext_lazy("Root"), lambda row: CopyId(bytes(row.root).hex()[:16])),
+    Column(gettext_lazy("Published"), lambda row: row.published_at),
+    Column(gettext_lazy("Cosigned by"), lambda row: row.witnesses, numeric=True),
+]
+
+
+def _mismatches() -> object:
+    """Deliveries whose two sides committed to different manifests; for the auditor."""
+    found = Match.objects.filter(matched=False).select_related("sent").order_by("-at")[:MISMATCHES_SHOWN]
+    names = _names()
+    rows = [
+        [
+            CopyId(match.sent.subject, reverse("ledger:transaction", args=[match.sent.transaction_id])),
+            names.get(match.sent.first_party, match.sent.first_party),
+            names.get(match.sent.second_party, match.sent.second_party),
+            match.at,
+        ]
+        for match in found
+    ]
+    heads = [_("Delivery"), _("One side"), _("Other side"), _("Found")]
+    return plain_table(_("Where two sides differ"), heads, rows, empty=_("no difference"))
+
+
+nav.register(gettext_lazy("Transactions"), "ledger:transactions", READERS, order=60)
+nav.register(gettext_lazy("Log"), "ledger:log", READERS, order=61)
+pages = [
+    path("transactions", transactions, name="transactions"),
+    path("transactions/<str:transaction_id>", transaction, name="transaction"),
+    path("log", log_state, name="log"),
+    path("log/proofs/<int:seq>", proof, name="proof"),
+]
+urls = [path("", include((pages, "ledger")))]

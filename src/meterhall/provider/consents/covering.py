@@ -1,0 +1,86 @@
+"""The question asked before any byte moves: which consent covers this, now. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from meterhall.domain.consent import (
+    Asked,
+    Caveat,
+    ForPoint,
+    ForRequester,
+    Granted,
+    NotEnded,
+    Refused,
+    UnderSubscription,
+    Until,
+    WithinScope,
+    verify,
+)
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.provider.consents.models import ConsentItem
+from meterhall.provider.points.models import Point
+from meterhall.provider.sets import pieces
+from meterhall.web.platform import platform
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The consent item that lets it pass."""
+
+    item: ConsentItem
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a requester wants under a subscription, and which assurances count there."""
+
+    requester: str
+    subscription_id: str
+    scope: DataScope
+    assurances: tuple[str, ...]
+
+
+class ConsentBook:
+    """Every consent to one requester for some points, read once; asked as often as needed."""
+
+    def __init__(self, requester: str, points: Iterable[int]) -> None:
+        self._items: dict[int, list[ConsentItem]] = {}
+        for some in pieces(set(points)):
+            mine = ConsentItem.objects.filter(consent__requester=requester, point__in=some)
+            for item in mine.select_related("consent", "point").order_by("-consent__granted_at", "pk"):
+                self._items.setdefault(item.point_id, []).append(item)
+
+    def covering(self, wanted: Wanted, point: Point, consent_id: str | None = None) -> Covered | Refused:
+        """The consent item that covers it now (of one consent, if named); else why the one that came nearest does
+        not."""
+        asked = Asked(wanted.requester, wanted.subscription_id, point.handle, wanted.scope, platform().now())
+        nearest = Refused("consent_missing")
+        for item in self._items.get(point.pk, []):
+            if consent_id is not None and item.consent_id != consent_id:
+                continue
+            answer = verify(caveats(item), asked)
+            if isinstance(answer, Granted):
+                answer = _assured(item, wanted)
+            if isinstance(answer, Granted):
+                return Covered(item)
+            if nearest.code == "consent_missing":
+                nearest = answer
+        return nearest
+
+
+def _assured(item: ConsentItem, wanted: Wanted) -> Granted | Refused:
+    return Granted() if item.consent.assurance in wanted.assurances else Refused("evidence_assurance")
+
+
+def caveats(item: ConsentItem) -> tuple[Caveat, ...]:
+    """The item as caveats, in the order in which they are asked."""
+    return (
+        ForRequester(item.consent.requester),
+        UnderSubscription(item.subscription_id),
+        ForPoint(item.point.handle),
+        NotEnded(item.ended_at),
+        Until(item.access_until),
+        WithinScope(DataScope.model_validate(item.scope)),
+    )

@@ -1,0 +1,109 @@
+"""The curves of a delivery: read in bulk out of the lake, cut to the holder's days, in the granularity asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from meterhall.domain.protocol.deliveries import DataRequest
+from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
+from meterhall.domain.readings import Series as CurveSeries
+from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.groups import sum_curves
+from meterhall.domain.readings.resampling import resample
+from meterhall.lake.lake import SeriesBlock
+from meterhall.provider.deliveries.entitled import Entitled
+from meterhall.provider.metering.models import Series
+from meterhall.provider.metering.service import lake, series_of_points, spec
+from meterhall.web.platform import platform
+
+
+def individual_curves(request: DataRequest, some: Sequence[Entitled]) -> Iterator[Curve]:
+    """The curve of each item in each direction, under its pseudonym; from its holder's first day to the last."""
+    for direction in request.directions:
+        for one, curve in _read(request, some, direction):
+            yield _in_granularity(_trimmed(curve, one, request), request, ZoneInfo(one.point.zone))
+
+
+def sum_over(request: DataRequest, some: Sequence[Entitled], name: str) -> list[Curve]:
+    """The sum in each direction, under a name of its own; a slot in which one member has no value has none."""
+    sums: list[Curve] = []
+    for direction in request.directions:
+        curves = [
+            _in_granularity(curve, request, ZoneInfo(one.point.zone)) for one, curve in _read(request, some, direction)
+        ]
+        total = sum_curves(curves)
+        known = max(curve.available_at for curve in curves)
+        quality = np.full(len(total.mantissas), Quality.DERIVED, np.uint8)
+        wanted = parse_granularity(request.granularity)
+        if wanted.civil:
+            civil = CivilSeries(name, wanted, Direction(direction), total.scale)
+            sums.append(CivilCurve(civil, total.edges, total.mantissas, quality, known))
+        else:
+            series = CurveSeries(name, wanted.period_s, Direction(direction), total.scale)
+            sums.append(LoadCurve(series, total.start, total.mantissas, quality, known))
+    return sums
+
+
+def with_series(request: DataRequest, some: Iterable[Entitled]) -> list[Entitled]:
+    """The items that have a series in every direction asked for: only they can count in a sum."""
+    known = list(some)
+    having = [set(series_of_points([one.point for one in known], direction)) for direction in request.directions]
+    return [one for one in known if all(one.point.pk in points for points in having)]
+
+
+def _read(request: DataRequest, some: Sequence[Entitled], direction: str) -> Iterator[tuple[Entitled, LoadCurve]]:
+    """The curve of each item over the whole period, missing on days that are not the holder's."""
+    series = series_of_points([one.point for one in some], direction)
+    having = [one for one in some if one.point.pk in series]
+    having.sort(key=lambda one: (one.point.zone, series[one.point.pk].resolution_s, series[one.point.pk].pk))
+    for zone_name, group in groupby(having, key=lambda one: one.point.zone):
+        zone, members = ZoneInfo(zone_name), list(group)
+        by_series = {series[one.point.pk].pk: one for one in members}
+        start, end = midnight(zone, request.period.first), midnight(zone, request.period.until)
+        blocks = lake().read([spec(series[one.point.pk]) for one in members], start, end)
+        for number, run in groupby(blocks, key=lambda block: block.spec.id):
+            one = by_series[number]
+            yield one, _curve(list(run), series[one.point.pk], one, zone)
+
+
+def _curve(blocks: list[SeriesBlock], series: Series, one: Entitled, zone: ZoneInfo) -> LoadCurve:
+    start = blocks[0].start
+    mantissas = np.concatenate([block.mantissas for block in blocks])
+    theirs = np.ones(len(mantissas), np.bool_)
+    for days in one.days:
+        theirs[
+            _slots(start, midnight(zone, days.first), series) : _slots(start, midnight(zone, days.until), series)
+        ] = 0
+    return LoadCurve(
+        CurveSeries(one.item.pseudonym, series.resolution_s, Direction(series.direction), series.scale),
+        start,
+        np.where(theirs, MISSING, mantissas),
+        np.concatenate([block.quality for block in blocks]),
+        max((block.available_at for block in blocks if block.available_at), default=platform().now()),
+    )
+
+
+def _slots(start: datetime, instant: datetime, series: Series) -> int:
+    return int((instant - start).total_seconds()) // series.resolution_s
+
+
+def _trimmed(curve: LoadCurve, one: Entitled, request: DataRequest) -> LoadCurve:
+    """Without the days before the holder's first and after the last."""
+    zone, step_s = ZoneInfo(one.point.zone), curve.series.resolution_s
+    start = midnight(zone, max(one.days[0].first, request.period.first))
+    first = int((start - curve.start).total_seconds()) // step_s
+    last = int((midnight(zone, one.days[-1].until) - curve.start).total_seconds()) // step_s
+    return LoadCurve(curve.series, start, curve.mantissas[first:last], curve.quality[first:last], curve.available_at)
+
+
+def _in_granularity(curve: LoadCurve, request: DataRequest, zone: ZoneInfo) -> Curve:
+    wanted = parse_granularity(request.granularity)
+    if wanted.period_s == curve.series.resolution_s:
+        return curve
+    return resample(curve, wanted, zone).curve()

@@ -1,0 +1,115 @@
+"""What may be had now: which items, and which days of each. Asked when building, and of every part before it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from meterhall.domain.consent import Refused
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.deliveries import DataRequest
+from meterhall.provider.activations.decide import Frame
+from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.activations.service import ActivationEnded, frame_of
+from meterhall.provider.consents.covering import ConsentBook
+from meterhall.provider.contracts.service import NoContract
+from meterhall.provider.deliveries.models import Delivery, DeliveryPart, PartContent
+from meterhall.provider.points.holders import Holders, overlap
+from meterhall.provider.points.models import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Entitled:
+    """An item, the days of it that may be had, and until when (unless something ends it before)."""
+
+    item: ActivationItem
+    point: Point
+    days: tuple[Period, ...]
+    until: datetime
+    is_individual: bool
+
+
+def entitled(frame: Frame, items: Iterable[ActivationItem], period: Period) -> dict[int, Entitled]:
+    """Of these items those that may be had now, by primary key. A query a table, for however many items.
+
+    The consent an item was accepted under must still hold, and the days be those of the holder who gave it.
+    """
+    known = [item for item in items if item.state == "accepted" and item.point is not None]
+    ids = [item.point.pk for item in known if item.point]
+    book = ConsentBook(frame.requester, [] if frame.is_sandbox else ids)
+    holders = Holders(ids)
+    found = (_one(item, frame, period, book, holders) for item in known)
+    return {one.item.pk: one for one in found if one is not None}
+
+
+def _one(item: ActivationItem, frame: Frame, period: Period, book: ConsentBook, holders: Holders) -> Entitled | None:
+    point, days = item.point, _of_item(item, period)
+    if point is None or days is None:
+        return None
+    if frame.is_sandbox:
+        return Entitled(item, point, (days,), frame.access_until, True)
+    if item.consent_item is None:
+        return None
+    covered = book.covering(frame.wanted, point, item.consent_item.consent_id)
+    if isinstance(covered, Refused):
+        return None
+    held = holders.held(point.pk, covered.item.consent.holder_reference, days)
+    until = min(frame.access_until, covered.item.access_until)
+    is_individual = covered.item.scope.get("kind", "individual") == "individual"
+    return Entitled(item, point, held, until, is_individual) if held else None
+
+
+def _of_item(item: ActivationItem, period: Period) -> Period | None:
+    """The days of `period` that the item's answer spoke of."""
+    if item.first is None or item.until is None:
+        return None
+    return overlap(Period(first=item.first, until=item.until), period)
+
+
+def accepted_items(activation: Activation, request: DataRequest) -> list[ActivationItem]:
+    """The accepted items a request speaks of."""
+    items = activation.items.filter(state="accepted").select_related("point", "consent_item")
+    if request.pseudonyms:
+        wanted = set(request.pseudonyms)
+        return [item for item in items if item.pseudonym in wanted]
+    return list(items)
+
+
+def contents_of(part: DeliveryPart) -> list[PartContent]:
+    """What is in a part."""
+    return list(part.contents.select_related("item__point", "item__consent_item").order_by("pk"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a part was let out on, and until when that holds by the clock."""
+
+    contents: list[PartContent]
+    until: datetime
+
+
+def passes(part: DeliveryPart) -> Pass | None:
+    """Whether everything in a part may be had now, by consent, contract, stay and clock; None where not."""
+    if DeliveryPart.objects.filter(pk=part.pk).exclude(replaced_reason="").exists():
+        return None
+    try:
+        frame = frame_of(Activation.objects.get(pk=part.delivery.activation_id))
+    except (NoContract, ActivationEnded):
+        return None
+    contents = contents_of(part)
+    may = entitled(frame, [content.item for content in contents], _period(part.delivery))
+    if not all(content_holds(content, may) for content in contents):
+        return None
+    return Pass(contents, min((one.until for one in may.values()), default=frame.access_until))
+
+
+def content_holds(content: PartContent, may: dict[int, Entitled]) -> bool:
+    """Whether the days in a part are among those that may be had."""
+    one = may.get(content.item_id)
+    days = Period(first=content.first, until=content.until)
+    return one is not None and any(days.within(stretch) for stretch in one.days)
+
+
+def _period(delivery: Delivery) -> Period:
+    return Period(first=delivery.first, until=delivery.until)

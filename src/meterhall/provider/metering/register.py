@@ -1,0 +1,52 @@
+"""The register of series: finds the series of each (POD, direction) of a file, or makes the one a point lacks."""
+
+from __future__ import annotations
+
+from meterhall.provider.metering.models import Series
+from meterhall.provider.points.models import Point
+from meterhall.provider.points.service import pod_key, points_by_pod
+from meterhall.provider.sets import pieces
+from meterhall.web.platform import platform
+
+UNKNOWN = ("P1", "No such metering point is registered.")
+DIRECTION = ("P2", "A direction is import or export.")
+RESOLUTION = ("P3", "The series is kept at another resolution than the file's.")
+Found = Series | tuple[str, str]
+
+
+def find_series(pairs: list[tuple[str, str]], resolution_s: int) -> list[Found]:
+    """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
+    keys = {pod: pod_key(pod, platform().config.country) for pod in {pod for pod, _ in pairs}}
+    points = points_by_pod({key for key in keys.values() if key})
+    wanted = {
+        (points[keys[pod]].pk, direction): points[keys[pod]]
+        for pod, direction in pairs
+        if keys[pod] in points and direction in ("import", "export")
+    }
+    known = _known(list(points.values()))
+    fresh = [
+        Series(point=point, direction=direction, resolution_s=resolution_s)
+        for (pk, direction), point in wanted.items()
+        if (pk, direction) not in known
+    ]
+    Series.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
+    if fresh:
+        known = _known(list(points.values()))
+    return [_one(points.get(keys[pod]), direction, resolution_s, known) for pod, direction in pairs]
+
+
+def _known(points: list[Point]) -> dict[tuple[int, str], Series]:
+    return {
+        (one.point_id, one.direction): one
+        for some in pieces(point.pk for point in points)
+        for one in Series.objects.filter(point__in=some)
+    }
+
+
+def _one(point: Point | None, direction: str, resolution_s: int, known: dict[tuple[int, str], Series]) -> Found:
+    if point is None:
+        return UNKNOWN
+    series = known.get((point.pk, direction))
+    if series is None:
+        return DIRECTION
+    return series if series.resolution_s == resolution_s else RESOLUTION

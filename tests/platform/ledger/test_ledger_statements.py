@@ -1,0 +1,213 @@
+"""Statements: who may post what, that nothing is taken twice, who sees what, and that both sides meet once."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from joserfc import jws
+
+from meterhall.client.b2b import RemoteRefusal
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.base import Page
+from meterhall.domain.protocol.canonical import new_id, new_salt
+from meterhall.domain.protocol.keys import BadSignature, SigningKey, sign
+from meterhall.domain.protocol.log import LoggedStatement
+from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, StatementPosted
+from meterhall.marketplace.ledger.models import KeptStatement, LogEntry, Match
+from meterhall.marketplace.ledger.service import (
+    BadStatement,
+    ForeignStatement,
+    StatementExists,
+    UnknownParty,
+    UnknownTransaction,
+    WrongEnvironment,
+    forget,
+    post_statement,
+    statements_of,
+    timeline,
+)
+from meterhall.web.messaging.models import Outbox
+from meterhall.web.messaging.service import state
+from tests.platform.ledger.conftest import MARKET, Market, Party
+
+SUBSCRIPTION = "sub_" + "0" * 24
+
+
+def test_receipts_are_numbered_without_a_gap(market: Market):
+    receipts = [market.say(market.requester, "data.requested", market.provider) for _ in range(3)]
+    assert [one.seq for one in receipts] == [0, 1, 2]
+    assert [bytes(row.leaf).hex() for row in LogEntry.objects.order_by("seq")] == [one.leaf[8:] for one in receipts]
+
+
+def test_a_refused_statement_takes_no_number(market: Market):
+    market.say(market.requester, "data.requested", market.provider)
+    with pytest.raises(UnknownParty):
+        market.say(market.requester, "data.requested", Party("MH0000009999"))
+    assert market.say(market.requester, "data.requested", market.provider).seq == 1
+
+
+def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallError], str]]:
+    other, now, delivery = market.requester, market.clock(), f"{new_id('dlv')}:1"
+
+    def says(kind: str = "data.acknowledged", to: Party = other, at: datetime = now, **more: Any) -> StatementPosted:
+        return market.provider.says(kind, to, at, **more)
+
+    unfit = sign({"note": "x"}, market.provider.key, typ=STATEMENT_TYP)
+    return {
+        "another key": (says(key=SigningKey.generate()), BadSignature, "/jws"),
+        "by somebody else": (says(by=other.number), ForeignStatement, "/statement/by"),
+        "about others": (says(parties=(other.number,)), ForeignStatement, "/statement/parties"),
+        "not a player's to say": (says("certification.passed"), ForeignStatement, "/statement/type"),
+        "another environment": (says(environment="unregulated"), WrongEnvironment, "/statement/environment"),
+        "from the future": (says(at=now + timedelta(hours=1)), BadStatement, "/statement/at"),
+        "an unknown party": (says(to=Party("MH0000009999")), UnknownParty, "/statement/parties/1"),
+        "no statement": (StatementPosted(statement=unfit, salt=new_salt()), BadStatement, "/statement/id"),
+        "no version": (says("delivery.published", subject=delivery[:-2]), BadStatement, "/statement/subject"),
+        "no commitment": (
+            says("delivery.published", subject=delivery), BadStatement, "/statement/commitments/manifest",
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_what_is_refused(market: Market, number: int):
+    posted, error, field = list(refused(market).values())[number]
+    with pytest.raises(error) as caught:
+        post_statement(posted, market.provider.number)
+    assert caught.value.field == field
+    assert not LogEntry.objects.exists()
+
+
+def test_a_statement_is_signed_in_its_canonical_form(market: Market):
+    statement = market.provider.says("data.acknowledged", market.requester, market.clock()).statement
+    header, payload, _ = statement.split(".")
+    spaced = json.dumps(json.loads(urlsafe_b64decode(payload + "=="))).encode()
+    signed = jws.serialize_compact(
+        json.loads(urlsafe_b64decode(header + "==")), spaced, market.provider.key.jose, algorithms=["Ed25519"]
+    )
+    with pytest.raises(BadStatement, match="canonical"):
+        post_statement(StatementPosted(statement=signed, salt=new_salt()), market.provider.number)
+
+
+def test_a_suspended_player_states_nothing(market: Market):
+    from meterhall.web.messaging.models import Peer
+
+    Peer.objects.filter(pk=market.provider.number).update(status="suspended")
+    with pytest.raises(BadSignature):
+        market.say(market.provider, "data.acknowledged", market.requester)
+
+
+def test_the_same_statement_again_is_the_same_entry(market: Market):
+    posted = market.provider.says("data.acknowledged", market.requester, market.clock())
+    first = post_statement(posted, market.provider.number)
+    again = posted.model_copy(update={"salt": new_salt()})
+    assert post_statement(again, market.provider.number) == first
+    assert LogEntry.objects.count() == 1
+
+
+def test_an_id_is_used_once(market: Market):
+    one = {"id": new_id("stm")}
+    market.say(market.provider, "data.acknowledged", market.requester, **one)
+    with pytest.raises(StatementExists):
+        market.say(market.provider, "data.acknowledged", market.requester, **one, counts={"deliveries": 2})
+
+
+def test_over_http_with_token_and_idempotency_key(market: Market):
+    client = market.provider.client(market.http)
+    posted = market.provider.says("data.acknowledged", market.requester, market.clock())
+    receipts = [client.call("POST", "/v1/statements", posted, LogReceipt, key="once") for _ in range(2)]
+    assert receipts[0] == receipts[1]
+    with pytest.raises(RemoteRefusal) as caught:
+        market.stranger.client(market.http).call("POST", "/v1/statements", posted, LogReceipt)
+    assert caught.value.remote_code == "bad_signature"
+    assert LogEntry.objects.count() == 1
+    assert market.http.post("https://localhost:8443/v1/statements", content=posted.canonical()).status_code == 401
+
+
+def test_a_transaction_is_visible_to_its_parties_only(market: Market):
+    market.say(market.requester, "data.requested", market.provider)
+    market.say(market.provider, "data.acknowledged", market.requester)
+    market.say(market.stranger, "data.requested", market.provider)
+    path = f"/v1/transactions/{SUBSCRIPTION}/statements"
+    seen = market.requester.client(market.http).call("GET", path, None, Page[LoggedStatement], params={"limit": 1})
+    assert [one.statement.type for one in seen.items] == ["data.requested"]
+    rest = market.requester.client(market.http).call(
+        "GET", path, None, Page[LoggedStatement], params={"after": seen.next}
+    )
+    assert [one.statement.type for one in rest.items] == ["data.acknowledged"]
+    assert rest.next is None
+    assert [one.by for one in timeline(SUBSCRIPTION, market.stranger.number)] == [market.stranger.number]
+    assert len(timeline(SUBSCRIPTION)) == 3
+    with pytest.raises(UnknownTransaction):
+        statements_of("sub_" + "1" * 24, market.requester.number)
+
+
+def test_the_timeline_shows_what_was_acknowledged(market: Market):
+    asked = new_id("stm")
+    market.say(market.requester, "data.requested", market.provider, id=asked)
+    market.say(market.provider, "data.acknowledged", market.requester, about=asked, counts={"deliveries": 1})
+    first, second = timeline(SUBSCRIPTION, market.provider.number)
+    assert first.acknowledged_at == second.at
+    assert (second.about, second.counts) == (asked, {"deliveries": 1})
+    assert first.by_name == f"Player {market.requester.number}"
+
+
+def test_the_market_places_own_statements_go_into_its_log(market: Market):
+    state("player.admitted", transaction_id="p", parties=(market.provider.number, MARKET))
+    kept = KeptStatement.objects.get()
+    assert (kept.by, kept.entry_id, kept.key) == (MARKET, 0, market.platform.transport_key.public.jwk())
+    assert not Outbox.objects.exists()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize(("received", "matched"), [("manifest", True), ("another", False)])
+def test_both_sides_meet_whichever_comes_first(market: Market, order: tuple[int, int], received: str, matched: bool):
+    subject, *both = market.deliver(received=received)
+    posters = (market.provider.number, market.requester.number)
+    post_statement(both[order[0]], posters[order[0]])
+    assert not Match.objects.exists()
+    market.clock.ahead += timedelta(days=3)
+    post_statement(both[order[1]], posters[order[1]])
+    assert Match.objects.get().matched is matched
+    told = Outbox.objects.filter(kind=Outbox.Kind.EVENT)
+    assert {(one.recipient, one.type, one.subject) for one in told} == {
+        (number, "delivery.matched" if matched else "delivery.mismatched", subject.partition(":")[0])
+        for number in posters
+    }
+    assert [step.matched for step in timeline(SUBSCRIPTION)] == [matched, matched]
+
+
+def test_a_pair_meets_once(market: Market):
+    subject, sent, got = market.deliver()
+    _, sent_again, _ = market.deliver(subject=subject)
+    for posted, by in ((sent, market.provider), (got, market.requester), (got, market.requester),
+                       (sent_again, market.provider)):  # fmt: skip
+        post_statement(posted, by.number)
+    assert Match.objects.count() == 1
+    assert Outbox.objects.count() == 2
+
+
+def test_versions_and_other_pairs_do_not_meet(market: Market):
+    delivery = new_id("dlv")
+    _, sent, _ = market.deliver(subject=f"{delivery}:1")
+    _, _, got = market.deliver(subject=f"{delivery}:2")
+    post_statement(sent, market.provider.number)
+    post_statement(got, market.requester.number)
+    commitments = {"manifest": "sha-256:" + "0" * 64}
+    market.say(market.stranger, "delivery.received", market.provider, subject=f"{delivery}:1", commitments=commitments)
+    market.say(market.provider, "delivery.received", market.requester, subject=f"{delivery}:1", commitments=commitments)
+    assert not Match.objects.exists()
+
+
+def test_forgetting_leaves_the_entry(market: Market):
+    named = new_id("stm")
+    market.say(market.requester, "data.requested", market.provider, id=named)
+    before = list(LogEntry.objects.values_list("seq", "entry", "leaf"))
+    assert forget([named, new_id("stm")]) == 1
+    assert not KeptStatement.objects.exists()
+    assert list(LogEntry.objects.values_list("seq", "entry", "leaf")) == before
+    assert market.say(market.requester, "data.requested", market.provider).seq == 1
