@@ -56,7 +56,7 @@ class ScopeForm(forms.Form):
             "until": period.until if period else today,
         }
         super().__init__(*args, **kwargs)
-        self.initial = known | self.initial
+        self.initial = {**known, **self.initial}
         self.contract = contract
         scope = contract.offer.scope
         _choose(self, "granularity", choices(GRANULARITY, scope.granularities))

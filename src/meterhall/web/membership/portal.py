@@ -80,7 +80,7 @@ def standing(request: HttpRequest) -> HttpResponse:
 
 
 def _enrol(answers: dict[str, str]) -> None:
-    legal = LegalIdentifier(kind=answers["kind"], value=answers["value"])  # type: ignore[arg-type]
+    legal = LegalIdentifier(kind=answers["kind"], value=answers["value"])
     service.enrol(legal, (platform().role,), answers["activity"])  # type: ignore[arg-type]
 
 
