@@ -5,7 +5,12 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from meterhall.provider.api import staff
-from meterhall.provider.consents import customer, portal
+from meterhall.provider.consents import customer
+from meterhall.provider.consents import portal as consents
+from meterhall.provider.contracts import portal as contracts
+from meterhall.provider.deliveries import portal as deliveries
+from meterhall.provider.offers import portal as offers
+from meterhall.provider.portal import start
 from meterhall.web.accounts.urls import account_urls
 from meterhall.web.health import health_urls
 from meterhall.web.portal.urls import portal_urls
@@ -15,6 +20,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *account_urls(),
     *health_urls(),
     path("api/", staff.urls),
-    path("", include((portal.urlpatterns, "consents"))),
+    path("", start, name="start"),
+    path("", include((consents.urlpatterns, "consents"))),
     path("", include((customer.urlpatterns, "customer"))),
+    path("", include((contracts.urlpatterns, "contracts"))),
+    path("", include((offers.urlpatterns, "offers"))),
+    path("", include((deliveries.urlpatterns, "staff"))),
 ]

@@ -195,24 +195,24 @@ def test_home_shows_active_consents_and_two_taps_withdraw(world: World) -> None:
     part = open_part(delivery, 1)
     respond(_get(), part)
     browser = signed_in("customer", holder=HOLDER)
-    page = text(browser.get("/my"))
+    page = text(browser.get("/consents"))
     assert "Sun Coop" in page
     assert "Advice on saving" in page
     consent = Consent.objects.get()
     assert "<dd>never</dd>" not in page
-    accesses = browser.get("/my/accesses?export=csv").content.decode().splitlines()
+    accesses = browser.get("/accesses?export=csv").content.decode().splitlines()
     assert len(accesses) == 3, "one line a meter, and the head"
     assert consent.pk in accesses[1]
-    response = browser.post(f"/my/consents/{consent.pk}/withdrawal", {"point": points[0].handle}, follow=True)
+    response = browser.post(f"/consents/{consent.pk}/withdrawal", {"withdraw": points[0].handle}, follow=True)
     assert "gets no more data" in text(response)
     consent.refresh_from_db()
     assert consent.state == "partly_revoked"
-    browser.post(f"/my/consents/{consent.pk}/withdrawal")
+    browser.post(f"/consents/{consent.pk}/withdrawal")
     consent.refresh_from_db()
     assert consent.state == "revoked"
-    assert "Nobody has your data" in text(browser.get("/my"))
-    assert "Sun Coop" in text(browser.get("/my/history"))
-    assert browser.get(f"/my/consents/{consent.pk}").status_code == 200
+    assert "Nobody has your data" in text(browser.get("/consents"))
+    assert "Sun Coop" in text(browser.get("/consents-ended"))
+    assert browser.get(f"/consents/{consent.pk}").status_code == 200
 
 
 def _get() -> object:
@@ -225,9 +225,9 @@ def test_a_neighbour_sees_and_ends_nothing_of_it(world: World) -> None:
     points = world.points(1)
     consent = world.consent(points, world.contract())
     browser = signed_in("customer", holder=NEIGHBOUR)
-    assert browser.get(f"/my/consents/{consent.pk}").status_code == 404
-    assert browser.post(f"/my/consents/{consent.pk}/withdrawal").status_code == 404
-    assert browser.get(f"/my/meters/{points[0].handle}/data.csv").status_code == 404
+    assert browser.get(f"/consents/{consent.pk}").status_code == 404
+    assert browser.post(f"/consents/{consent.pk}/withdrawal").status_code == 404
+    assert browser.get(f"/meters/{points[0].handle}/data.csv").status_code == 404
     consent.refresh_from_db()
     assert consent.state == "granted"
 
@@ -240,9 +240,7 @@ def test_own_data_are_of_own_days_only(world: World) -> None:
     )
     [point] = world.points(1, occupancies=stays)
     world.readings([point], date(2026, 3, 1), date(2026, 3, 6))
-    lines = (
-        signed_in("customer", holder=HOLDER).get(f"/my/meters/{point.handle}/data.csv").content.decode().splitlines()
-    )
+    lines = signed_in("customer", holder=HOLDER).get(f"/meters/{point.handle}/data.csv").content.decode().splitlines()
     days = [line[:10] for line in lines[1:]]
     assert set(days) == {"2026-03-01", "2026-03-04", "2026-03-05", "2026-03-06"}
     assert lines[1] == "2026-03-01T01:00:00+01:00,900,import,100,17"

@@ -102,7 +102,7 @@ def _withdraw(consent: Consent, which: str, label: str = "") -> Confirmation:
         action=reverse("customer:withdraw", args=[consent.pk]),
         confirm=_("Yes, withdraw"),
         danger=True,
-        hidden={"point": which} if label else {},
+        hidden={"withdraw": which},
     )
 
 
@@ -151,8 +151,8 @@ def _steps(consent: Consent, items: list[ConsentItem]) -> list[Step]:
 @role_required("customer")
 def withdraw(request: HttpRequest, consent_id: str) -> HttpResponseBase:
     """Withdraw a consent, wholly or for one meter."""
-    point = request.POST.get("point", "")
-    consent = revoke(consent_id, _holder(request), (point,) if point else ())
+    which = request.POST.get("withdraw", "all")
+    consent = revoke(consent_id, _holder(request), () if which == "all" else (which,))
     messages.success(request, _("Withdrawn. %(name)s gets no more data.") % {"name": consent.requester_name})
     return redirect("customer:home")
 
@@ -228,12 +228,12 @@ def own_data(request: HttpRequest, handle: str) -> HttpResponseBase:
 
 
 urlpatterns = [
-    path("my", home, name="home"),
-    path("my/consents/<str:consent_id>", consent_page, name="consent"),
-    path("my/consents/<str:consent_id>/withdrawal", withdraw, name="withdraw"),
-    path("my/history", history, name="history"),
-    path("my/accesses", accesses, name="accesses"),
-    path("my/meters/<str:handle>/data.csv", own_data, name="data"),
+    path("consents", home, name="home"),
+    path("consents/<str:consent_id>", consent_page, name="consent"),
+    path("consents/<str:consent_id>/withdrawal", withdraw, name="withdraw"),
+    path("consents-ended", history, name="history"),
+    path("accesses", accesses, name="accesses"),
+    path("meters/<str:handle>/data.csv", own_data, name="data"),
 ]
 nav.register(gettext_lazy("Your consents"), "customer:home", ["customer"], order=10)
 nav.register(gettext_lazy("Who read your data"), "customer:accesses", ["customer"], order=11)
