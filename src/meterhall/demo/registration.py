@@ -62,7 +62,8 @@ def _admitted(stage: Stage, key: str) -> bool:
 def _sign_general_contract(stage: Stage, step: Step) -> None:
     for key in stage.numbers:
         signer = stage.person(key, f"signer@{key}.invalid")
-        signer.submit(signer.get("/general-contract"), "sign")
+        signer.get("/membership/general-contract")
+        signer.post("/membership/general-contract", {})
         wait_for(
             f"the signature of {key}", lambda key=key: stage.office(key).get("/enrolment")["general_contract_signed"]
         )
