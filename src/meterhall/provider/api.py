@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from meterhall.provider.activations.api import add_activations
+from meterhall.provider.activations.back_office import add_activation_list
 from meterhall.provider.consents.api import add_consents
+from meterhall.provider.consents.back_office import add_consent_counts
+from meterhall.provider.contracts.api import add_contracts
 from meterhall.provider.deliveries.api import add_deliveries
+from meterhall.provider.deliveries.back_office import add_delivery_list
 from meterhall.provider.metering.api import add_metering
 from meterhall.provider.offers.api import add_offers
 from meterhall.provider.points.api import add_points
@@ -30,3 +34,7 @@ add_membership(staff)
 add_points(staff)
 add_metering(staff)
 add_offers(staff)
+add_contracts(staff)
+add_consent_counts(staff)
+add_activation_list(staff)
+add_delivery_list(staff)

@@ -1,5 +1,31 @@
-"""The provider's pages."""
+"""What the provider's portal listener serves: pages of customers, staff and signers, and the back-office API."""
 
-from django.urls import URLPattern, URLResolver
+from __future__ import annotations
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from meterhall.provider.api import staff
+from meterhall.provider.consents import customer
+from meterhall.provider.consents import portal as consents
+from meterhall.provider.contracts import portal as contracts
+from meterhall.provider.deliveries import portal as deliveries
+from meterhall.provider.offers import portal as offers
+from meterhall.provider.portal import start
+from meterhall.web.accounts.urls import account_urls
+from meterhall.web.health import health_urls
+from meterhall.web.membership.portal import urls as membership_urls
+from meterhall.web.portal.urls import portal_urls
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *portal_urls(),
+    *account_urls(),
+    *health_urls(),
+    *membership_urls,
+    path("api/", staff.urls),
+    path("", start, name="start"),
+    path("", include((consents.urlpatterns, "consents"))),
+    path("", include((customer.urlpatterns, "customer"))),
+    path("", include((contracts.urlpatterns, "contracts"))),
+    path("", include((offers.urlpatterns, "offers"))),
+    path("", include((deliveries.urlpatterns, "staff"))),
+]

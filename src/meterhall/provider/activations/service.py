@@ -348,9 +348,7 @@ def consent_denied(requester: str, points: Iterable[int], subscriptions: Iterabl
     with transaction.atomic():
         touched = set(waiting.values_list("activation_id", flat=True))
         code = "consent_denied"
-        refused = waiting.update(
-            state="refused", code=code, detail=REFUSALS[code], answered_at=platform().now()
-        )
+        refused = waiting.update(state="refused", code=code, detail=REFUSALS[code], answered_at=platform().now())
         for activation in Activation.objects.filter(pk__in=touched):
             tell(activation, count(activation))
     return refused

@@ -16,9 +16,10 @@ from meterhall.domain.protocol.events import ConsentChanged
 from meterhall.provider.consents.epoch import advance_epoch, epoch
 from meterhall.provider.consents.models import Consent, ConsentItem
 from meterhall.provider.contracts.service import contract_in_force
-from meterhall.provider.points.models import Point
+from meterhall.provider.points.models import Occupancy, Point
 from meterhall.provider.points.service import holder_points
 from meterhall.provider.sets import pieces
+from meterhall.web.accounts.service import invite
 from meterhall.web.messaging.peers import my_access_number, peer
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
@@ -40,6 +41,11 @@ class UnknownPoint(NotFound):
 class BadNeed(InvalidInput):
     code = "bad_need"
     title = "A data need asks for what its contract does not cover, or for a time that cannot be granted."
+
+
+class UnknownHolder(InvalidInput):
+    code = "unknown_holder"
+    title = "Nobody of this reference holds or held a metering point."
 
 
 class NothingGranted(InvalidInput):
@@ -189,3 +195,11 @@ def view(consent: Consent) -> ConsentView:
         access_until=max(consent.items.values_list("access_until", flat=True), default=consent.granted_at),
         ended_at=consent.ended_at,
     )
+
+
+def invite_customer(email: str, name: str, holder_reference: str) -> str:
+    """The link that lets the holder of metering points into the portal, once. Raises `UnknownHolder` and what
+    `invite` raises."""
+    if not Occupancy.objects.filter(holder_reference=holder_reference).exists():
+        raise UnknownHolder(field="/holder_reference")
+    return invite(email, name, "customer", holder_reference)

@@ -1,5 +1,4 @@
-"""Signing contracts: one by one by a person, or by the transport key under a standing acceptance a person signed once.
-"""
+"""Signing contracts: each by a person, or by the transport key under a standing acceptance a person signed once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Building a version of a delivery: curves into files, a signed manifest around them.
 
 Files are written first, whole or not at all, under names of this attempt; then one transaction makes them a version,
-unless meanwhile something ended or another attempt was faster. What a crash leaves lying is swept with the next version.
+unless meanwhile something ended or another attempt was faster. What a crash leaves is swept with the next version.
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ def _curve(blocks: list[SeriesBlock], series: Series, one: Entitled, zone: ZoneI
     mantissas = np.concatenate([block.mantissas for block in blocks])
     theirs = np.ones(len(mantissas), np.bool_)
     for days in one.days:
-        theirs[_slots(start, midnight(zone, days.first), series) : _slots(start, midnight(zone, days.until), series)] = 0
+        theirs[
+            _slots(start, midnight(zone, days.first), series) : _slots(start, midnight(zone, days.until), series)
+        ] = 0
     return LoadCurve(
         CurveSeries(one.item.pseudonym, series.resolution_s, Direction(series.direction), series.scale),
         start,

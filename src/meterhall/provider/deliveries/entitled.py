@@ -43,9 +43,7 @@ def entitled(frame: Frame, items: Iterable[ActivationItem], period: Period) -> d
     return {one.item.pk: one for one in found if one is not None}
 
 
-def _one(
-    item: ActivationItem, frame: Frame, period: Period, book: ConsentBook, holders: Holders
-) -> Entitled | None:
+def _one(item: ActivationItem, frame: Frame, period: Period, book: ConsentBook, holders: Holders) -> Entitled | None:
     point, days = item.point, _of_item(item, period)
     if point is None or days is None:
         return None

@@ -34,9 +34,7 @@ def check_sum(members: Iterable[Entitled], request: DataRequest, minimum: int) -
     check_group(len(points), minimum, field="/group")
     overlapping = GroupAnswered.objects.filter(first__lt=request.period.until, until__gt=request.period.first)
     earlier = [
-        {str(point) for point in one.points}
-        for one in overlapping
-        if set(one.directions) & set(request.directions)
+        {str(point) for point in one.points} for one in overlapping if set(one.directions) & set(request.directions)
     ]
     check_difference({str(point) for point in points}, earlier, minimum, field="/group")
     hidden = {one.point.pk for one in known if not one.is_individual}

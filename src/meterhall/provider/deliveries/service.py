@@ -172,8 +172,9 @@ def _check_contract(request: DataRequest, contract: ServiceContract) -> None:
 
 
 def _asked(request: DataRequest, scope: DataScope) -> DataScope:
+    """What is asked for, as a scope. Who may have single curves may have their sum: it shows less, never more."""
     return DataScope(
-        kind="aggregate" if request.group else "individual",
+        kind=scope.kind if request.group else "individual",
         timing=scope.timing,
         directions=request.directions,
         granularities=(request.granularity,),
@@ -183,7 +184,7 @@ def _asked(request: DataRequest, scope: DataScope) -> DataScope:
 
 def _beyond(request: DataRequest, scope: DataScope) -> str:
     """The pointer to the first member of a request that goes beyond the scope."""
-    if request.group != (scope.kind == "aggregate"):
+    if scope.kind == "aggregate" and not request.group:
         return "/group"
     if not set(request.directions) <= set(scope.directions):
         return "/directions"

@@ -10,10 +10,12 @@ from ninja import NinjaAPI
 from meterhall.domain.errors import NotFound
 from meterhall.domain.protocol.base import Instant, Message, Page
 from meterhall.domain.readings.granularity import UnknownGranularity
+from meterhall.provider.metering.completeness import DayCount, completeness
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow
 from meterhall.provider.metering.service import take_readings
 from meterhall.web.api import endpoint, page
 from meterhall.web.staff.service import StaffAuth
+from meterhall.web.work.models import WorkState
 
 
 class UnknownRun(NotFound):
@@ -35,6 +37,10 @@ class RunView(Message):
     problem: str | None
 
 
+class Completeness(Message):
+    days: tuple[DayCount, ...]
+
+
 class QuarantineView(Message):
     row: int
     rule: str
@@ -43,7 +49,9 @@ class QuarantineView(Message):
 
 def run_view(run: IngestRun) -> RunView:
     finished: datetime | None = run.finished_at
-    state = "working" if finished is None else "refused" if run.problem else "done"
+    state = (
+        "refused" if run.problem else "done" if finished else "stuck" if run.work_state == WorkState.DEAD else "working"
+    )
     return RunView(
         run=run.pk,
         state=state,
@@ -66,13 +74,23 @@ def add_metering(api: NinjaAPI) -> None:
         """Hand in a Parquet or CSV file of readings (`pod`, `start`, `energy_wh`; `direction`, `quality`)."""
         return run_view(take_readings(request.body, resolution))
 
-    @endpoint(api, "GET", "/readings/{run}", response=RunView, auth=StaffAuth(), step="readings",
+    @endpoint(api, "GET", "/readings", response=Page[RunView], auth=StaffAuth(), step="readings")
+    def get_runs(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[RunView]:
+        """The files that came in, in order."""
+        return page(IngestRun.objects.all(), run_view, after=after, limit=limit)
+
+    @endpoint(api, "GET", "/readings/completeness", response=Completeness, auth=StaffAuth(), step="readings")
+    def get_completeness(request: HttpRequest, days: int = 7) -> Completeness:
+        """How many series have all their values, for each of the last days (UTC)."""
+        return Completeness(days=tuple(completeness(min(max(days, 1), 31))))
+
+    @endpoint(api, "GET", "/readings/{int:run}", response=RunView, auth=StaffAuth(), step="readings",
               refuses=(UnknownRun,))  # fmt: skip
     def get_run(request: HttpRequest, run: int) -> RunView:
         """What became of a file."""
         return run_view(_run(run))
 
-    @endpoint(api, "GET", "/readings/{run}/quarantine", response=Page[QuarantineView], auth=StaffAuth(),
+    @endpoint(api, "GET", "/readings/{int:run}/quarantine", response=Page[QuarantineView], auth=StaffAuth(),
               step="readings", refuses=(UnknownRun,))  # fmt: skip
     def get_quarantine(
         request: HttpRequest, run: int, after: str | None = None, limit: int = 100

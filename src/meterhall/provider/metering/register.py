@@ -1,4 +1,4 @@
-"""The register of series: finds the series of each (POD, direction) of a file, makes it where the point has none yet."""
+"""The register of series: finds the series of each (POD, direction) of a file, or makes the one a point lacks."""
 
 from __future__ import annotations
 

@@ -17,3 +17,15 @@ class OwnOffer(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class OwnCertification(models.Model):
+    """A conformance run that we asked for; `document` is the CertificationView as last heard."""
+
+    certification_id = models.CharField(primary_key=True, max_length=40)
+    status = models.CharField(max_length=12)
+    document = models.JSONField()
+    requested_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.certification_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meterhall.domain.protocol.offers import CertificationView, Offer, OfferView, Profile
-from meterhall.provider.offers.models import OwnOffer
+from meterhall.provider.offers.models import OwnCertification, OwnOffer
 from meterhall.web.messaging.clients import marketplace_client
 from meterhall.web.platform import platform
 
@@ -35,9 +35,17 @@ def _keep(view: OfferView) -> OfferView:
 
 def request_certification(profile: Profile) -> CertificationView:
     """Ask the Market Place's certifier for a conformance run."""
-    return marketplace_client().call("POST", "/v1/certifications", profile, CertificationView)
+    return _note(marketplace_client().call("POST", "/v1/certifications", profile, CertificationView))
 
 
 def certification(certification_id: str) -> CertificationView:
     """How a conformance run stands."""
-    return marketplace_client().call("GET", f"/v1/certifications/{certification_id}", None, CertificationView)
+    return _note(marketplace_client().call("GET", f"/v1/certifications/{certification_id}", None, CertificationView))
+
+
+def _note(view: CertificationView) -> CertificationView:
+    OwnCertification.objects.update_or_create(
+        certification_id=view.certification_id,
+        defaults={"status": view.status, "document": view.document(), "requested_at": view.requested_at},
+    )
+    return view

@@ -1,22 +1,86 @@
-"""Back-office calls about metering points, for the meter-data system."""
+"""Back-office calls about metering points, for the meter-data system. PODs come in; only masked ones go out."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
+from pydantic import Field
 
+from meterhall.domain.errors import NotFound
 from meterhall.domain.pods import InvalidPod
+from meterhall.domain.protocol.base import Message, Page
+from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import PointsIn, PointsTaken
-from meterhall.provider.points.service import AmbiguousPod, BadZone, NotReserved, OverlappingHolders, register_points
-from meterhall.web.api import endpoint
+from meterhall.provider.points.service import (
+    AmbiguousPod,
+    BadZone,
+    EmptyStay,
+    NotReserved,
+    OverlappingHolders,
+    RepeatedPod,
+    SandboxFixed,
+    pod_of,
+    register_points,
+)
+from meterhall.web.api import endpoint, page
 from meterhall.web.staff.service import StaffAuth
+
+REFUSES = (InvalidPod, AmbiguousPod, BadZone, NotReserved, OverlappingHolders, EmptyStay, RepeatedPod, SandboxFixed)
+
+
+class NoSuchPoint(NotFound):
+    code = "no_such_point"
+    title = "There is no metering point of this handle."
+
+
+class PointView(Message):
+    """A metering point; its POD masked."""
+
+    handle: str
+    pod: str = Field(description="Masked: what names the grid operator, at most.")
+    scheme: str
+    zone: str
+    area: str
+    usage_class: str
+    sandbox: bool
+    holders: int = Field(description="How many stays are known.")
+    series: tuple[str, ...] = Field(description="The directions that are measured.")
+
+
+def view(point: Point) -> PointView:
+    """The point as the back office sees it."""
+    return PointView(
+        handle=point.handle,
+        pod=pod_of(point).masked,
+        scheme=point.scheme,
+        zone=point.zone,
+        area=point.area,
+        usage_class=point.usage_class,
+        sandbox=point.is_sandbox,
+        holders=len(point.occupancies.all()),
+        series=tuple(sorted(one.direction for one in point.series.all())),
+    )
 
 
 def add_points(api: NinjaAPI) -> None:
     """Publish the calls."""
+    staff = StaffAuth()
 
-    @endpoint(api, "PUT", "/points", response=PointsTaken, auth=StaffAuth(), step="points",
-              refuses=(InvalidPod, AmbiguousPod, BadZone, NotReserved, OverlappingHolders))  # fmt: skip
+    @endpoint(api, "PUT", "/points", response=PointsTaken, auth=staff, step="points", refuses=REFUSES)
     def put_points(request: HttpRequest, body: PointsIn) -> PointsTaken:
         """Create or update metering points with their holders; all or none."""
         return register_points(body.points)
+
+    @endpoint(api, "GET", "/points", response=Page[PointView], auth=staff, step="points")
+    def get_points(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[PointView]:
+        """The metering points, their PODs masked."""
+        points = Point.objects.prefetch_related("occupancies", "series")
+        return page(points, view, after=after, limit=limit, by="handle")
+
+    @endpoint(api, "GET", "/points/{handle}", response=PointView, auth=staff, step="points", refuses=(NoSuchPoint,))
+    def get_point(request: HttpRequest, handle: str) -> PointView:
+        """One metering point."""
+        found = Point.objects.filter(handle=handle).first()
+        if found is None:
+            raise NoSuchPoint
+        return view(found)

@@ -1,0 +1,240 @@
+"""The customer's own pages: consents with their last access, withdrawal, history, who read what, and the own data."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Max, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.provider.consents.models import Consent, ConsentItem
+from meterhall.provider.consents.service import UnknownConsent, revoke
+from meterhall.provider.consents.words import ASSURANCE, DIRECTION, GRANULARITY, state_of, what
+from meterhall.provider.deliveries.models import AccessLog
+from meterhall.provider.metering.own_data import own_rows
+from meterhall.provider.points.service import holder_points, label_for_holder
+from meterhall.web.accounts.access import person_of, role_required
+from meterhall.web.portal import nav
+from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.values import Confirmation, Fact, Link, Step
+
+ACTIVE = ("granted", "partly_revoked")
+KIND = {
+    "download": gettext_lazy("fetched"),
+    "push": gettext_lazy("sent to it"),
+    "feed": gettext_lazy("fetched, changes only"),
+}
+
+
+def _holder(request: HttpRequest) -> str:
+    return person_of(request).holder_reference
+
+
+def _consents(request: HttpRequest) -> QuerySet[Consent]:
+    return Consent.objects.filter(holder_reference=_holder(request)).annotate(last=Max("accesses__at"))
+
+
+@never_cache
+@require_safe
+@role_required("customer")
+def home(request: HttpRequest) -> HttpResponseBase:
+    """Who may have which data, until when, and when it was last read; each with its way out."""
+    consents = _consents(request).filter(state__in=ACTIVE).prefetch_related("items__point").order_by("-granted_at")
+    meters = holder_points(_holder(request))
+    rows = [(label_for_holder(one), one.area or None, Link(_("Download"), data_of(one.handle))) for one in meters]
+    context = {
+        "consents": [_card(consent) for consent in consents],
+        "meters": plain_table(_("Your meters"), [_("Meter"), _("Area"), _("Your data (CSV)")], rows),
+        "ended": _consents(request).exclude(state__in=ACTIVE).count(),
+    }
+    return render(request, "consents/home.html", context)
+
+
+def _card(consent: Consent) -> dict[str, Any]:
+    items = [item for item in consent.items.all() if item.ended_at is None]
+    return {
+        "name": consent.requester_name,
+        "facts": [*_facts(consent, items), Fact(_("Last read"), consent.last or _("never"))],  # type: ignore[attr-defined]
+        "href": page_of(consent.pk),
+        "confirmation": _withdraw(consent, "all"),
+    }
+
+
+def _facts(consent: Consent, items: list[ConsentItem]) -> list[Fact]:
+    until = max((item.access_until for item in items), default=consent.ended_at)
+    scopes = {line for item in items for line in what(DataScope.model_validate(item.scope))}
+    return [
+        Fact(_("What for"), list(dict.fromkeys(item.purpose for item in items))),
+        Fact(_("Which data"), sorted(scopes)),
+        Fact(_("Meters"), list(dict.fromkeys(label_for_holder(item.point) for item in items))),
+        Fact(_("Until"), until),
+    ]
+
+
+def page_of(consent_id: str) -> str:
+    """Address of a consent's page."""
+    return reverse("customer:consent", args=[consent_id])
+
+
+def data_of(handle: str) -> str:
+    """Address of a meter's own data."""
+    return reverse("customer:data", args=[handle])
+
+
+def _withdraw(consent: Consent, which: str, label: str = "") -> Confirmation:
+    name = {"name": consent.requester_name, "meter": label}
+    title = _("Withdraw for %(meter)s?") if label else _("Withdraw everything from %(name)s?")
+    return Confirmation(
+        id=f"withdraw-{consent.pk}-{which}",
+        button=_("Withdraw"),
+        title=title % name,
+        text=_("%(name)s gets no more data from this moment on. It is told so at once.") % name,
+        action=reverse("customer:withdraw", args=[consent.pk]),
+        confirm=_("Yes, withdraw"),
+        danger=True,
+        hidden={"withdraw": which},
+    )
+
+
+@never_cache
+@require_safe
+@role_required("customer")
+def consent_page(request: HttpRequest, consent_id: str) -> HttpResponseBase:
+    """One consent: what was allowed, for which meters, what became of it, who read what under it."""
+    consent = _consents(request).filter(pk=consent_id).first()
+    if consent is None:
+        raise UnknownConsent
+    items = list(consent.items.select_related("point"))
+    running = {item.point.handle: item.point for item in items if item.ended_at is None}
+    reads = AccessLog.objects.filter(consent=consent)
+    if wants_csv(request):
+        return csv_response("accesses", reads, ACCESSES)
+    per_meter = [(label_for_holder(point), _withdraw(consent, handle, label_for_holder(point))) for handle, point in
+                 running.items()] if len(running) > 1 else []  # fmt: skip
+    context = {
+        "consent": consent,
+        "badge": state_of(consent.state),
+        "facts": [*_facts(consent, items), Fact(_("How it was given"), ASSURANCE[consent.assurance])],
+        "steps": _steps(consent, items),
+        "confirmation": _withdraw(consent, "all") if consent.state in ACTIVE else None,
+        "per_meter": per_meter,
+        "table": table(request, reads, ACCESSES, _("Who read what"), empty=_("Nothing was read."), order="-at"),
+        "crumbs": [Link(_("Your consents"), reverse("customer:home")), Link(consent.requester_name)],
+    }
+    return render(request, "consents/consent.html", context)
+
+
+def _steps(consent: Consent, items: list[ConsentItem]) -> list[Step]:
+    steps = [Step(_("Allowed"), consent.granted_at, ASSURANCE[consent.assurance], "success")]
+    ends: dict[datetime, list[str]] = {}
+    for item in items:
+        if item.ended_at is not None:
+            ends.setdefault(item.ended_at, []).append(label_for_holder(item.point))
+    for at, labels in sorted(ends.items()):
+        steps.append(Step(_("Ended"), at, ", ".join(dict.fromkeys(labels)), "neutral"))
+    if consent.state == "expired":
+        steps.append(Step(_("Run out"), consent.ended_at, "", "neutral"))
+    return steps
+
+
+@require_POST
+@role_required("customer")
+def withdraw(request: HttpRequest, consent_id: str) -> HttpResponseBase:
+    """Withdraw a consent, wholly or for one meter."""
+    which = request.POST.get("withdraw", "all")
+    consent = revoke(consent_id, _holder(request), () if which == "all" else (which,))
+    messages.success(request, _("Withdrawn. %(name)s gets no more data.") % {"name": consent.requester_name})
+    return redirect("customer:home")
+
+
+def _days(row: AccessLog) -> str:
+    return f"{date_format(row.first)} – {date_format(row.until - timedelta(days=1))}"
+
+
+def _directions(row: AccessLog) -> str:
+    names = ", ".join(str(DIRECTION[one]) for one in row.directions)
+    return _("%(names)s (in a sum)") % {"names": names} if row.is_sum else names
+
+
+def _who(row: AccessLog) -> str:
+    return row.consent.requester_name if row.consent else row.requester
+
+
+ACCESSES: list[Column[AccessLog]] = [
+    Column(gettext_lazy("When"), lambda row: row.at, "at"),
+    Column(gettext_lazy("Who"), _who),
+    Column(gettext_lazy("Meter"), lambda row: label_for_holder(row.point)),
+    Column(gettext_lazy("Data"), _directions),
+    Column(gettext_lazy("How fine"), lambda row: GRANULARITY.get(row.granularity, row.granularity)),
+    Column(gettext_lazy("Days"), _days),
+    Column(gettext_lazy("How"), lambda row: KIND[row.kind]),
+    Column(
+        gettext_lazy("Permission"),
+        lambda row: Link(row.consent_id, page_of(row.consent_id)) if row.consent_id else None,
+    ),
+]
+
+
+@never_cache
+@require_safe
+@role_required("customer")
+def accesses(request: HttpRequest) -> HttpResponseBase:
+    """The access log ((EU) 2023/1162): who read which of the customer's data, when, under which permission."""
+    rows = AccessLog.objects.filter(consent__holder_reference=_holder(request)).select_related("consent", "point")
+    if wants_csv(request):
+        return csv_response("accesses", rows.order_by("-at"), ACCESSES)
+    shown = table(request, rows, ACCESSES, _("Who read your data"), empty=_("Nobody has."), order="-at")
+    return render(request, "consents/accesses.html", {"table": shown})
+
+
+@never_cache
+@require_safe
+@role_required("customer")
+def history(request: HttpRequest) -> HttpResponseBase:
+    """Consents that have ended."""
+    rows = _consents(request).exclude(state__in=ACTIVE)
+    shown = table(
+        request, rows, ENDED, _("Ended consents"), empty=_("None has ended."), order="-granted_at", export=False
+    )
+    return render(request, "consents/history.html", {"table": shown})
+
+
+ENDED: list[Column[Consent]] = [
+    Column(gettext_lazy("Who"), lambda row: Link(row.requester_name, page_of(row.pk)), "requester_name"),
+    Column(gettext_lazy("Allowed"), lambda row: row.granted_at, "granted_at"),
+    Column(gettext_lazy("Ended"), lambda row: row.ended_at, "ended_at"),
+    Column(gettext_lazy("State"), lambda row: state_of(row.state)),
+]
+
+
+@never_cache
+@require_safe
+@role_required("customer")
+def own_data(request: HttpRequest, handle: str) -> HttpResponseBase:
+    """The customer's own readings of one meter as CSV: of the days it was the customer's, and no others."""
+    name, rows = own_rows(handle, _holder(request))
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return HttpResponse("".join(rows), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+urlpatterns = [
+    path("consents", home, name="home"),
+    path("consents/<str:consent_id>", consent_page, name="consent"),
+    path("consents/<str:consent_id>/withdrawal", withdraw, name="withdraw"),
+    path("consents-ended", history, name="history"),
+    path("accesses", accesses, name="accesses"),
+    path("meters/<str:handle>/data.csv", own_data, name="data"),
+]
+nav.register(gettext_lazy("Your consents"), "customer:home", ["customer"], order=10)
+nav.register(gettext_lazy("Who read your data"), "customer:accesses", ["customer"], order=11)
+nav.register(gettext_lazy("Ended consents"), "customer:history", ["customer"], order=12)
