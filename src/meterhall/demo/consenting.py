@@ -32,7 +32,7 @@ def activate(stage: Stage, step: Step) -> None:
         stage.activations[operator.key] = stage.office(REQUESTER).post("/activations", body)["id"]
     for operator in stage.operators:
         wait_for(
-            f"{operator.name} to take the list", lambda operator=operator: _activation(stage, operator)["remote_id"]
+            f"{operator.name} to take the list", lambda operator=operator: _activation(stage, operator).get("remote_id")
         )
     kinds = Counter(home.proof for operator in stage.operators for home in operator.households)
     stage.tell(
@@ -94,7 +94,7 @@ def consent(stage: Stage, step: Step) -> None:
         stage.tell(step, f"{operator.name}: {len(accepted)} of {len(given)} PODs accepted")
         for one in given:
             if one["state"] == "refused":
-                stage.outcome.refused[one["code"]] += 1
+                stage.outcome.refused[one.get("code")] += 1
                 stage.tell(step, f"refused: {one['code']}: {one['detail']}")
         shorter = [one for one in accepted if one["readings"]["from"] != str(FIRST_DAY)]
         for one in shorter:

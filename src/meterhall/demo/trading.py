@@ -53,13 +53,13 @@ def localise(stage: Stage, step: Step) -> None:
     office.post("/customers", {"lines": lines})
     stage.outcome.localised = office.post("/customers/localisations", {"ids": []})["resolved"]
     states = office.all("/customers")
-    held = Counter(line["operator"] for line in states if line["state"] == "localised")
+    held = Counter(line.get("operator") for line in states if line["state"] == "localised")
     stage.tell(
         step, f"{stage.outcome.localised} of {len(lines)}: " + ", ".join(f"{n} × {who}" for who, n in held.items())
     )
     for line in states:
         if line["state"] != "localised":
-            stage.outcome.refused[line["code"]] += 1
+            stage.outcome.refused[line.get("code")] += 1
             stage.tell(step, f"{line['reference']}: {line['code']}: {line['detail']}")
 
 

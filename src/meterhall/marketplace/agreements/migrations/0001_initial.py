@@ -5,66 +5,72 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Acceptance',
+            name="Acceptance",
             fields=[
-                ('digest', models.CharField(max_length=80, primary_key=True, serialize=False)),
-                ('provider', models.CharField(db_index=True, max_length=12)),
-                ('document', models.JSONField()),
-                ('jws', models.TextField()),
-                ('countersignature', models.TextField()),
-                ('until', models.DateTimeField()),
+                ("digest", models.CharField(max_length=80, primary_key=True, serialize=False)),
+                ("provider", models.CharField(db_index=True, max_length=12)),
+                ("document", models.JSONField()),
+                ("jws", models.TextField()),
+                ("countersignature", models.TextField()),
+                ("until", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='GeneralTerms',
+            name="GeneralTerms",
             fields=[
-                ('version', models.PositiveIntegerField(primary_key=True, serialize=False)),
-                ('document', models.JSONField()),
-                ('digest', models.CharField(max_length=80, unique=True)),
-                ('issued_at', models.DateTimeField()),
+                ("version", models.PositiveIntegerField(primary_key=True, serialize=False)),
+                ("document", models.JSONField()),
+                ("digest", models.CharField(max_length=80, unique=True)),
+                ("issued_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='GeneralSignature',
+            name="GeneralSignature",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('player', models.CharField(db_index=True, max_length=12)),
-                ('version', models.PositiveIntegerField()),
-                ('jws', models.TextField()),
-                ('countersignature', models.TextField()),
-                ('signed_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("player", models.CharField(db_index=True, max_length=12)),
+                ("version", models.PositiveIntegerField()),
+                ("jws", models.TextField()),
+                ("countersignature", models.TextField()),
+                ("signed_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('player', 'version'), name='signed_once_a_version')],
+                "constraints": [models.UniqueConstraint(fields=("player", "version"), name="signed_once_a_version")],
             },
         ),
         migrations.CreateModel(
-            name='Subscription',
+            name="Subscription",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subscription_id', models.CharField(max_length=40, unique=True)),
-                ('requester', models.CharField(db_index=True, max_length=12)),
-                ('provider', models.CharField(db_index=True, max_length=12)),
-                ('offer_id', models.CharField(db_index=True, max_length=40)),
-                ('offer_version', models.PositiveIntegerField()),
-                ('state', models.CharField(db_index=True, default='drafted', max_length=20)),
-                ('contract', models.JSONField()),
-                ('digest', models.CharField(max_length=80)),
-                ('signatures', models.JSONField(default=dict)),
-                ('drafted_at', models.DateTimeField()),
-                ('access_until', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('end_jws', models.TextField(blank=True, default='', help_text="The requester's signed Quit.")),
-                ('reason', models.TextField(blank=True, default='')),
-                ('acceptance', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='mp_agreements.acceptance')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("subscription_id", models.CharField(max_length=40, unique=True)),
+                ("requester", models.CharField(db_index=True, max_length=12)),
+                ("provider", models.CharField(db_index=True, max_length=12)),
+                ("offer_id", models.CharField(db_index=True, max_length=40)),
+                ("offer_version", models.PositiveIntegerField()),
+                ("state", models.CharField(db_index=True, default="drafted", max_length=20)),
+                ("contract", models.JSONField()),
+                ("digest", models.CharField(max_length=80)),
+                ("signatures", models.JSONField(default=dict)),
+                ("drafted_at", models.DateTimeField()),
+                ("access_until", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("end_jws", models.TextField(blank=True, default="", help_text="The requester's signed Quit.")),
+                ("reason", models.TextField(blank=True, default="")),
+                (
+                    "acceptance",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="subscriptions",
+                        to="mp_agreements.acceptance",
+                    ),
+                ),
             ],
         ),
     ]

@@ -6,101 +6,133 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Offer',
+            name="Offer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('offer_id', models.CharField(max_length=40, unique=True)),
-                ('provider', models.CharField(db_index=True, max_length=12)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("offer_id", models.CharField(max_length=40, unique=True)),
+                ("provider", models.CharField(db_index=True, max_length=12)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Wish',
+            name="Wish",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('wish_id', models.CharField(max_length=40, unique=True)),
-                ('requester', models.CharField(db_index=True, max_length=12)),
-                ('status', models.CharField(db_index=True, default='open', max_length=12)),
-                ('document', models.JSONField()),
-                ('created_at', models.DateTimeField()),
-                ('until', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wish_id", models.CharField(max_length=40, unique=True)),
+                ("requester", models.CharField(db_index=True, max_length=12)),
+                ("status", models.CharField(db_index=True, default="open", max_length=12)),
+                ("document", models.JSONField()),
+                ("created_at", models.DateTimeField()),
+                ("until", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='OfferVersion',
+            name="OfferVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField()),
-                ('status', models.CharField(db_index=True, default='draft', max_length=12)),
-                ('document', models.JSONField()),
-                ('digest', models.CharField(max_length=80)),
-                ('words', models.TextField()),
-                ('service_type', models.CharField(max_length=40)),
-                ('kind', models.CharField(max_length=20)),
-                ('price', models.DecimalField(decimal_places=6, max_digits=18)),
-                ('price_per', models.CharField(max_length=20)),
-                ('created_at', models.DateTimeField()),
-                ('published_at', models.DateTimeField(null=True)),
-                ('withdrawn_at', models.DateTimeField(null=True)),
-                ('offer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='mp_catalogue.offer')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version", models.PositiveIntegerField()),
+                ("status", models.CharField(db_index=True, default="draft", max_length=12)),
+                ("document", models.JSONField()),
+                ("digest", models.CharField(max_length=80)),
+                ("words", models.TextField()),
+                ("service_type", models.CharField(max_length=40)),
+                ("kind", models.CharField(max_length=20)),
+                ("price", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("price_per", models.CharField(max_length=20)),
+                ("created_at", models.DateTimeField()),
+                ("published_at", models.DateTimeField(null=True)),
+                ("withdrawn_at", models.DateTimeField(null=True)),
+                (
+                    "offer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="mp_catalogue.offer"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Announcement',
+            name="Announcement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('work_state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('done', 'Done'), ('dead', 'Dead')], default='pending', max_length=8)),
-                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to='mp_catalogue.offerversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "work_state",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("held", "Held"), ("done", "Done"), ("dead", "Dead")],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                (
+                    "version",
+                    models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to="mp_catalogue.offerversion"),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Trait',
+            name="Trait",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=20)),
-                ('value', models.CharField(max_length=20)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='traits', to='mp_catalogue.offerversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=20)),
+                ("value", models.CharField(max_length=20)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="traits",
+                        to="mp_catalogue.offerversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Match',
+            name="Match",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fits', models.BooleanField()),
-                ('reasons', models.JSONField(default=list)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='matches', to='mp_catalogue.offerversion')),
-                ('wish', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='matches', to='mp_catalogue.wish')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("fits", models.BooleanField()),
+                ("reasons", models.JSONField(default=list)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="matches",
+                        to="mp_catalogue.offerversion",
+                    ),
+                ),
+                (
+                    "wish",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="matches", to="mp_catalogue.wish"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='offerversion',
-            constraint=models.UniqueConstraint(fields=('offer', 'version'), name='one_of_a_version'),
+            model_name="offerversion",
+            constraint=models.UniqueConstraint(fields=("offer", "version"), name="one_of_a_version"),
         ),
         migrations.AddIndex(
-            model_name='announcement',
-            index=models.Index(fields=['work_state', 'due_at'], name='mp_catalogu_work_st_de8a3c_idx'),
+            model_name="announcement",
+            index=models.Index(fields=["work_state", "due_at"], name="mp_catalogu_work_st_de8a3c_idx"),
         ),
         migrations.AddIndex(
-            model_name='trait',
-            index=models.Index(fields=['name', 'value'], name='mp_catalogu_name_2a07c3_idx'),
+            model_name="trait",
+            index=models.Index(fields=["name", "value"], name="mp_catalogu_name_2a07c3_idx"),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.UniqueConstraint(fields=('wish', 'version'), name='matched_once_a_version'),
+            model_name="match",
+            constraint=models.UniqueConstraint(fields=("wish", "version"), name="matched_once_a_version"),
         ),
     ]

@@ -5,35 +5,52 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Certification',
+            name="Certification",
             fields=[
-                ('work_state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('done', 'Done'), ('dead', 'Dead')], default='pending', max_length=8)),
-                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('certification_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('provider', models.CharField(max_length=12)),
-                ('status', models.CharField(default='pending', max_length=10)),
-                ('sealed_profile', models.BinaryField(null=True)),
-                ('announcement', models.CharField(blank=True, default='', help_text='Id of certification.started.', max_length=40)),
-                ('requested_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('valid_until', models.DateTimeField(null=True)),
-                ('checks', models.JSONField(default=list)),
+                (
+                    "work_state",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("held", "Held"), ("done", "Done"), ("dead", "Dead")],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("certification_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("provider", models.CharField(max_length=12)),
+                ("status", models.CharField(default="pending", max_length=10)),
+                ("sealed_profile", models.BinaryField(null=True)),
+                (
+                    "announcement",
+                    models.CharField(blank=True, default="", help_text="Id of certification.started.", max_length=40),
+                ),
+                ("requested_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("valid_until", models.DateTimeField(null=True)),
+                ("checks", models.JSONField(default=list)),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['work_state', 'due_at'], name='mp_certific_work_st_bad3b3_idx'), models.Index(fields=['provider', 'status', 'valid_until'], name='mp_certific_provide_72bac6_idx')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ('pending', 'running'))), fields=('provider',), name='one_run_a_provider')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(fields=["work_state", "due_at"], name="mp_certific_work_st_bad3b3_idx"),
+                    models.Index(fields=["provider", "status", "valid_until"], name="mp_certific_provide_72bac6_idx"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ("pending", "running"))),
+                        fields=("provider",),
+                        name="one_run_a_provider",
+                    )
+                ],
             },
         ),
     ]

@@ -5,98 +5,126 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='LogEntry',
+            name="LogEntry",
             fields=[
-                ('seq', models.PositiveBigIntegerField(primary_key=True, serialize=False)),
-                ('entry', models.BinaryField(max_length=32)),
-                ('leaf', models.BinaryField(max_length=32)),
+                ("seq", models.PositiveBigIntegerField(primary_key=True, serialize=False)),
+                ("entry", models.BinaryField(max_length=32)),
+                ("leaf", models.BinaryField(max_length=32)),
             ],
         ),
         migrations.CreateModel(
-            name='LogHead',
+            name="LogHead",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('size', models.PositiveBigIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("size", models.PositiveBigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='PublishedCheckpoint',
+            name="PublishedCheckpoint",
             fields=[
-                ('size', models.PositiveBigIntegerField(primary_key=True, serialize=False)),
-                ('root', models.BinaryField(max_length=32)),
-                ('note', models.TextField(help_text="C2SP signed note with the log's signature only.")),
-                ('published_at', models.DateTimeField()),
+                ("size", models.PositiveBigIntegerField(primary_key=True, serialize=False)),
+                ("root", models.BinaryField(max_length=32)),
+                ("note", models.TextField(help_text="C2SP signed note with the log's signature only.")),
+                ("published_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='KeptStatement',
+            name="KeptStatement",
             fields=[
-                ('entry', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='kept', serialize=False, to='mp_ledger.logentry')),
-                ('statement_id', models.CharField(max_length=40, unique=True)),
-                ('type', models.CharField(max_length=60)),
-                ('by', models.CharField(max_length=12)),
-                ('first_party', models.CharField(db_index=True, max_length=12)),
-                ('second_party', models.CharField(blank=True, db_index=True, default='', max_length=12)),
-                ('at', models.DateTimeField()),
-                ('transaction_id', models.CharField(db_index=True, max_length=60)),
-                ('subject', models.CharField(blank=True, default='', max_length=80)),
-                ('document', models.JSONField()),
-                ('jws', models.TextField()),
-                ('salt', models.CharField(max_length=32)),
-                ('key', models.JSONField(help_text="The maker's public key by which the statement was verified.")),
-                ('taken_at', models.DateTimeField()),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="kept",
+                        serialize=False,
+                        to="mp_ledger.logentry",
+                    ),
+                ),
+                ("statement_id", models.CharField(max_length=40, unique=True)),
+                ("type", models.CharField(max_length=60)),
+                ("by", models.CharField(max_length=12)),
+                ("first_party", models.CharField(db_index=True, max_length=12)),
+                ("second_party", models.CharField(blank=True, db_index=True, default="", max_length=12)),
+                ("at", models.DateTimeField()),
+                ("transaction_id", models.CharField(db_index=True, max_length=60)),
+                ("subject", models.CharField(blank=True, default="", max_length=80)),
+                ("document", models.JSONField()),
+                ("jws", models.TextField()),
+                ("salt", models.CharField(max_length=32)),
+                ("key", models.JSONField(help_text="The maker's public key by which the statement was verified.")),
+                ("taken_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='TileHash',
+            name="TileHash",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('level', models.PositiveSmallIntegerField()),
-                ('index', models.PositiveBigIntegerField()),
-                ('hash', models.BinaryField(max_length=32)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("level", models.PositiveSmallIntegerField()),
+                ("index", models.PositiveBigIntegerField()),
+                ("hash", models.BinaryField(max_length=32)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('level', 'index'), name='one_hash_a_place')],
+                "constraints": [models.UniqueConstraint(fields=("level", "index"), name="one_hash_a_place")],
             },
         ),
         migrations.CreateModel(
-            name='WitnessCosignature',
+            name="WitnessCosignature",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('witness', models.CharField(max_length=12)),
-                ('line', models.CharField(max_length=600)),
-                ('taken_at', models.DateTimeField()),
-                ('checkpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cosignatures', to='mp_ledger.publishedcheckpoint')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("witness", models.CharField(max_length=12)),
+                ("line", models.CharField(max_length=600)),
+                ("taken_at", models.DateTimeField()),
+                (
+                    "checkpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cosignatures",
+                        to="mp_ledger.publishedcheckpoint",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Match',
+            name="Match",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('matched', models.BooleanField()),
-                ('at', models.DateTimeField()),
-                ('received', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='met_as_received', to='mp_ledger.keptstatement')),
-                ('sent', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='met_as_sent', to='mp_ledger.keptstatement')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("matched", models.BooleanField()),
+                ("at", models.DateTimeField()),
+                (
+                    "received",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="met_as_received",
+                        to="mp_ledger.keptstatement",
+                    ),
+                ),
+                (
+                    "sent",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="met_as_sent",
+                        to="mp_ledger.keptstatement",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='keptstatement',
-            index=models.Index(fields=['type', 'subject'], name='mp_ledger_k_type_25dc72_idx'),
+            model_name="keptstatement",
+            index=models.Index(fields=["type", "subject"], name="mp_ledger_k_type_25dc72_idx"),
         ),
         migrations.AddIndex(
-            model_name='keptstatement',
-            index=models.Index(fields=['by', 'at'], name='mp_ledger_k_by_98c1b1_idx'),
+            model_name="keptstatement",
+            index=models.Index(fields=["by", "at"], name="mp_ledger_k_by_98c1b1_idx"),
         ),
         migrations.AddConstraint(
-            model_name='witnesscosignature',
-            constraint=models.UniqueConstraint(fields=('checkpoint', 'witness'), name='one_word_a_witness'),
+            model_name="witnesscosignature",
+            constraint=models.UniqueConstraint(fields=("checkpoint", "witness"), name="one_word_a_witness"),
         ),
     ]

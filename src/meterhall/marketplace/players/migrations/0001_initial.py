@@ -5,60 +5,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Numbering',
+            name="Numbering",
             fields=[
-                ('name', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('following', models.PositiveIntegerField()),
+                ("name", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("following", models.PositiveIntegerField()),
             ],
         ),
         migrations.CreateModel(
-            name='Player',
+            name="Player",
             fields=[
-                ('access_number', models.CharField(max_length=12, primary_key=True, serialize=False)),
-                ('organisation', models.CharField(max_length=200)),
-                ('country', models.CharField(max_length=2)),
-                ('legal_id_kind', models.CharField(max_length=4)),
-                ('legal_id', models.CharField(max_length=40)),
-                ('is_provider', models.BooleanField()),
-                ('is_requester', models.BooleanField()),
-                ('status', models.CharField(db_index=True, default='applied', max_length=12)),
-                ('reason', models.TextField(blank=True, default='')),
-                ('enrolment', models.JSONField()),
-                ('enrolment_jws', models.TextField()),
-                ('applied_at', models.DateTimeField()),
+                ("access_number", models.CharField(max_length=12, primary_key=True, serialize=False)),
+                ("organisation", models.CharField(max_length=200)),
+                ("country", models.CharField(max_length=2)),
+                ("legal_id_kind", models.CharField(max_length=4)),
+                ("legal_id", models.CharField(max_length=40)),
+                ("is_provider", models.BooleanField()),
+                ("is_requester", models.BooleanField()),
+                ("status", models.CharField(db_index=True, default="applied", max_length=12)),
+                ("reason", models.TextField(blank=True, default="")),
+                ("enrolment", models.JSONField()),
+                ("enrolment_jws", models.TextField()),
+                ("applied_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'refused'), _negated=True), fields=('legal_id_kind', 'legal_id'), name='one_player_a_legal_id')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "refused"), _negated=True),
+                        fields=("legal_id_kind", "legal_id"),
+                        name="one_player_a_legal_id",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('command', models.CharField(max_length=12)),
-                ('by', models.CharField(max_length=200)),
-                ('reason', models.TextField(blank=True, default='')),
-                ('at', models.DateTimeField()),
-                ('player', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='mp_players.player')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("command", models.CharField(max_length=12)),
+                ("by", models.CharField(max_length=200)),
+                ("reason", models.TextField(blank=True, default="")),
+                ("at", models.DateTimeField()),
+                (
+                    "player",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="mp_players.player"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PlayerKey',
+            name="PlayerKey",
             fields=[
-                ('kid', models.CharField(max_length=60, primary_key=True, serialize=False)),
-                ('use', models.CharField(choices=[('transport', 'Transport'), ('contract', 'Contract')], max_length=10)),
-                ('jwk', models.JSONField()),
-                ('added_at', models.DateTimeField()),
-                ('retired_at', models.DateTimeField(null=True)),
-                ('player', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='keys', to='mp_players.player')),
+                ("kid", models.CharField(max_length=60, primary_key=True, serialize=False)),
+                (
+                    "use",
+                    models.CharField(choices=[("transport", "Transport"), ("contract", "Contract")], max_length=10),
+                ),
+                ("jwk", models.JSONField()),
+                ("added_at", models.DateTimeField()),
+                ("retired_at", models.DateTimeField(null=True)),
+                (
+                    "player",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="keys", to="mp_players.player"
+                    ),
+                ),
             ],
         ),
     ]

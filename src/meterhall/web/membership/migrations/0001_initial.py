@@ -4,53 +4,56 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='HeldAttestation',
+            name="HeldAttestation",
             fields=[
-                ('audience', models.CharField(max_length=12, primary_key=True, serialize=False)),
-                ('jws', models.TextField()),
-                ('expires_at', models.DateTimeField()),
-                ('fetched_at', models.DateTimeField()),
+                ("audience", models.CharField(max_length=12, primary_key=True, serialize=False)),
+                ("jws", models.TextField()),
+                ("expires_at", models.DateTimeField()),
+                ("fetched_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='LogFinding',
+            name="LogFinding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=20)),
-                ('detail', models.TextField()),
-                ('before', models.TextField(help_text='The checkpoint seen before.')),
-                ('now', models.TextField(help_text='The checkpoint that does not go on from it.')),
-                ('found_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=20)),
+                ("detail", models.TextField()),
+                ("before", models.TextField(help_text="The checkpoint seen before.")),
+                ("now", models.TextField(help_text="The checkpoint that does not go on from it.")),
+                ("found_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='SeenCheckpoint',
+            name="SeenCheckpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('log_key', models.CharField(max_length=400)),
-                ('size', models.PositiveBigIntegerField()),
-                ('note', models.TextField()),
-                ('cosigned', models.BooleanField(default=False)),
-                ('seen_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("log_key", models.CharField(max_length=400)),
+                ("size", models.PositiveBigIntegerField()),
+                ("note", models.TextField()),
+                ("cosigned", models.BooleanField(default=False)),
+                ("seen_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Standing',
+            name="Standing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('enrolment', models.JSONField()),
-                ('idempotency_key', models.CharField(max_length=80)),
-                ('membership', models.JSONField(null=True)),
-                ('signature', models.JSONField(help_text="Our and the Market Place's signature of the general contract.", null=True)),
-                ('checked_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("enrolment", models.JSONField()),
+                ("idempotency_key", models.CharField(max_length=80)),
+                ("membership", models.JSONField(null=True)),
+                (
+                    "signature",
+                    models.JSONField(
+                        help_text="Our and the Market Place's signature of the general contract.", null=True
+                    ),
+                ),
+                ("checked_at", models.DateTimeField(null=True)),
             ],
         ),
     ]

@@ -5,91 +5,108 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Identity',
+            name="Identity",
             fields=[
-                ('access_number', models.CharField(max_length=12, primary_key=True, serialize=False)),
+                ("access_number", models.CharField(max_length=12, primary_key=True, serialize=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Peer',
+            name="Peer",
             fields=[
-                ('access_number', models.CharField(max_length=12, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('document', models.JSONField(help_text='PlayerView, or Discovery for the Market Place.')),
-                ('b2b_url', models.CharField(max_length=500)),
-                ('inbox_url', models.CharField(blank=True, default='', max_length=500)),
-                ('transport_keys', models.JSONField(default=list)),
-                ('contract_keys', models.JSONField(default=list)),
-                ('status', models.CharField(default='admitted', max_length=12)),
-                ('vouched_until', models.DateTimeField(null=True)),
-                ('is_marketplace', models.BooleanField(default=False)),
+                ("access_number", models.CharField(max_length=12, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200)),
+                ("document", models.JSONField(help_text="PlayerView, or Discovery for the Market Place.")),
+                ("b2b_url", models.CharField(max_length=500)),
+                ("inbox_url", models.CharField(blank=True, default="", max_length=500)),
+                ("transport_keys", models.JSONField(default=list)),
+                ("contract_keys", models.JSONField(default=list)),
+                ("status", models.CharField(default="admitted", max_length=12)),
+                ("vouched_until", models.DateTimeField(null=True)),
+                ("is_marketplace", models.BooleanField(default=False)),
             ],
         ),
         migrations.CreateModel(
-            name='IdempotencyRecord',
+            name="IdempotencyRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('caller', models.CharField(max_length=80)),
-                ('key', models.CharField(max_length=80)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('status', models.PositiveSmallIntegerField(default=0)),
-                ('response', models.TextField(default='')),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("caller", models.CharField(max_length=80)),
+                ("key", models.CharField(max_length=80)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("status", models.PositiveSmallIntegerField(default=0)),
+                ("response", models.TextField(default="")),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('caller', 'key'), name='one_answer_a_key')],
+                "constraints": [models.UniqueConstraint(fields=("caller", "key"), name="one_answer_a_key")],
             },
         ),
         migrations.CreateModel(
-            name='Inbox',
+            name="Inbox",
             fields=[
-                ('work_state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('done', 'Done'), ('dead', 'Dead')], default='pending', max_length=8)),
-                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('sender', models.CharField(max_length=12)),
-                ('type', models.CharField(max_length=60)),
-                ('body', models.TextField()),
-                ('received_at', models.DateTimeField()),
+                (
+                    "work_state",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("held", "Held"), ("done", "Done"), ("dead", "Dead")],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("sender", models.CharField(max_length=12)),
+                ("type", models.CharField(max_length=60)),
+                ("body", models.TextField()),
+                ("received_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['work_state', 'due_at'], name='web_messagi_work_st_375829_idx')],
+                "abstract": False,
+                "indexes": [models.Index(fields=["work_state", "due_at"], name="web_messagi_work_st_375829_idx")],
             },
         ),
         migrations.CreateModel(
-            name='Outbox',
+            name="Outbox",
             fields=[
-                ('work_state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('done', 'Done'), ('dead', 'Dead')], default='pending', max_length=8)),
-                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('event', 'Event'), ('statement', 'Statement')], max_length=10)),
-                ('recipient', models.CharField(max_length=12)),
-                ('type', models.CharField(max_length=60)),
-                ('subject', models.CharField(blank=True, default='', max_length=80)),
-                ('transaction_id', models.CharField(blank=True, db_index=True, default='', max_length=60)),
-                ('body', models.TextField()),
-                ('correlation', models.CharField(blank=True, default='', max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('receipt', models.JSONField(null=True)),
+                (
+                    "work_state",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("held", "Held"), ("done", "Done"), ("dead", "Dead")],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("kind", models.CharField(choices=[("event", "Event"), ("statement", "Statement")], max_length=10)),
+                ("recipient", models.CharField(max_length=12)),
+                ("type", models.CharField(max_length=60)),
+                ("subject", models.CharField(blank=True, default="", max_length=80)),
+                ("transaction_id", models.CharField(blank=True, db_index=True, default="", max_length=60)),
+                ("body", models.TextField()),
+                ("correlation", models.CharField(blank=True, default="", max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("receipt", models.JSONField(null=True)),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['work_state', 'due_at'], name='web_messagi_work_st_02548d_idx'), models.Index(fields=['recipient', 'work_state', 'created_at'], name='web_messagi_recipie_f6c886_idx')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(fields=["work_state", "due_at"], name="web_messagi_work_st_02548d_idx"),
+                    models.Index(
+                        fields=["recipient", "work_state", "created_at"], name="web_messagi_recipie_f6c886_idx"
+                    ),
+                ],
             },
         ),
     ]

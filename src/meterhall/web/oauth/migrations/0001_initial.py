@@ -5,66 +5,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Client',
+            name="Client",
             fields=[
-                ('client_id', models.CharField(max_length=12, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('keys', models.JSONField(help_text='Public transport keys, JWK.')),
-                ('redirect_uris', models.JSONField(default=list)),
-                ('scopes', models.JSONField(default=list)),
-                ('valid_until', models.DateTimeField(null=True)),
-                ('suspended_at', models.DateTimeField(null=True)),
-                ('source', models.CharField(help_text='By which attestation or decision it is here.', max_length=200)),
-                ('changed_at', models.DateTimeField()),
+                ("client_id", models.CharField(max_length=12, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200)),
+                ("keys", models.JSONField(help_text="Public transport keys, JWK.")),
+                ("redirect_uris", models.JSONField(default=list)),
+                ("scopes", models.JSONField(default=list)),
+                ("valid_until", models.DateTimeField(null=True)),
+                ("suspended_at", models.DateTimeField(null=True)),
+                ("source", models.CharField(help_text="By which attestation or decision it is here.", max_length=200)),
+                ("changed_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='ReplayMark',
+            name="ReplayMark",
             fields=[
-                ('mark', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('until_s', models.BigIntegerField(db_index=True, help_text='Seconds since 1970.')),
+                ("mark", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("until_s", models.BigIntegerField(db_index=True, help_text="Seconds since 1970.")),
             ],
         ),
         migrations.CreateModel(
-            name='PushedRequest',
+            name="PushedRequest",
             fields=[
-                ('request_uri', models.CharField(max_length=120, primary_key=True, serialize=False)),
-                ('redirect_uri', models.CharField(max_length=500)),
-                ('state', models.CharField(max_length=500)),
-                ('scope', models.CharField(max_length=200)),
-                ('code_challenge', models.CharField(max_length=128)),
-                ('dpop_jkt', models.CharField(max_length=43)),
-                ('details', models.JSONField()),
-                ('expires_at', models.DateTimeField()),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='web_oauth.client')),
+                ("request_uri", models.CharField(max_length=120, primary_key=True, serialize=False)),
+                ("redirect_uri", models.CharField(max_length=500)),
+                ("state", models.CharField(max_length=500)),
+                ("scope", models.CharField(max_length=200)),
+                ("code_challenge", models.CharField(max_length=128)),
+                ("dpop_jkt", models.CharField(max_length=43)),
+                ("details", models.JSONField()),
+                ("expires_at", models.DateTimeField()),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("client", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="web_oauth.client")),
             ],
         ),
         migrations.CreateModel(
-            name='Code',
+            name="Code",
             fields=[
-                ('digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('redirect_uri', models.CharField(max_length=500)),
-                ('scope', models.CharField(max_length=200)),
-                ('code_challenge', models.CharField(max_length=128)),
-                ('dpop_jkt', models.CharField(max_length=43)),
-                ('grant_id', models.CharField(max_length=40)),
-                ('details', models.JSONField(help_text='GrantedDetail documents.')),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='web_oauth.client')),
+                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("redirect_uri", models.CharField(max_length=500)),
+                ("scope", models.CharField(max_length=200)),
+                ("code_challenge", models.CharField(max_length=128)),
+                ("dpop_jkt", models.CharField(max_length=43)),
+                ("grant_id", models.CharField(max_length=40)),
+                ("details", models.JSONField(help_text="GrantedDetail documents.")),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(null=True)),
+                ("client", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="web_oauth.client")),
             ],
             options={
-                'indexes': [models.Index(fields=['expires_at'], name='web_oauth_c_expires_6ba1d4_idx')],
+                "indexes": [models.Index(fields=["expires_at"], name="web_oauth_c_expires_6ba1d4_idx")],
             },
         ),
     ]
