@@ -4,31 +4,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='CustomerPoint',
+            name="CustomerPoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(db_index=True, max_length=80)),
-                ('pod', models.CharField(max_length=60)),
-                ('country', models.CharField(blank=True, default='', max_length=2)),
-                ('scheme', models.CharField(blank=True, default='', max_length=20)),
-                ('provider', models.CharField(blank=True, default='', max_length=12)),
-                ('operator', models.CharField(blank=True, default='', max_length=200)),
-                ('state', models.CharField(default='new', max_length=12)),
-                ('code', models.CharField(blank=True, default='', max_length=40)),
-                ('detail', models.CharField(blank=True, default='', max_length=300)),
-                ('answer', models.JSONField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reference", models.CharField(db_index=True, max_length=80)),
+                ("pod", models.CharField(max_length=60)),
+                ("country", models.CharField(blank=True, default="", max_length=2)),
+                ("scheme", models.CharField(blank=True, default="", max_length=20)),
+                ("provider", models.CharField(blank=True, default="", max_length=12)),
+                ("operator", models.CharField(blank=True, default="", max_length=200)),
+                ("state", models.CharField(default="new", max_length=12)),
+                ("code", models.CharField(blank=True, default="", max_length=40)),
+                ("detail", models.CharField(blank=True, default="", max_length=300)),
+                ("answer", models.JSONField(null=True)),
             ],
             options={
-                'ordering': ['pk'],
-                'constraints': [models.UniqueConstraint(fields=('reference', 'pod'), name='one_pod_a_customer')],
+                "ordering": ["pk"],
+                "constraints": [models.UniqueConstraint(fields=("reference", "pod"), name="one_pod_a_customer")],
             },
         ),
     ]

@@ -4,32 +4,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Subscription',
+            name="Subscription",
             fields=[
-                ('subscription_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('provider', models.CharField(max_length=12)),
-                ('provider_name', models.CharField(max_length=200)),
-                ('offer_id', models.CharField(max_length=40)),
-                ('state', models.CharField(max_length=20)),
-                ('document', models.JSONField()),
-                ('digest', models.CharField(max_length=80)),
-                ('updated_at', models.DateTimeField()),
+                ("subscription_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("provider", models.CharField(max_length=12)),
+                ("provider_name", models.CharField(max_length=200)),
+                ("offer_id", models.CharField(max_length=40)),
+                ("state", models.CharField(max_length=20)),
+                ("document", models.JSONField()),
+                ("digest", models.CharField(max_length=80)),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='WishKept',
+            name="WishKept",
             fields=[
-                ('wish_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('document', models.JSONField()),
-                ('updated_at', models.DateTimeField()),
+                ("wish_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("document", models.JSONField()),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
     ]
