@@ -54,8 +54,9 @@ def cut_to_holders(since: int) -> int:
     changed = [item for item in items if _cut(item, holders)]
     with transaction.atomic():
         save_answers(changed)
-        for activation in Activation.objects.filter(pk__in={item.activation_id for item in changed}):
-            tell(activation, count(activation))
+        for some in pieces({item.activation_id for item in changed}):
+            for activation in Activation.objects.filter(pk__in=some):
+                tell(activation, count(activation))
     return len(changed)
 
 

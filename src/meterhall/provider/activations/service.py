@@ -29,7 +29,7 @@ from meterhall.provider.contracts.service import (
     contract_in_force,
 )
 from meterhall.provider.points.service import pod_key
-from meterhall.provider.sets import pieces
+from meterhall.provider.sets import pieces, write_back
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import Recorded, notify, state
 from meterhall.web.platform import platform
@@ -288,8 +288,7 @@ def answer(activation_id: str) -> Counts:
 
 def save_answers(items: list[ActivationItem]) -> None:
     """Write what was noted on items, in few queries."""
-    for some in pieces(items, 40):
-        ActivationItem.objects.bulk_update(some, ANSWER)
+    write_back(items, ANSWER)
 
 
 def _note(item: ActivationItem, decision: Decision) -> None:

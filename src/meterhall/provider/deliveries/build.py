@@ -26,7 +26,7 @@ from meterhall.lake import CursorExpired
 from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
-from meterhall.provider.deliveries.curves import individual_curves, sum_over, with_series
+from meterhall.provider.deliveries.curves import batches, curves_by_item, sum_over, with_series
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
 from meterhall.provider.deliveries.groups import check_sum, minimum_group, note_sum
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
@@ -92,7 +92,8 @@ def build(delivery: Delivery) -> None:
     if delivery.version and not gone:
         Delivery.objects.filter(pk=delivery.pk).update(lake_cursor=cursor)
         return
-    having = {content.item_id for part in kept for content in part.contents.all()}
+    inside = contents_by_part(delivery)
+    having = {content.item_id for part in kept for content in inside.get(part.pk, [])}
     fresh = [one for one in may.values() if one.item.pk not in having]
     drawn = _draw_sum(delivery, request, fresh) if request.group else _draw(delivery, request, fresh)
     _publish(delivery, request, Plan(kept, gone, drawn, cursor, seen))
@@ -111,8 +112,9 @@ def _sort_out(delivery: Delivery, may: dict[int, Entitled]) -> tuple[list[Delive
     others go."""
     changed = changed_points(delivery)
     kept, gone = [], {part.pk: part.replaced_reason for part in _withheld(delivery)}
-    for part in live_parts(delivery).prefetch_related("contents__item"):
-        contents = list(part.contents.all())
+    inside = contents_by_part(delivery)
+    for part in live_parts(delivery):
+        contents = inside.get(part.pk, [])
         if not all(content_holds(content, may) for content in contents):
             gone[part.pk] = "revocation"
         elif any(content.item.point_id in changed for content in contents):
@@ -120,6 +122,15 @@ def _sort_out(delivery: Delivery, may: dict[int, Entitled]) -> tuple[list[Delive
         else:
             kept.append(part)
     return kept, gone
+
+
+def contents_by_part(delivery: Delivery) -> dict[int, list[PartContent]]:
+    """What is in the parts of the newest version, by the part's primary key."""
+    found: dict[int, list[PartContent]] = {}
+    contents = PartContent.objects.filter(part__delivery=delivery, part__replaced_reason="").select_related("item")
+    for content in contents:
+        found.setdefault(content.part_id, []).append(content)
+    return found
 
 
 def _withheld(delivery: Delivery) -> list[DeliveryPart]:
@@ -145,12 +156,14 @@ def changed_points(delivery: Delivery) -> set[int]:
 
 
 def _draw(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> list[Drawn]:
-    first = _next_number(delivery)
-    groups = [members[at : at + PODS_A_PART] for at in range(0, len(members), PODS_A_PART)]
-    return [
-        _write(delivery, request, first + index, some, individual_curves(request, some))
-        for index, some in enumerate(groups)
-    ]
+    number, drawn = _next_number(delivery), []
+    for batch in batches(members, request, PODS_A_PART):
+        curves = curves_by_item(request, batch)
+        for at in range(0, len(batch), PODS_A_PART):
+            some = batch[at : at + PODS_A_PART]
+            theirs = (curve for one in some for curve in curves.get(one.item.pk, []))
+            drawn.append(_write(delivery, request, number + len(drawn), some, theirs))
+    return drawn
 
 
 def _next_number(delivery: Delivery) -> int:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import ChangedValues, Changes
@@ -56,6 +57,16 @@ class Place:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The values of a series from `start` on, and when the youngest of them became known."""
+
+    start: datetime
+    mantissas: NDArray[np.int64]
+    quality: NDArray[np.uint8]
+    known: datetime
+
+
 def parse_place(text: str | None) -> Place:
     """The place a cursor stands for. Raises `InvalidCursor`."""
     if text is None:
@@ -87,7 +98,7 @@ def changes_since(activation: Activation, since: str | None) -> Changes:
     changed, cursor = lake().changes(place.since, series_ids=list(series))
     waiting = [pair for pair in changed if (pair[0], pair[1].toordinal()) > (place.series, place.day)]
     page, until = waiting[:PAGE_DAYS], place.until or cursor
-    shown = list(_values(page, series, may, frame.scope))
+    shown = list(_values(page, series, may, frame.scope)) if page else []
     _log(activation, shown, frame.scope)
     more = len(waiting) > len(page)
     following = Place(place.since, until, page[-1][0], page[-1][1].toordinal()) if more else Place(until)
@@ -104,30 +115,40 @@ def finest(series: Series, scope: DataScope) -> Granularity | None:
 def _values(
     page: list[tuple[int, date]], series: dict[int, Series], may: dict[int, Entitled], scope: DataScope
 ) -> Iterator[tuple[Entitled, ChangedValues]]:
-    for number, pairs in groupby(page, key=lambda pair: pair[0]):
+    days: dict[int, list[date]] = {}
+    for number, day in page:
+        days.setdefault(number, []).append(day)
+    for number, block in _read([series[number] for number in days], page):
         one = series[number]
         mine = may[one.point_id]
-        for curve in _days(one, mine, [day for _, day in pairs]):
+        for curve in _days(one, mine, block, days[number]):
             yield mine, _changed(curve, finest(one, scope) or Granularity(one.resolution_s), mine)
 
 
-def _days(series: Series, mine: Entitled, days: Iterable[date]) -> Iterator[LoadCurve]:
-    """The UTC days of a series as curves, read at once, each cut to what is the holder's of it."""
-    wanted = sorted(days)
-    start, end = _utc(wanted[0]), _utc(wanted[-1] + DAY)
-    blocks = list(lake().read([spec(series)], start, end))
-    mantissas = np.concatenate([block.mantissas for block in blocks])
-    quality = np.concatenate([block.quality for block in blocks])
-    known = max((block.available_at for block in blocks if block.available_at), default=platform().now())
+def _read(some: list[Series], page: list[tuple[int, date]]) -> Iterator[tuple[int, Block]]:
+    """The values of these series from the first to the last day of the page, all in one read."""
+    start, end = _utc(min(day for _, day in page)), _utc(max(day for _, day in page) + DAY)
+    ordered = sorted(some, key=lambda one: (one.resolution_s, one.pk))
+    for number, run in groupby(
+        lake().read([spec(one) for one in ordered], start, end), key=lambda block: block.spec.id
+    ):
+        blocks = list(run)
+        known = max((block.available_at for block in blocks if block.available_at), default=platform().now())
+        mantissas = np.concatenate([block.mantissas for block in blocks])
+        yield number, Block(start, mantissas, np.concatenate([block.quality for block in blocks]), known)
+
+
+def _days(series: Series, mine: Entitled, block: Block, days: list[date]) -> Iterator[LoadCurve]:
+    """UTC days of a series as curves, each cut to what is the holder's of it."""
     named = CurveSeries(mine.item.pseudonym, series.resolution_s, Direction(series.direction), series.scale)
     zone = ZoneInfo(mine.point.zone)
-    for day in wanted:
+    for day in days:
         for stretch in mine.days:
             first = max(_utc(day), midnight(zone, stretch.first))
-            until = min(_utc(day + DAY), midnight(zone, stretch.until) if stretch.until < FOREVER else end)
+            until = _utc(day + DAY) if stretch.until == FOREVER else min(_utc(day + DAY), midnight(zone, stretch.until))
             if first < until:
-                low, high = (int((at - start).total_seconds()) // series.resolution_s for at in (first, until))
-                yield LoadCurve(named, first, mantissas[low:high], quality[low:high], known)
+                low, high = (int((at - block.start).total_seconds()) // series.resolution_s for at in (first, until))
+                yield LoadCurve(named, first, block.mantissas[low:high], block.quality[low:high], block.known)
 
 
 def _utc(day: date) -> datetime:

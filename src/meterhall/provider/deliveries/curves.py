@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,12 +23,27 @@ from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, series_of_points, spec
 from meterhall.web.platform import platform
 
+SLOTS_A_DAY: Final = 96
+SLOTS_AT_ONCE: Final = 4_000_000
+"""About 40 MB of values and qualities."""
 
-def individual_curves(request: DataRequest, some: Sequence[Entitled]) -> Iterator[Curve]:
+
+def batches(members: Sequence[Entitled], request: DataRequest, part: int) -> Iterator[Sequence[Entitled]]:
+    """The members in batches of whole parts, each as large as may be read at once: few reads, bounded memory."""
+    slots = max((request.period.until - request.period.first).days, 1) * SLOTS_A_DAY * len(request.directions)
+    size = max(SLOTS_AT_ONCE // slots // part, 1) * part
+    for at in range(0, len(members), size):
+        yield members[at : at + size]
+
+
+def curves_by_item(request: DataRequest, some: Sequence[Entitled]) -> dict[int, list[Curve]]:
     """The curve of each item in each direction, under its pseudonym; from its holder's first day to the last."""
+    found: dict[int, list[Curve]] = {}
     for direction in request.directions:
         for one, curve in _read(request, some, direction):
-            yield _in_granularity(_trimmed(curve, one, request), request, ZoneInfo(one.point.zone))
+            cut = _in_granularity(_trimmed(curve, one, request), request, ZoneInfo(one.point.zone))
+            found.setdefault(one.item.pk, []).append(cut)
+    return found
 
 
 def sum_over(request: DataRequest, some: Sequence[Entitled], name: str) -> list[Curve]:

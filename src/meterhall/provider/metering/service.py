@@ -28,7 +28,7 @@ from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import UNKNOWN, Found, find_series
 from meterhall.provider.metering.rows import Columns, read_columns
 from meterhall.provider.points.models import Point
-from meterhall.provider.sets import pieces
+from meterhall.provider.sets import pieces, write_back
 from meterhall.web.home import write_private
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
@@ -147,7 +147,7 @@ def _stretch(columns: Columns, found: list[Found], taken: NDArray[np.int64]) -> 
         series.first_day = min(from_day, series.first_day or from_day)
         series.until_day = max(until, series.until_day or until)
         wider[series.pk] = series
-    Series.objects.bulk_update(wider.values(), ["first_day", "until_day"], batch_size=200)
+    write_back(list(wider.values()), ["first_day", "until_day"])
 
 
 def series_of(points: Iterable[int]) -> dict[int, list[Series]]:

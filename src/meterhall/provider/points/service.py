@@ -14,7 +14,7 @@ from meterhall.domain.protocol.canonical import new_id
 from meterhall.provider.consents.epoch import advance_epoch
 from meterhall.provider.points.models import Occupancy, Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn, PointsTaken
-from meterhall.provider.sets import pieces
+from meterhall.provider.sets import pieces, write_back
 
 COLUMNS = ["scheme", "zone", "area", "usage_class"]
 
@@ -132,7 +132,7 @@ def _write(wanted: list[_Wanted]) -> int:
             setattr(point, name, value)
         changed.append(point)
     Point.objects.bulk_create(fresh)
-    Point.objects.bulk_update(changed, COLUMNS, batch_size=100)
+    write_back(changed, COLUMNS)
     _write_holders([(known[one.pod.value], one.given.occupancies) for one in wanted if one.given.occupancies])
     return len(fresh)
 
