@@ -127,7 +127,7 @@ def _step(version: Version) -> Step:
     facts = (
         Fact(_("Reason"), manifest.reason),
         Fact(_("Readings"), manifest.readings),
-        Fact(_("Receipt taken"), version.receipted_at),
+        Fact(_("Receipt taken"), version.receipted_at or _("not yet")),
         Fact(_("Manifest"), CopyId(version.digest)),
     )
     title = _("Version %(number)s: %(outcome)s") % {
