@@ -76,7 +76,7 @@ class B2BClient:
     ) -> httpx.Response:
         """One call; the successful response as it is."""
         headers = {"Accept": "application/json"}
-        if method in {"POST", "PUT", "PATCH"}:
+        if method in {"POST", "PUT", "PATCH", "DELETE"}:
             headers["Idempotency-Key"] = key or secrets.token_hex(16)
             headers["Content-Type"] = "application/json"
         if correlation:

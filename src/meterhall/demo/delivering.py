@@ -140,8 +140,7 @@ def _withdraw(stage: Stage, operator: Operator) -> None:
     """The customer of the operator's last household withdraws, in two taps."""
     customer = customer_of(stage, operator, operator.households[-1])
     consents = customer.get("/consents")
-    [address] = consents.document.xpath("//a[contains(@href, '/consents/con_')]/@href")[:1]
-    customer.submit(customer.get(str(address)), "withdraw")
+    customer.submit(consents, "withdraw")
 
 
 def collect(stage: Stage, step: Step) -> None:

@@ -48,7 +48,8 @@ def _enrol(stage: Stage, step: Step) -> None:
         stage.numbers[key] = view["access_number"]
     operator = stage.person("marketplace", "operator@hall.invalid")
     for number in stage.numbers.values():
-        operator.submit(operator.get(f"/players/{number}"), "admit")
+        operator.get(f"/players/{number}")
+        operator.post(f"/players/{number}/admit", {})
     for key in legal:
         wait_for(f"the admission of {key}", lambda key=key: _admitted(stage, key))
     stage.tell(step, f"{len(legal)} players enrolled and admitted: " + ", ".join(stage.numbers.values()))
@@ -61,7 +62,8 @@ def _admitted(stage: Stage, key: str) -> bool:
 def _sign_general_contract(stage: Stage, step: Step) -> None:
     for key in stage.numbers:
         signer = stage.person(key, f"signer@{key}.invalid")
-        signer.submit(signer.get("/general-contract"), "sign")
+        signer.get("/membership/general-contract")
+        signer.post("/membership/general-contract", {})
         wait_for(
             f"the signature of {key}", lambda key=key: stage.office(key).get("/enrolment")["general_contract_signed"]
         )

@@ -43,7 +43,7 @@ def run_demo(
     console: Console | None = None,
 ) -> int:
     """Run the demo; the exit code. `databases` maps a platform's key to its PostgreSQL URL; others embed SQLite."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, soft_wrap=True)
     folder = home or Path(tempfile.mkdtemp(prefix="meterhall-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(Town(folder, databases or {}), operators(), CardAuthority.create(), console.print)

@@ -71,7 +71,8 @@ def subscribe(stage: Stage, step: Step) -> None:
     signer = stage.person(REQUESTER, f"signer@{REQUESTER}.invalid")
     for operator in stage.operators:
         subscription = stage.subscriptions[operator.key]
-        signer.submit(signer.get(f"/subscriptions/{subscription}"), "sign")
+        signer.get(f"/contracts/{subscription}/sign")
+        signer.post(f"/contracts/{subscription}/sign", {})
         if operator.key != STANDING:
             _countersign(stage, operator, subscription)
     for operator in stage.operators:

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import override_settings
 
 from meterhall.demo.person import Person
@@ -35,7 +37,17 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.fixture
-def browser(db: None, clock: Clock) -> Iterator[Callable[[], Person]]:
+def one_connection(db: None) -> Iterator[None]:
+    """Requests stay on the test's connection: at the end of each Django would close it, on PostgreSQL for good."""
+    for when in (request_started, request_finished):
+        when.disconnect(close_old_connections)
+    yield
+    for when in (request_started, request_finished):
+        when.connect(close_old_connections)
+
+
+@pytest.fixture
+def browser(one_connection: None, clock: Clock) -> Iterator[Callable[[], Person]]:
     """Makes people, each with a browser of their own."""
     clients: list[httpx.Client] = []
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.test import Client
 
 from meterhall.demo.person import Person as Visitor
-from meterhall.web.accounts.models import Person
+from meterhall.web.accounts.models import OneTimeLink, Person
 from meterhall.web.accounts.service import (
     BadEmail,
     HolderReferenceMissing,
@@ -17,7 +18,10 @@ from meterhall.web.accounts.service import (
     one_time_link,
     reset_second_factor,
 )
+from meterhall.web.accounts.session import PROOF
+from meterhall.web.accounts.tasks import forget
 from meterhall.web.platform import platform
+from tests.people import show_second_factor, signed_in
 from tests.platform.accounts.conftest import Clock
 
 pytestmark = [pytest.mark.urls("tests.platform.accounts.urls"), pytest.mark.django_db]
@@ -148,3 +152,26 @@ def test_bad_invitations_name_the_field() -> None:
         invite("ada", "Ada", "staff")
     assert (role.value.field, email.value.field) == ("/role", "/email")
     assert not Person.objects.exists()
+
+
+def test_what_is_over_is_forgotten(sam: Visitor, clock: Clock) -> None:
+    invite("ada@example.org", "Ada", "staff")
+    forget()
+    assert [link.person.name for link in OneTimeLink.objects.all()] == ["Ada"]
+    clock.pass_(days=7)
+    forget()
+    assert not OneTimeLink.objects.exists()
+
+
+def test_a_session_without_a_second_factor_opens_nothing(client: Client, clock: Clock) -> None:
+    person = signed_in(client, "staff", "signer")
+    assert client.get("/desk", secure=True).content == b"the desk"
+    clock.pass_(minutes=6)
+    assert client.get("/sign", secure=True).status_code == 302
+    show_second_factor(client)
+    assert client.get("/sign", secure=True).status_code == 200
+    client.force_login(person)
+    session = client.session
+    del session[PROOF]
+    session.save()
+    assert client.get("/desk", secure=True).status_code == 302

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
 
@@ -143,6 +144,29 @@ def test_wrong_codes_are_limited(ada: Visitor, browser: Browser) -> None:
     assert [other.submit(page, "code", {"code": "000000"}).status for _ in range(5)] == [422] * 5
     refused = other.submit(page, "code", {"code": other.code()})
     assert (refused.status, refused.response.headers["Retry-After"]) == (429, "300")
+
+
+def test_a_right_code_forgets_the_wrong_ones(ada: Visitor, browser: Browser) -> None:
+    for _ in range(2):
+        other = again(ada, browser)
+        page = other.submit(other.get(one_time_link(Person.objects.get())), "csrfmiddlewaretoken")
+        assert [other.submit(page, "code", {"code": "000000"}).status for _ in range(4)] == [422] * 4
+        assert other.submit(page, "code", {"code": other.code()}).path == "/"
+        ada._last_step = other._last_step
+
+
+def test_a_session_gets_a_new_key_at_each_step(browser: Browser) -> None:
+    visitor, seen = browser(), []
+    page = visitor.get("/account/sign-in?next=/desk")
+    for holding in ("", "link-form", "code-form"):
+        if holding:
+            data = {"code": visitor.code()} if holding == "code-form" else {}
+            page = visitor.submit(page, holding, data)
+            visitor.seed = "".join(page.texts("//*[@id='totp-seed']"))
+        else:
+            page = visitor.get(invite("ada@example.org", "Ada", "operator"))
+        seen.append(visitor.http.cookies[settings.SESSION_COOKIE_NAME])
+    assert len(set(seen)) == 3
 
 
 def test_a_recovery_code_works_once(ada: Visitor, browser: Browser) -> None:

@@ -111,11 +111,16 @@ def market_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture
 def market(db: None, market_home: Home) -> Iterator[Market]:
+    yield from enrolled(market_home, __name__)
+
+
+def enrolled(market_home: Home, urls: str) -> Iterator[Market]:
+    """The Market Place while it serves `urls`."""
     clock = Clock()
     held = Platform(market_home, clock=clock)
     http = httpx.Client(transport=Listener())
     held.__dict__["http"] = http
-    with override_settings(METERHALL=held, ROOT_URLCONF=__name__):
+    with override_settings(METERHALL=held, ROOT_URLCONF=urls):
         _client.cache_clear()
         players = [Party(access_number(n)) for n in (2, 3, 4)]
         set_access_number(MARKET)

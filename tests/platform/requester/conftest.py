@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import numpy as np
@@ -97,11 +98,23 @@ class GridDouble:
     answers: list[dict[str, Any]] = field(default_factory=list)
     seen: list[httpx.Request] = field(default_factory=list)
     on_gone: Any = None
+    forms: list[dict[str, str]] = field(default_factory=list)
+    grant: httpx.Response | None = None
+    hall: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
+        if path == "/oauth/par":
+            self.forms.append(dict(parse_qsl(request.content.decode())))
+            return httpx.Response(201, json={"request_uri": "urn:request:1", "expires_in": 60})
+        if path == "/oauth/token" and b"authorization_code" in request.content:
+            self.forms.append(dict(parse_qsl(request.content.decode())))
+            return self.grant or problem(400, "invalid_grant")
         if path == "/oauth/token":
             return httpx.Response(200, json={"access_token": "t", "token_type": "DPoP", "expires_in": 300})
+        if path in self.hall:
+            self.seen.append(request)
+            return httpx.Response(200, json=self.hall[path])
         if path == "/v1/statements":
             return httpx.Response(201, json={"seq": 0, "leaf": digest(request.content)})
         self.seen.append(request)
@@ -208,7 +221,8 @@ def eso(db: None, tmp_path: Path, clock: Clock, grid: GridDouble) -> Iterator[Pl
         hall = {"name": "Hall", "document": {}, "b2b_url": HALL_URL, "is_marketplace": True}
         Peer.objects.create(access_number=HALL, **hall)
         keys = [grid.key.public.jwk()]
-        Peer.objects.create(access_number=GRID, name="Grid", document={}, b2b_url=GRID_URL, transport_keys=keys)
+        document = {"endpoints": {"b2b": GRID_URL, "portal": "https://grid.example:8444"}}
+        Peer.objects.create(access_number=GRID, name="Grid", document=document, b2b_url=GRID_URL, transport_keys=keys)
         now = clock()
         HeldAttestation.objects.create(
             audience=GRID, jws="a.b.c", expires_at=now + timedelta(days=7), fetched_at=now + timedelta(hours=1)

@@ -19,7 +19,7 @@ from meterhall.requester.partners.models import Subscription
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 
-from .conftest import FIRST, GROUP, ME, PODS, PSEUDONYMS, UNTIL, GridDouble, curve, ready, work
+from .conftest import FIRST, GROUP, PODS, PSEUDONYMS, UNTIL, GridDouble, curve, ready, work
 
 pytestmark = pytest.mark.django_db
 
@@ -38,11 +38,6 @@ def post(staff: Client, path: str, body: dict[str, Any], key: str = "k1", method
 def test_only_our_own_machines_get_in(eso: Platform) -> None:
     answer = Client().get("/api/deliveries")
     assert (answer.status_code, answer.json()["code"]) == (401, "bad_staff_key")
-
-
-def test_the_enrolment_is_shown(staff: Client) -> None:
-    answer = staff.get("/api/enrolment").json()
-    assert answer == {"access_number": ME, "status": "not_enrolled", "general_contract_signed": False}
 
 
 def test_an_activation_is_made_listed_and_answered_once_a_key(

@@ -1,7 +1,6 @@
 """Both listeners of a requester under one root."""
 
-from django.urls import path
+from meterhall.requester.urls_b2b import urlpatterns as b2b
+from meterhall.requester.urls_portal import urlpatterns as portal
 
-from meterhall.requester.api import b2b, staff
-
-urlpatterns = [path("api/", staff.urls), path("", b2b.urls)]
+urlpatterns = [*portal, *b2b]

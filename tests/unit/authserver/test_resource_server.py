@@ -11,6 +11,7 @@ import pytest
 from authserver_world import CLIENT, ISSUER, World
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from meterhall.authserver import Access, Call, Nonces, TokenProblem
@@ -92,6 +93,10 @@ def test_other_tokens_are_none(world: World, token: str) -> None:
     assert refused(world, world.assertion()) == ("invalid_token", "invalid_token")
     head, body, mac = token.split(".")
     assert refused(world, f"{head}.{body}.{mac[::-1]}") == ("invalid_token", "invalid_token")
+    claims = jws.extract_compact(token.encode()).payload
+    signed = {"alg": "Ed25519", "typ": "meterhall-statement+jws"}
+    statement = jws.serialize_compact(signed, claims, world.server_key.jose, algorithms=["Ed25519"])
+    assert refused(world, statement) == ("invalid_token", "invalid_token")
     other = World(now=world.now, server_key=SigningKey.generate())
     assert refused(world, str(other.token().body["access_token"])) == ("invalid_token", "invalid_token")
 

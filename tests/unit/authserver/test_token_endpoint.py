@@ -84,6 +84,13 @@ def test_an_assertion_that_is_not_right_is_refused(world: World, changes: dict, 
     assert why in answer.body["detail"]
 
 
+def test_an_assertion_lives_ten_minutes_at_most(world: World) -> None:
+    for life_s, status in ((600, 200), (601, 401)):
+        assertion = world.assertion(exp=int(world.now.timestamp()) + life_s)
+        answer = world.post("/oauth/token", {"grant_type": "client_credentials"}, assertion=assertion)
+        assert answer.status == status
+
+
 @pytest.mark.parametrize("audience", [TOKEN, f"{ISSUER}/oauth/par", [ISSUER, "https://else.example"]])
 def test_an_assertion_may_name_an_endpoint_as_its_audience(world: World, audience: object) -> None:
     assertion = world.assertion(aud=audience)

@@ -22,7 +22,9 @@ def key_of(key_id: str) -> PublicKey | None:
     return KEY.public if key_id == f"{NUMBER}#{KEY.kid}" else None
 
 
-def signed(method: str = "POST", content: bytes = b"{}", key: SigningKey = KEY, **headers: str) -> httpx.Request:
+def signed(
+    method: str = "POST", content: bytes = b"{}", key: SigningKey = KEY, number: str = NUMBER, **headers: str
+) -> httpx.Request:
     """The request as it goes out."""
     sent: list[httpx.Request] = []
 
@@ -31,7 +33,7 @@ def signed(method: str = "POST", content: bytes = b"{}", key: SigningKey = KEY, 
         return httpx.Response(202)
 
     client = httpx.Client(transport=httpx.MockTransport(answer))
-    client.request(method, URL, content=content, headers=headers or TYPE, auth=SignedRequest(NUMBER, key))
+    client.request(method, URL, content=content, headers=headers or TYPE, auth=SignedRequest(number, key))
     return sent[0]
 
 
@@ -128,6 +130,20 @@ def test_a_time_that_is_none_is_refused(created: str) -> None:
 def test_nonsense_is_refused_not_crashed_on(given_input: str, signature: str) -> None:
     with pytest.raises(BadSignature):
         check(signed(), headers={"Signature-Input": given_input, "Signature": signature, "Content-Digest": signature})
+
+
+def test_a_request_signed_by_two_parties_is_nobodys() -> None:
+    key = SigningKey.generate()
+    for other, is_good in ((NUMBER, True), ("MH0000000206", False)):
+        first, second = signed(), signed(key=key, number=other)
+        for name in ("Signature-Input", "Signature"):
+            first.headers[name] += ", " + second.headers[name].replace("meterhall=", "second=", 1)
+        keys = {f"{NUMBER}#{KEY.kid}": KEY.public, f"{other}#{key.kid}": key.public}
+        if is_good:
+            assert check(first, key_of=keys.get) == NUMBER
+        else:
+            with pytest.raises(BadSignature, match="one party"):
+                check(first, key_of=keys.get)
 
 
 def test_an_unsigned_request_is_refused() -> None:

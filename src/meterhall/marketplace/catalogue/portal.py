@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from django import forms
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from meterhall.domain.protocol.offers import Offer, OfferView, ProviderView
@@ -40,6 +42,7 @@ PER_PAGE = 24
 AREAS_SHOWN = 200
 LONGEST_AREA = 60
 NOBODY = "anonymous"
+PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?")
 
 
 class SearchForm(forms.Form):
@@ -156,16 +159,15 @@ def _facts(view: OfferView) -> list[Fact]:
 
 
 def duration_text(period: str) -> str:
-    """An ISO 8601 period of years, months and days in words."""
-    units = {"Y": _("years"), "M": _("months"), "D": _("days")}
-    words, digits = [], ""
-    for letter in period.removeprefix("P"):
-        if letter.isdigit():
-            digits += letter
-        else:
-            words.append(f"{digits} {units[letter]}")
-            digits = ""
-    return ", ".join(words)
+    """An ISO 8601 period of years, months and days in words; what is none stays as it is."""
+    match = PERIOD.fullmatch(period)
+    years, months, days = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    words = [
+        ngettext("%(n)d year", "%(n)d years", years) % {"n": years} if years else "",
+        ngettext("%(n)d month", "%(n)d months", months) % {"n": months} if months else "",
+        ngettext("%(n)d day", "%(n)d days", days) % {"n": days} if days else "",
+    ]
+    return ", ".join(word for word in words if word) or period
 
 
 def _data(offer: Offer) -> list[Fact]:

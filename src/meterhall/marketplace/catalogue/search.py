@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from typing import Literal
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -28,18 +29,18 @@ from meterhall.marketplace.players.models import Player
 
 
 class OfferSearch(Message):
-    """What an offer must have to be found; what is absent does not matter. Unknown members are refused."""
+    """What an offer must have to be found; what is absent does not matter."""
 
     text: ShortText | None = None
     country: Country | None = None
     service_type: ServiceType | None = None
     granularity: GranularityName | None = None
     format: FormatName | None = None
-    kind: str | None = None
+    kind: Literal["individual", "aggregate"] | None = None
     transmission: Transmission | None = None
     provider: AccessNumber | None = None
     max_price: Amount | None = None
-    price_per: str | None = None
+    price_per: Literal["pod_month", "pod_year", "delivery", "subscription_year"] | None = None
     after: str | None = None
     limit: int = 100
 

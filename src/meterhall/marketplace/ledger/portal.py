@@ -44,16 +44,18 @@ def transactions(request: HttpRequest) -> HttpResponseBase:
     """The transactions, newest first; or those an id belongs to: transaction, statement, thing, player, entry."""
     party = party_of(request)
     wanted = request.GET.get("id", "").strip()
-    kept = _with_id(service.visible(party), wanted) if wanted else service.visible(party)
+    kept = service.visible(party)
+    if wanted:
+        kept = kept.filter(transaction_id__in=_with_id(kept, wanted).values("transaction_id"))
     rows = kept.values("transaction_id").annotate(
         statements=Count("pk"), first=Min("at"), last=Max("at"), open_differences=_differences()
     )
     if wanted and (found := list(rows[:2])) and len(found) == 1:
         return redirect("ledger:transaction", transaction_id=found[0]["transaction_id"])
-    columns = _columns(party)
     if wants_csv(request):
-        return csv_response("transactions", rows.order_by("-last"), columns)
+        return csv_response("transactions", rows.order_by("-last"), _columns(_Parties(kept, every=True)))
     empty = _("Nothing here has this id.") if wanted else _("No statement has come in yet.")
+    columns = _columns(_Parties(kept))
     shown = table(request, rows, columns, _("Transactions"), empty=empty, order="-last", unique="transaction_id")
     return render(request, "ledger/transactions.html", {"table": shown, "id": wanted, "is_auditor": party is None})
 
@@ -70,8 +72,7 @@ def _differences() -> Count:
     return Count("pk", filter=Q(met_as_sent__matched=False) | Q(met_as_received__matched=False))
 
 
-def _columns(party: str | None) -> list[Column[dict[str, Any]]]:
-    parties = _Parties(party)
+def _columns(parties: _Parties) -> list[Column[dict[str, Any]]]:
     return [
         Column(
             _("Transaction"),
@@ -91,16 +92,24 @@ def _columns(party: str | None) -> list[Column[dict[str, Any]]]:
 
 
 class _Parties:
-    """The names of a transaction's parties, as far as the reader may see them."""
+    """The names of the parties of transactions, as far as the reader may see them."""
 
-    def __init__(self, party: str | None) -> None:
-        self.party = party
+    def __init__(self, kept: QuerySet[KeptStatement], *, every: bool = False) -> None:
+        """`every` asks for all of them at once: for a file, not for a page."""
+        self.kept = kept.values_list("transaction_id", "first_party", "second_party").order_by().distinct()
         self.names = _names()
+        self.numbers: dict[str, set[str]] = {}
+        if every:
+            self._take(self.kept)
+
+    def _take(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        for transaction_id, *parties in rows:
+            self.numbers.setdefault(transaction_id, set()).update(number for number in parties if number)
 
     def of(self, transaction_id: str) -> str:
-        pairs = service.visible(self.party).filter(transaction_id=transaction_id)
-        numbers = {number for pair in pairs.values_list("first_party", "second_party") for number in pair if number}
-        return ", ".join(sorted(self.names.get(number, number) for number in numbers))
+        if transaction_id not in self.numbers:
+            self._take(self.kept.filter(transaction_id=transaction_id))
+        return ", ".join(sorted(self.names.get(number, number) for number in self.numbers[transaction_id]))
 
 
 def _names() -> dict[str, str]:

@@ -123,8 +123,8 @@ def tile(path: str) -> bytes:
 
 def publish() -> PublishedCheckpoint:
     """Sign the log as it stands, once a size. Raises `LogBroken` when it does not go on from the last checkpoint."""
+    last = PublishedCheckpoint.objects.order_by("-size").first()  # before the size: the log may grow in between
     now_size = size()
-    last = PublishedCheckpoint.objects.order_by("-size").first()
     if last is not None and last.size == now_size:
         return last
     if last is not None and (last.size > now_size or _root(last.size) != bytes(last.root)):

@@ -71,7 +71,14 @@ def player_list(request: HttpRequest) -> HttpResponseBase:
         return csv_response("players", rows.order_by("pk"), COLUMNS)
     shown = table(request, rows, COLUMNS, _("Players"), empty=_("No player fits."), order="organisation")
     waiting = Player.objects.filter(status="applied").order_by("applied_at")
-    context = {"table": shown, "waiting": waiting, "statuses": STATUS.items(), "status": status, "text": text}
+    context = {
+        "table": shown,
+        "waiting": waiting,
+        "waits": status_badge("applied"),
+        "statuses": STATUS.items(),
+        "status": status,
+        "text": text,
+    }
     return render(request, "players/list.html", context)
 
 
@@ -106,6 +113,7 @@ KEYS: list[Column[PlayerKey]] = [
 def _facts(row: Player, declared: Enrolment) -> list[Fact]:
     number = row.access_number
     until = certified(number) if row.is_provider else None
+    contract = Badge(_("signed"), "success") if general_contract_signed(number) else Badge(_("not signed"))
     facts = [
         Fact(_("Access number"), CopyId(number)),
         Fact(_("Legal id"), f"{row.legal_id_kind} {row.legal_id}"),
@@ -114,9 +122,9 @@ def _facts(row: Player, declared: Enrolment) -> list[Fact]:
         Fact(_("Activity"), ACTIVITY[declared.activity]),
         Fact(_("Contact"), declared.contact),
         Fact(_("B2B address"), declared.endpoints.b2b),
-        Fact(_("Portal"), declared.endpoints.portal),
+        Fact(_("Portal"), declared.endpoints.portal or _("none")),
         Fact(_("Receives messages"), declared.endpoints.inbox or _("by asking for them (pull feed)")),
-        Fact(_("General contract"), state_badge("signed", _("signed")) if general_contract_signed(number) else None),
+        Fact(_("General contract"), contract),
     ]
     if row.is_provider:
         shown = state_badge("passed", _("holds")) if until else Badge(_("none"), "warning")
@@ -176,6 +184,7 @@ def _confirmation(row: Player, command: str) -> Confirmation:
         action=reverse("players:decide", args=[row.access_number, command]),
         confirm=button,
         danger=command in {"refuse", "suspend"},
+        primary=command == "admit",
         reason=reason,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import transaction
@@ -18,7 +19,9 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
+from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import Rows, SeriesSpec
 from meterhall.lake import Ingested, Lake
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
@@ -31,7 +34,9 @@ from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
 
 MOST_QUARANTINE = 10_000
-DAY_S = 86_400
+DAY_S, HOUR_S = 86_400, 3600
+MOST_DAYS_AHEAD = 400
+"""Of an open period: long enough to hold both clock changes."""
 
 
 @lru_cache(maxsize=4)
@@ -164,7 +169,7 @@ def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Perio
         return Refused("period_unavailable")
     wanted = [parse_granularity(name) for name in scope.granularities]
     for one in found:
-        if any((grain.period_s or DAY_S) % one.resolution_s for grain in wanted):
+        if any((grain.period_s or DAY_S) % one.resolution_s for grain in wanted) or _cuts_days(one, wanted, days):
             return Refused("granularity_unavailable")
     today = platform().now().date()
     for one in found:
@@ -174,6 +179,20 @@ def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Perio
         if any(day.first > today for day in days):
             return None
     return Refused("period_unavailable")
+
+
+def _cuts_days(series: Series, wanted: Sequence[Granularity], days: Sequence[Period]) -> bool:
+    """Whether a civil day or month of these begins within a slot: only slots longer than an hour can do that."""
+    if HOUR_S % series.resolution_s == 0:
+        return False
+    zone = ZoneInfo(series.point.zone)
+    for day in days:
+        until = min(day.until, day.first + timedelta(days=MOST_DAYS_AHEAD))
+        start, end = midnight(zone, day.first), midnight(zone, until)
+        edges = [slot_edges(grain, zone, start, end) for grain in wanted if grain.civil]
+        if any((one % series.resolution_s).any() for one in [*edges, np.array([start.timestamp(), end.timestamp()])]):
+            return True
+    return False
 
 
 def series_of_points(points: Iterable[Point], direction: str) -> dict[int, Series]:

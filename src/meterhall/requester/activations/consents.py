@@ -120,7 +120,7 @@ def start(asked: ConsentRequest) -> str:
     if asked.state not in {OPEN, STARTED}:
         raise AlreadyAnswered
     provider = peer(asked.subscription.provider)
-    page = f"{_portal_of(provider)}/oauth/authorize"
+    page = f"{portal_of(provider)}/oauth/authorize"
     asking = ask_consent(_endpoint(provider), page, my_access_number(), callback_url(), details_of(asked))
     asked.state, asked.oauth_state = STARTED, asking.state
     asked.verifier = platform().seal(asking.verifier.encode())
@@ -134,7 +134,8 @@ def _endpoint(provider: Peer) -> TokenEndpoint:
     return TokenEndpoint(provider.b2b_url, my_access_number(), key, http=platform().http, dpop_key=key)
 
 
-def _portal_of(provider: Peer) -> str:
+def portal_of(provider: Peer) -> str:
+    """Where the provider's customers are received."""
     stated = (provider.document.get("endpoints") or {}).get("portal")
     return str(stated or discover(provider.b2b_url).endpoints.portal or provider.b2b_url).rstrip("/")
 

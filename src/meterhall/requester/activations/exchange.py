@@ -81,7 +81,7 @@ def _bring_all(client: B2BClient, items: QuerySet[ActivationItem]) -> None:
 def _bring(client: B2BClient, item: ActivationItem) -> None:
     """Bring one piece of evidence; what the provider does not even read refuses the item with the provider's code."""
     evidence = Evidence(
-        assurance=item.assurance,  # type: ignore[arg-type]
+        assurance=item.assurance,
         jws=platform().unseal(bytes(item.evidence or b"")).decode(),
     )
     try:

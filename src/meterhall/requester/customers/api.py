@@ -74,6 +74,16 @@ def add_customers(api: NinjaAPI) -> None:
         rows = CustomerPoint.objects.filter(**{name: value for name, value in wanted.items() if value})
         return page(rows, point_view, after=after, limit=limit)
 
+    @endpoint(api, "POST", "/customers/localisations", response=Localised, auth=staff, step="4 localisation",
+              calls_out=True, refuses=REMOTE)  # fmt: skip
+    def post_localisation(request: HttpRequest, body: LocaliseIn) -> Localised:
+        """Ask the Market Place who holds the PODs; only what names the operator is sent."""
+        chosen = (
+            CustomerPoint.objects.filter(pk__in=body.ids) if body.ids else CustomerPoint.objects.filter(provider="")
+        )
+        found = localise(list(chosen))
+        return Localised(resolved=found.resolved, unresolved=found.unresolved)
+
     @endpoint(api, "PUT", "/customers/{number}", response=CustomerPointView, auth=staff, step="4 localisation",
               refuses=(UnknownPoint, PointTaken))  # fmt: skip
     def put_customer(request: HttpRequest, number: int, body: CustomerPointChange) -> CustomerPointView:
@@ -85,13 +95,3 @@ def add_customers(api: NinjaAPI) -> None:
     def delete_customer(request: HttpRequest, number: int) -> None:
         """Take a line off the list."""
         remove_point(find_point(number))
-
-    @endpoint(api, "POST", "/customers/localisations", response=Localised, auth=staff, step="4 localisation",
-              calls_out=True, refuses=REMOTE)  # fmt: skip
-    def post_localisation(request: HttpRequest, body: LocaliseIn) -> Localised:
-        """Ask the Market Place who holds the PODs; only what names the operator is sent."""
-        chosen = (
-            CustomerPoint.objects.filter(pk__in=body.ids) if body.ids else CustomerPoint.objects.filter(provider="")
-        )
-        found = localise(list(chosen))
-        return Localised(resolved=found.resolved, unresolved=found.unresolved)

@@ -65,7 +65,7 @@ def forget_attempts(request: HttpRequest, key: str) -> None:
 def factors_of(person: Person) -> QuerySet[Authenticator]:
     """The authenticator app and the passkeys of a person; recovery codes are not a factor of their own."""
     chosen = Authenticator.objects.filter(user=person).exclude(type=Authenticator.Type.RECOVERY_CODES)
-    return chosen.order_by("created_at")
+    return chosen.order_by("created_at", "pk")
 
 
 def new_seed(request: HttpRequest) -> str:

@@ -96,7 +96,7 @@ def _context() -> dict[str, object]:
     return {
         "crumbs": [Link("Start", "/"), Link("Offers", "#"), Link("History, 15 minutes")],
         "actions": [Link("Second action", "#"), Link("First action", "#", primary=True)],
-        "badges": [Badge(tone, tone) for tone in ("neutral", "info", "success", "warning", "danger")],  # type: ignore[arg-type]
+        "badges": [Badge(tone, tone) for tone in ("neutral", "info", "success", "warning", "danger")],
         "facts": facts,
         "answers": [Fact("Country", "Belgium", "#"), Fact("Points", 12000, "#"), Fact("Format", "Parquet", "#")],
         "table": plain_table(

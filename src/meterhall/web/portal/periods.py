@@ -30,7 +30,7 @@ class Period:
     @classmethod
     def of(cls, request: HttpRequest, zone: ZoneInfo, newest: date, days: int = 7) -> Self:
         """The period asked for; else the `days` up to and including `newest`. What can't be read is not asked for."""
-        query = tuple((key, value) for key, value in request.GET.items() if key not in {"from", "to"})
+        query = tuple((key, str(value)) for key, value in request.GET.items() if key not in {"from", "to"})
         first, until = _day(request.GET.get("from", "")), _day(request.GET.get("to", ""))
         if first is None or until is None or not first < until <= first + LONGEST:
             until = newest + timedelta(days=1)

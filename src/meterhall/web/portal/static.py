@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import Storage
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -61,7 +62,10 @@ def static_view(request: HttpRequest, name: str) -> HttpResponse:
 
 def read(name: str) -> StaticFile:
     """A static file of an installed app. Raises FileNotFoundError."""
-    place = finders.find(name)
+    try:
+        place = finders.find(name)
+    except SuspiciousFileOperation:
+        raise FileNotFoundError(name) from None
     if not isinstance(place, str) or not Path(place).is_file():
         raise FileNotFoundError(name)
     return _read(place, Path(place).stat().st_mtime_ns)

@@ -98,6 +98,7 @@ class Confirmation:
     action: str
     confirm: Text
     danger: bool = False
+    primary: bool = False
     reason: Text = ""
     """Label of a reason the person must give; empty: none is asked for. Sent as `reason`."""
     hidden: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from meterhall.domain.readings.civil import midnight
 from meterhall.web.portal.charts import parts
 from meterhall.web.portal.charts.parts import Chart, LegendEntry, number
-from meterhall.web.portal.tables import plain_table
+from meterhall.web.portal.tables import Table, plain_table
 from meterhall.web.portal.values import Text
 
 LEFT, RIGHT, TOP, ROW, BOX = 190, 868, 10, 22, 14
@@ -105,6 +105,6 @@ def _summary(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
     }  # fmt: skip
 
 
-def _table(rows: Sequence[tuple[str, NDArray[np.float64]]], title: Text) -> parts.Table:
+def _table(rows: Sequence[tuple[str, NDArray[np.float64]]], title: Text) -> Table:
     heads = [_("Point"), _("Days complete"), _("In part"), _("Missing")]
     return plain_table(title, heads, [[label, *_counts(shares)] for label, shares in rows])

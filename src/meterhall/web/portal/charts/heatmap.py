@@ -16,7 +16,7 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.web.portal.charts import parts
 from meterhall.web.portal.charts.lines import Line
 from meterhall.web.portal.charts.parts import Chart, LegendEntry, number
-from meterhall.web.portal.tables import plain_table
+from meterhall.web.portal.tables import Table, plain_table
 from meterhall.web.portal.values import Text
 
 LEFT, RIGHT, TOP, ROW = 64, 868, 12, 9
@@ -126,7 +126,7 @@ def _summary(power: NDArray[np.float64], top: float) -> str:
     return words
 
 
-def _table(power: NDArray[np.float64], title: Text) -> parts.Table:
+def _table(power: NDArray[np.float64], title: Text) -> Table:
     rows: list[list[object]] = []
     for hour in range(24):
         column = power[:, hour]

@@ -111,6 +111,8 @@ def _d(run: Run, joined_to: float | None) -> str:
         for command, value, held in (("H", from_x, "x"), ("V", first, "y"), ("V", last, "y"), ("H", to_x, "x")):
             shown = number(value)
             if shown != (x if held == "x" else y):
+                if out[-1][0] == command == "H":
+                    out.pop()
                 out.append(command + shown)
                 x, y = (shown, y) if held == "x" else (x, shown)
     return "".join(out)

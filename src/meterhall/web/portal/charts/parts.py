@@ -79,7 +79,9 @@ def number(value: float) -> str:
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round values (1, 2 or 5 times a power of ten) that cover low to high, about `count` of them."""
-    span = high - low or abs(high) or 1.0
+    span = high - low
+    if span <= 1e-9 * max(1.0, abs(low), abs(high)):
+        span = max(1.0, abs(high))
     power = 10.0 ** math.floor(math.log10(span / count))
     step = next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= count)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -120,7 +122,7 @@ def time_ticks(start: datetime, end: datetime, zone: ZoneInfo, most: int = 10) -
 
 
 def _hour_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> list[Tick]:
-    ticks = []
+    ticks: list[Tick] = []
     at = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     while at <= end:
         local = at.astimezone(zone)
@@ -134,7 +136,7 @@ def _hour_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> li
 
 def _day_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> list[Tick]:
     day = start.astimezone(zone).date()
-    ticks = []
+    ticks: list[Tick] = []
     while (at := midnight(zone, day)) <= end:
         if at >= start:
             ticks.append(Tick(at, date_format(day, "j M"), day.day == 1))
@@ -146,7 +148,7 @@ def _day_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> lis
 
 def _month_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> list[Tick]:
     day = start.astimezone(zone).date().replace(day=1)
-    ticks = []
+    ticks: list[Tick] = []
     while (at := midnight(zone, day)) <= end:
         if at >= start and (day.month - 1) % step == 0:
             label = date_format(day, "M") + (f"\n{day.year}" if day.month == 1 or not ticks else "")

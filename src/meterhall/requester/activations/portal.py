@@ -1,0 +1,309 @@
+"""Pages about activations: choose customers, ask their consent where it is missing, see the answer for each POD."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.activations import Schedule
+from meterhall.domain.protocol.agreements import ServiceContract
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.requester.activations import customer, service
+from meterhall.requester.activations.consents import ConsentRequestIn, Need, create_consent_request, link_of
+from meterhall.requester.activations.models import Activation, ActivationItem, ConsentRequest
+from meterhall.requester.activations.service import ActivationIn, ItemIn, RefreshIn
+from meterhall.requester.customers.models import CustomerPoint
+from meterhall.requester.partners.service import contract_of, subscription
+from meterhall.requester.words import DIRECTION, FORMAT, GRANULARITY, READERS, WRITERS, choices, listed, word
+from meterhall.web.accounts.access import role_required
+from meterhall.web.platform import platform
+from meterhall.web.portal import nav
+from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.values import CopyId, Fact, Link, state_badge
+
+MOST_POINTS = 10_000
+
+
+class ScopeForm(forms.Form):
+    """Which data, within a contract."""
+
+    granularity = forms.ChoiceField(label=gettext_lazy("Granularity"))
+    directions = forms.MultipleChoiceField(
+        label=gettext_lazy("Direction"), widget=forms.CheckboxSelectMultiple, initial=["import"]
+    )
+    first = forms.DateField(label=gettext_lazy("Readings from"), widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(
+        label=gettext_lazy("Readings until (that day not included)"), widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+    def __init__(self, contract: ServiceContract, *args: Any, **kwargs: Any) -> None:
+        today = platform().now().date()
+        period = contract.offer.scope.period
+        known = {
+            "first": period.first if period else today - timedelta(days=365),
+            "until": period.until if period else today,
+        }
+        super().__init__(*args, **kwargs)
+        self.initial = {**known, **self.initial}
+        self.contract = contract
+        scope = contract.offer.scope
+        _choose(self, "granularity", choices(GRANULARITY, scope.granularities))
+        _choose(self, "directions", choices(DIRECTION, scope.directions))
+
+    def clean(self) -> dict[str, Any]:
+        """The scope, which the contract has to cover."""
+        answers = super().clean() or {}
+        first, until = answers.get("first"), answers.get("until")
+        if isinstance(first, date) and isinstance(until, date) and not first < until:
+            self.add_error("until", _("The readings end after they begin."))
+        if self.errors:
+            return answers
+        scope = self.scope()
+        if not scope.within(self.contract.offer.scope):
+            self.add_error("until", _("The contract does not cover these days."))
+        return answers
+
+    def scope(self) -> DataScope:
+        """What was chosen."""
+        answers = self.cleaned_data
+        offered = self.contract.offer.scope
+        return DataScope(
+            kind=offered.kind,
+            timing=offered.timing,
+            directions=tuple(answers["directions"]),
+            granularities=(answers["granularity"],),
+            period=Period(first=answers["first"], until=answers["until"]),
+        )
+
+
+class ActivationForm(ScopeForm):
+    """Which customers, and whether every day's data comes by itself."""
+
+    points = forms.MultipleChoiceField(label=gettext_lazy("Customers"), widget=forms.CheckboxSelectMultiple)
+    daily = forms.BooleanField(label=gettext_lazy("Deliver every day's data by itself from now on"), required=False)
+    format = forms.ChoiceField(label=gettext_lazy("Format of daily deliveries"), required=False)
+
+    def __init__(self, contract: ServiceContract, *args: Any, **kwargs: Any) -> None:
+        super().__init__(contract, *args, **kwargs)
+        _choose(self, "format", choices(FORMAT, contract.offer.formats))
+        found = CustomerPoint.objects.filter(provider=contract.provider.access_number).order_by("reference")
+        _choose(self, "points", [(str(row.pk), f"{row.reference} · {row.pod}") for row in found[:MOST_POINTS]])
+
+    def schedule(self) -> Schedule | None:
+        """Daily deliveries, if wanted."""
+        answers = self.cleaned_data
+        if not answers["daily"]:
+            return None
+        form = answers["format"] or self.contract.offer.formats[0]
+        return Schedule(format=form, granularity=answers["granularity"])
+
+
+class ConsentForm(ScopeForm):
+    """Whom to ask, what for and for how long."""
+
+    reference = forms.CharField(
+        label=gettext_lazy("Customer"), max_length=80, help_text=gettext_lazy("Your reference.")
+    )
+    purpose = forms.CharField(
+        label=gettext_lazy("What the data is for"),
+        max_length=200,
+        help_text=gettext_lazy("The customer reads this sentence before deciding."),
+    )
+    access_until = forms.DateField(
+        label=gettext_lazy("You need access until"), widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+
+def _choose(form: forms.Form, name: str, found: list[tuple[str, str]]) -> None:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
+    field.choices = found
+
+
+COLUMNS: list[Column[Activation]] = [
+    Column(
+        gettext_lazy("Activation"),
+        lambda row: Link(row.remote_id or _("not sent yet"), reverse("activations:activation", args=[row.pk])),
+    ),
+    Column(gettext_lazy("Provider"), lambda row: row.subscription.provider_name),
+    Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
+    Column(gettext_lazy("Accepted"), lambda row: _count(row, "accepted"), numeric=True),
+    Column(gettext_lazy("Refused"), lambda row: _count(row, "refused"), numeric=True),
+    Column(gettext_lazy("Waiting"), lambda row: _count(row, "pending"), numeric=True),
+    Column(gettext_lazy("Asked"), lambda row: row.created_at, "created_at"),
+]
+
+
+def _count(row: Activation, state: str) -> int:
+    return row.items.filter(state=state).count()
+
+
+@require_safe
+@role_required(*READERS)
+def activations(request: HttpRequest) -> HttpResponse:
+    """Our activations."""
+    rows = Activation.objects.select_related("subscription")
+    if wants_csv(request):
+        return csv_response("activations", rows, COLUMNS)
+    shown = table(request, rows, COLUMNS, _("Activations"), order="-created_at")
+    return render(request, "requester_activations/activations.html", {"table": shown})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required(*WRITERS)
+def new(request: HttpRequest, subscription_id: str) -> HttpResponse:
+    """Choose customers and data; the provider asks those who have not consented yet."""
+    contract = contract_of(subscription_id)
+    form = ActivationForm(contract, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        chosen = CustomerPoint.objects.filter(pk__in=form.cleaned_data["points"])
+        body = ActivationIn(
+            subscription_id=subscription_id,
+            scope=form.scope(),
+            schedule=form.schedule(),
+            items=tuple(ItemIn(pod=row.pod, consent_id=_consent_of(row, subscription_id)) for row in chosen),
+        )
+        try:
+            made = service.ask(body)
+        except MeterhallError as refusal:
+            form.add_error(None, refusal.detail)
+        else:
+            messages.success(request, _("The activation is on its way to the provider."))
+            return HttpResponseRedirect(reverse("activations:activation", args=[made.pk]))
+    crumbs = [Link(_("Contracts"), reverse("partners:subscriptions")), Link(contract.offer.title), Link(_("Activate"))]
+    return render(request, "requester_activations/new.html", {"form": form, "contract": contract, "crumbs": crumbs})
+
+
+def _consent_of(row: CustomerPoint, subscription_id: str) -> str | None:
+    """The consent the customer has given us under this contract, if any."""
+    granted = ConsentRequest.objects.filter(subscription_id=subscription_id, reference=row.reference, state="granted")
+    return granted.order_by("-created_at").values_list("consent_id", flat=True).first()
+
+
+def _curve_link(row: ActivationItem) -> object:
+    return Link(row.pod, reverse("analysis:curve", args=[row.pseudonym])) if row.pseudonym else row.pod
+
+
+ITEMS: list[Column[ActivationItem]] = [
+    Column(gettext_lazy("Point of delivery"), _curve_link, "pod"),
+    Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
+    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Consent"), lambda row: CopyId(row.consent_id) if row.consent_id else "–"),
+    Column(gettext_lazy("Access until"), lambda row: service.item_view(row).access_until or "–"),
+]
+
+
+@require_safe
+@role_required(*READERS)
+def activation(request: HttpRequest, number: int) -> HttpResponse:
+    """One activation with the answer for each POD."""
+    row = service.find(number)
+    items: QuerySet[ActivationItem] = row.items.all()
+    if wants_csv(request):
+        return csv_response("answers", items, ITEMS)
+    view = service.activation_view(row)
+    period = view.scope.period
+    context = {
+        "row": row,
+        "badge": state_badge(row.state),
+        "why": row.detail,
+        "crumbs": [Link(_("Activations"), reverse("activations:activations")), Link(row.remote_id or str(row.pk))],
+        "facts": [
+            Fact(_("Provider"), row.subscription.provider_name),
+            Fact(_("Granularity"), listed(GRANULARITY, view.scope.granularities)),
+            Fact(_("Direction"), listed(DIRECTION, view.scope.directions)),
+            Fact(_("Readings"), f"{period.first} – {period.until}" if period else _("no bound")),
+            Fact(_("Daily deliveries"), word(FORMAT, view.schedule.format) if view.schedule else _("none")),
+            Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
+        ],
+        "table": table(request, items, ITEMS, _("Points of delivery"), order="position"),
+        "may_ask": bool(row.remote_id) and view.accepted > 0 and row.state not in {"refused", "ended"},
+        "removable": view.accepted + view.pending if row.state not in {"refused", "ended"} else 0,
+    }
+    return render(request, "requester_activations/activation.html", context)
+
+
+@require_POST
+@role_required(*WRITERS)
+def remove(request: HttpRequest, number: int) -> HttpResponse:
+    """Take a POD out of a running activation."""
+    row = service.find(number)
+    pod = request.POST.get("pod", "").strip()
+    if row.items.filter(pod=pod).exists():
+        service.refresh(row, RefreshIn(remove=(pod,)))
+        messages.success(request, _("The provider is told to stop for this point."))
+    else:
+        messages.error(request, _("There is no such point in this activation."))
+    return HttpResponseRedirect(reverse("activations:activation", args=[number]))
+
+
+CONSENTS: list[Column[ConsentRequest]] = [
+    Column(gettext_lazy("Customer"), lambda row: row.reference, "reference"),
+    Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
+    Column(gettext_lazy("Consent"), lambda row: CopyId(row.consent_id) if row.consent_id else "–"),
+    Column(gettext_lazy("Link for the customer"), lambda row: CopyId(link_of(row)) if row.state == "open" else "–"),
+    Column(gettext_lazy("Asked"), lambda row: row.created_at, "created_at"),
+]
+
+
+@require_safe
+@role_required(*READERS)
+def consents(request: HttpRequest) -> HttpResponse:
+    """Who was asked, and what came of it."""
+    rows = ConsentRequest.objects.select_related("subscription")
+    shown = table(request, rows, CONSENTS, _("Consents"), order="-created_at", export=False)
+    return render(request, "requester_activations/consents.html", {"table": shown})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required(*WRITERS)
+def ask_consent(request: HttpRequest, subscription_id: str) -> HttpResponse:
+    """Make the link by which a customer consents at the provider."""
+    contract = contract_of(subscription_id)
+    subscription(subscription_id)
+    form = ConsentForm(contract, request.POST or None, initial={"access_until": contract.access_until.date()})
+    if request.method == "POST" and form.is_valid():
+        answers = form.cleaned_data
+        until = platform().now().replace(
+            year=answers["access_until"].year, month=answers["access_until"].month, day=answers["access_until"].day,
+            hour=0, minute=0, second=0, microsecond=0,
+        )  # fmt: skip
+        need = Need(need="data", scope=form.scope(), purpose=answers["purpose"], access_until=until)
+        try:
+            create_consent_request(
+                ConsentRequestIn(subscription_id=subscription_id, reference=answers["reference"], needs=(need,))
+            )
+        except MeterhallError as refusal:
+            form.add_error(None, refusal.detail)
+        else:
+            messages.success(request, _("Send the link to the customer."))
+            return HttpResponseRedirect(reverse("activations:consents"))
+    crumbs = [Link(_("Consents"), reverse("activations:consents")), Link(_("Ask"))]
+    return render(request, "requester_activations/ask.html", {"form": form, "contract": contract, "crumbs": crumbs})
+
+
+_pages = [
+    path("activations", activations, name="activations"),
+    path("activations/<int:number>", activation, name="activation"),
+    path("activations/<int:number>/removal", remove, name="remove"),
+    path("contracts/<str:subscription_id>/activation", new, name="new"),
+    path("contracts/<str:subscription_id>/consent", ask_consent, name="ask_consent"),
+    path("consents", consents, name="consents"),
+    path("consents/start/<str:token>", customer.start, name="consent_start"),
+    path("consents/callback", customer.callback, name="consent_callback"),
+]
+urls: list[URLPattern | URLResolver] = [path("", include((_pages, "activations")))]
+nav.register(gettext_lazy("Activations"), "activations:activations", READERS, order=50)
+nav.register(gettext_lazy("Consents"), "activations:consents", READERS, order=55)

@@ -1,0 +1,162 @@
+"""Pages to look at what was collected: the load curve of a POD or group, and how complete its days are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from meterhall.domain.protocol.base import Period as Days
+from meterhall.domain.readings import MISSING, GranularityUnavailable, PeriodCurve
+from meterhall.requester.analysis import service
+from meterhall.requester.analysis.service import Subject
+from meterhall.requester.collection.models import Series
+from meterhall.requester.customers.models import CustomerPoint
+from meterhall.requester.customers.service import find_point
+from meterhall.requester.words import DIRECTION, GRANULARITY, READERS, word
+from meterhall.web.accounts.access import role_required
+from meterhall.web.portal import nav
+from meterhall.web.portal.charts import Chart, Line, completeness_strip, load_curve_chart
+from meterhall.web.portal.charts.lines import ESTIMATED
+from meterhall.web.portal.periods import Period
+from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.values import Fact, Link
+
+COLUMNS: list[Column[Series]] = [
+    Column(
+        gettext_lazy("Customer or group"), lambda row: Link(_name(row), reverse("analysis:curve", args=[row.pseudonym]))
+    ),
+    Column(gettext_lazy("Direction"), lambda row: word(DIRECTION, row.direction), "direction"),
+    Column(gettext_lazy("Granularity"), lambda row: word(GRANULARITY, row.granularity), "granularity"),
+    Column(gettext_lazy("From"), lambda row: row.first_day, "first_day"),
+    Column(gettext_lazy("Until"), lambda row: row.until_day, "until_day"),
+    Column(gettext_lazy("Received"), lambda row: row.received_at, "received_at"),
+]
+
+
+def _name(row: Series) -> str:
+    """The customer behind a series; for an aggregate, how many points it stands for."""
+    if row.group_size:
+        return _("sum of %d points") % row.group_size
+    try:
+        subject = service.subject_of(row.pseudonym)
+    except service.NothingCollected:
+        return row.pseudonym
+    return _reference(subject) or row.pseudonym
+
+
+def _reference(subject: Subject) -> str:
+    return (
+        CustomerPoint.objects.filter(pod=subject.pod).values_list("reference", flat=True).first() or subject.pod or ""
+    )
+
+
+@require_safe
+@role_required(*READERS)
+def curves(request: HttpRequest) -> HttpResponse:
+    """Every series that is held."""
+    rows = Series.objects.filter(withdrawn_at=None).exclude(received_at=None)
+    if wants_csv(request):
+        return csv_response("series", rows, COLUMNS)
+    shown = table(request, rows, COLUMNS, _("Load curves"), order="-received_at")
+    return render(request, "analysis/curves.html", {"table": shown})
+
+
+@require_safe
+@role_required(*READERS)
+def curve(request: HttpRequest, pseudonym: str) -> HttpResponseBase:
+    """The load curve behind a pseudonym."""
+    return _page(request, service.subject_of(pseudonym), pseudonym)
+
+
+@require_safe
+@role_required(*READERS)
+def customer(request: HttpRequest, number: int) -> HttpResponseBase:
+    """The load curve of a line of the customer list."""
+    point = find_point(number)
+    return _page(request, service.subject_of_pod(point.pod), point.reference)
+
+
+def _page(request: HttpRequest, subject: Subject, name: str) -> HttpResponseBase:
+    direction = request.GET.get("direction", "import")
+    direction = direction if direction in DIRECTION else "import"
+    granularity = request.GET.get("granularity", "")
+    granularity = granularity if granularity in GRANULARITY else ""
+    series = service.series_of(subject, direction)
+    period = Period.of(request, subject.zone, service.known_period(series).until - timedelta(days=1))
+    days = Days(first=period.first, until=period.until)
+    try:
+        found = service.load_curve(subject, direction, days, granularity or None)
+    except GranularityUnavailable:
+        found = service.load_curve(subject, direction, days)
+    if wants_csv(request):
+        lines = StreamingHttpResponse(service.csv_rows(subject, found), content_type="text/csv; charset=utf-8")
+        lines["Content-Disposition"] = 'attachment; filename="readings.csv"'
+        return lines
+    title = _reference(subject) or name
+    context = {
+        "title": title,
+        "crumbs": [Link(_("Load curves"), reverse("analysis:curves")), Link(title)],
+        "charts": [_chart(found, subject, title, period), _strip(subject, direction, title, days)],
+        "facts": _facts(subject, series),
+        "choices": _choices(subject, direction, str(found.granularity), period),
+    }
+    return render(request, "analysis/curve.html", context)
+
+
+def _chart(found: PeriodCurve, subject: Subject, title: str, period: Period) -> Chart:
+    there = found.mantissas != MISSING
+    energies = np.where(there, found.mantissas, np.nan) * 10.0**found.series.scale
+    line = Line(title, found.edges, energies, np.isin(found.quality, ESTIMATED) & there)
+    return load_curve_chart(
+        [line], subject.zone, _("Load curve"), csv_url=period.with_query(export="csv"), links=period.links()
+    )
+
+
+def _strip(subject: Subject, direction: str, title: str, days: Days) -> Chart:
+    shares = [one.present / one.expected for one in service.completeness(subject, direction, days)]
+    return completeness_strip([(title, np.array(shares))], days.first, subject.zone, _("Completeness"))
+
+
+def _facts(subject: Subject, series: list[Series]) -> list[Fact]:
+    known = service.known_period(series)
+    return [
+        Fact(_("Point of delivery"), subject.pod)
+        if subject.pod
+        else Fact(_("Points in the sum"), series[0].group_size),
+        Fact(_("Collected"), f"{known.first} – {known.until}"),
+        Fact(_("Finest granularity"), word(GRANULARITY, series[0].granularity)),
+        Fact(_("Last received"), max((one.received_at for one in series if one.received_at), default=None)),
+    ]
+
+
+def _choices(subject: Subject, direction: str, granularity: str, period: Period) -> list[list[Link]]:
+    """Other directions and granularities of the same days, as links."""
+    held = Series.objects.filter(pseudonym__in=subject.pseudonyms, withdrawn_at=None).exclude(received_at=None)
+    directions = sorted(set(held.values_list("direction", flat=True)) & set(DIRECTION))
+    kept = {"from": period.first.isoformat(), "to": period.until.isoformat()}
+
+    def link(text: str, chosen: bool, **wanted: str) -> Link:
+        query = "&".join(f"{name}={value}" for name, value in (kept | wanted).items())
+        return Link(text) if chosen else Link(text, f"?{query}")
+
+    return [
+        [link(word(DIRECTION, one), one == direction, direction=one, granularity=granularity) for one in directions],
+        [link(word(GRANULARITY, one), one == granularity, direction=direction, granularity=one) for one in GRANULARITY],
+    ]
+
+
+_pages = [
+    path("curves", curves, name="curves"),
+    path("curves/<uuid:pseudonym>", lambda request, pseudonym: curve(request, str(pseudonym)), name="curve"),
+    path("customers/<int:number>/curve", customer, name="customer"),
+]
+urls: list[URLPattern | URLResolver] = [path("", include((_pages, "analysis")))]
+nav.register(gettext_lazy("Load curves"), "analysis:curves", READERS, order=70)

@@ -1,0 +1,202 @@
+"""Pages about data asked for and delivered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.base import Period
+from meterhall.requester.activations.portal import ScopeForm
+from meterhall.requester.activations.service import find
+from meterhall.requester.collection import service
+from meterhall.requester.collection.manifests import manifest_of
+from meterhall.requester.collection.models import DataAsked, Delivery, Series, Version
+from meterhall.requester.collection.service import DataRequestIn
+from meterhall.requester.partners.service import contract_of
+from meterhall.requester.words import FORMAT, GRANULARITY, READERS, TRANSMISSION, WRITERS, choices, word
+from meterhall.web.accounts.access import role_required
+from meterhall.web.portal import nav
+from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.values import CopyId, Fact, Link, Step, Tone, state_badge
+
+COLUMNS: list[Column[Delivery]] = [
+    Column(
+        gettext_lazy("Delivery"),
+        lambda row: Link(row.delivery_id, reverse("collection:delivery", args=[row.delivery_id])),
+    ),
+    Column(gettext_lazy("Version"), lambda row: row.version, "version", numeric=True),
+    Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
+    Column(gettext_lazy("Both sides say the same"), lambda row: state_badge(row.match) if row.match else "–", "match"),
+    Column(gettext_lazy("Readings"), lambda row: service.delivery_view(row).readings, numeric=True),
+    Column(gettext_lazy("Missing"), lambda row: service.delivery_view(row).missing, numeric=True),
+    Column(gettext_lazy("Announced"), lambda row: row.announced_at, "announced_at"),
+]
+ASKED: list[Column[DataAsked]] = [
+    Column(gettext_lazy("Asked"), lambda row: row.created_at, "created_at"),
+    Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
+    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(
+        gettext_lazy("Delivery"),
+        lambda row: (
+            CopyId(row.delivery_id, reverse("collection:delivery", args=[row.delivery_id])) if row.delivery_id else "–"
+        ),
+    ),
+]
+
+
+class RequestForm(ScopeForm):
+    """Which data of an activation, and how."""
+
+    format = forms.ChoiceField(label=gettext_lazy("Format"))
+    transmission = forms.ChoiceField(label=gettext_lazy("Transmission"))
+    group = forms.BooleanField(
+        label=gettext_lazy("One sum over all points instead of single load curves"), required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer = self.contract.offer
+        for name, found in (
+            ("format", choices(FORMAT, offer.formats)),
+            ("transmission", choices(TRANSMISSION, offer.transmission)),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
+            field.choices = found
+
+
+@require_safe
+@role_required(*READERS)
+def deliveries(request: HttpRequest) -> HttpResponse:
+    """What came, and what was asked for."""
+    rows = Delivery.objects.all()
+    if wants_csv(request):
+        return csv_response("deliveries", rows, COLUMNS)
+    asked = DataAsked.objects.exclude(state="taken")
+    context = {
+        "table": table(request, rows, COLUMNS, _("Deliveries"), order="-announced_at"),
+        "asked": table(
+            request, asked, ASKED, _("Requests not answered or refused"), order="-created_at", id="asked", export=False
+        ),
+    }
+    return render(request, "collection/deliveries.html", context)
+
+
+@require_safe
+@role_required(*READERS)
+def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
+    """One delivery: its versions as a timeline, and the curves in it."""
+    row = service.find_delivery(delivery_id)
+    view = service.delivery_view(row)
+    context = {
+        "row": row,
+        "badge": state_badge(row.state),
+        "why": row.detail,
+        "crumbs": [Link(_("Deliveries"), reverse("collection:deliveries")), Link(delivery_id)],
+        "facts": [
+            Fact(_("Provider"), row.activation.subscription.provider_name if row.activation else row.provider),
+            Fact(_("Readings"), view.readings),
+            Fact(_("Missing"), view.missing),
+            Fact(_("Period"), f"{view.period.first} – {view.period.until}" if view.period else None),
+            Fact(_("Granularity"), word(GRANULARITY, view.granularity) if view.granularity else None),
+            Fact(_("Format"), word(FORMAT, view.format) if view.format else None),
+            Fact(_("Points in the sum"), view.group_size)
+            if view.group_size
+            else Fact(_("Points"), len(_pseudonyms(row))),
+            Fact(_("Both sides say the same"), state_badge(row.match) if row.match else None),
+            Fact(_("Delivery"), CopyId(delivery_id)),
+        ],
+        "steps": [_step(version) for version in row.versions.all()],
+        "table": _curves(row),
+    }
+    return render(request, "collection/delivery.html", context)
+
+
+def _step(version: Version) -> Step:
+    manifest = manifest_of(version)
+    tones: dict[str, Tone] = {"received": "success", "rejected": "danger", "superseded": "neutral"}
+    facts = (
+        Fact(_("Reason"), manifest.reason),
+        Fact(_("Readings"), manifest.readings),
+        Fact(_("Receipt taken"), version.receipted_at),
+        Fact(_("Manifest"), CopyId(version.digest)),
+    )
+    title = _("Version %(number)s: %(outcome)s") % {
+        "number": version.version,
+        "outcome": version.outcome or _("collecting"),
+    }
+    return Step(title, version.settled_at or version.fetched_at, tone=tones.get(version.outcome, "info"), facts=facts)
+
+
+def _pseudonyms(row: Delivery) -> list[str]:
+    version = row.versions.last()
+    found = {name for part in manifest_of(version).parts for name in part.pseudonyms} if version else set()
+    return sorted(found)
+
+
+def _curves(row: Delivery) -> Any:
+    """The series the delivery belongs to; many are cut short."""
+    series = Series.objects.filter(provider=row.provider, pseudonym__in=_pseudonyms(row)[:500], withdrawn_at=None)
+    rows = [
+        [
+            Link(one.pseudonym, reverse("analysis:curve", args=[one.pseudonym])),
+            one.direction,
+            one.first_day,
+            one.until_day,
+        ]
+        for one in series[:100]
+    ]
+    return plain_table(_("Load curves"), [_("Pseudonym"), _("Direction"), _("From"), _("Until")], rows)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required(*WRITERS)
+def ask(request: HttpRequest, number: int) -> HttpResponse:
+    """Ask for data of an activation."""
+    row = find(number)
+    form = RequestForm(contract_of(row.subscription_id), request.POST or None, initial=_initial(row.scope))
+    if request.method == "POST" and form.is_valid():
+        answers = form.cleaned_data
+        body = DataRequestIn(
+            activation=row.pk,
+            period=Period(first=answers["first"], until=answers["until"]),
+            granularity=answers["granularity"],
+            directions=tuple(answers["directions"]),
+            format=answers["format"],
+            transmission=answers["transmission"],
+            group=answers["group"],
+        )
+        try:
+            service.request_data(row, body)
+        except MeterhallError as refusal:
+            form.add_error(None, refusal.detail)
+        else:
+            messages.success(request, _("The request is on its way; the delivery appears here."))
+            return HttpResponseRedirect(reverse("collection:deliveries"))
+    crumbs = [Link(_("Activation"), reverse("activations:activation", args=[number])), Link(_("Request data"))]
+    return render(request, "collection/ask.html", {"form": form, "crumbs": crumbs})
+
+
+def _initial(scope: dict[str, Any]) -> dict[str, Any]:
+    """What the activation was asked for."""
+    period = scope.get("period") or {}
+    known = {"first": period.get("from"), "until": period.get("until"), "directions": scope.get("directions")}
+    return {name: value for name, value in known.items() if value}
+
+
+_pages = [
+    path("deliveries", deliveries, name="deliveries"),
+    path("deliveries/<str:delivery_id>", delivery, name="delivery"),
+    path("activations/<int:number>/data", ask, name="ask"),
+]
+urls: list[URLPattern | URLResolver] = [path("", include((_pages, "collection")))]
+nav.register(gettext_lazy("Deliveries"), "collection:deliveries", READERS, order=60)

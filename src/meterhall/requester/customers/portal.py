@@ -1,0 +1,200 @@
+"""The customer list: hand it in, see who holds each POD, fix what was mistyped in place."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from pydantic import ValidationError
+
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.identifiers import EEA
+from meterhall.requester.customers import service
+from meterhall.requester.customers.models import CustomerPoint
+from meterhall.requester.customers.service import CustomerPointChange, CustomerPointIn
+from meterhall.requester.words import POINT, READERS, WRITERS, word
+from meterhall.web.accounts.access import role_required
+from meterhall.web.portal import nav
+from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.values import Link, state_badge
+
+MOST_LINES = 10_000
+TONES = {"localised": "valid", "unresolved": "pending", "ambiguous": "pending", "invalid": "failed", "new": "new"}
+
+
+class ListForm(forms.Form):
+    """Lines of customer and POD, pasted or as a file."""
+
+    lines = forms.CharField(
+        label=gettext_lazy("Customers and their points of delivery"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        help_text=gettext_lazy("One a line: your reference; POD; country where the POD does not say it"),
+    )
+    file = forms.FileField(label=gettext_lazy("Or a CSV file with these columns"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """The lines as they will be kept; the first that cannot be is named."""
+        answers = super().clean() or {}
+        found = (
+            answers["file"].read().decode("utf-8-sig", "replace") if answers.get("file") else answers.get("lines", "")
+        )
+        answers["found"] = found_lines = []
+        for number, cells in enumerate(_rows(found), 1):
+            try:
+                found_lines.append(_line(cells))
+            except (ValidationError, IndexError):
+                raise forms.ValidationError(
+                    _("Line %(number)s has no reference and POD, or a country that is none."), params={"number": number}
+                ) from None
+        if not 0 < len(found_lines) <= MOST_LINES:
+            raise forms.ValidationError(_("Give between 1 and %(most)s lines."), params={"most": MOST_LINES})
+        return answers
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """Cells of each line that has any, whichever of the usual separators is used; a heading is left out."""
+    head = text.partition("\n")[0]
+    separator = next((mark for mark in ";\t," if mark in head), ";")
+    for cells in csv.reader(io.StringIO(text), delimiter=separator):
+        stripped = [cell.strip() for cell in cells]
+        if any(stripped) and [cell.lower() for cell in stripped[:2]] != ["reference", "pod"]:
+            yield stripped
+
+
+def _line(cells: list[str]) -> CustomerPointIn:
+    country = cells[2].upper() if len(cells) > 2 else ""
+    return CustomerPointIn(reference=cells[0], pod=cells[1], country=country or None)
+
+
+class PointForm(forms.Form):
+    """The two things that can be mistyped."""
+
+    pod = forms.CharField(label=gettext_lazy("Point of delivery"), max_length=60)
+    country = forms.ChoiceField(label=gettext_lazy("Country"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["country"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
+        field.choices = [("", _("as the POD says"))] + [(code, code) for code in sorted(EEA)]
+
+
+def _edit(row: CustomerPoint) -> Link:
+    return Link(row.pod, reverse("customers:point", args=[row.pk]))
+
+
+COLUMNS: list[Column[CustomerPoint]] = [
+    Column(gettext_lazy("Customer"), lambda row: row.reference, "reference"),
+    Column(gettext_lazy("Point of delivery"), _edit, "pod"),
+    Column(gettext_lazy("Country"), lambda row: row.country, "country"),
+    Column(gettext_lazy("Grid operator"), lambda row: row.operator, "operator"),
+    Column(
+        gettext_lazy("State"),
+        lambda row: state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
+        "state",
+    ),
+    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+]
+
+
+@require_safe
+@role_required(*READERS)
+def points(request: HttpRequest) -> HttpResponse:
+    """The list, by state and grid operator."""
+    rows = CustomerPoint.objects.all()
+    state = request.GET.get("state", "")
+    rows = rows.filter(state=state) if state in POINT else rows
+    if wants_csv(request):
+        return csv_response("customers", rows, COLUMNS)
+    counts = [(code, str(label), CustomerPoint.objects.filter(state=code).count()) for code, label in POINT.items()]
+    context = {
+        "table": table(request, rows, COLUMNS, _("Points of delivery"), order="reference"),
+        "counts": [one for one in counts if one[2]],
+        "state": state,
+        "waiting": CustomerPoint.objects.filter(provider="").exclude(state="invalid").count(),
+    }
+    return render(request, "customers/points.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required(*WRITERS)
+def add(request: HttpRequest) -> HttpResponse:
+    """Hand in a list; it is localised at once."""
+    form = ListForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        kept = service.take_points(tuple(form.cleaned_data["found"]))
+        _localise(request, kept)
+        return HttpResponseRedirect(reverse("customers:points"))
+    crumbs = [Link(_("Customers"), reverse("customers:points")), Link(_("Add"))]
+    return render(request, "customers/add.html", {"form": form, "crumbs": crumbs})
+
+
+@require_POST
+@role_required(*WRITERS)
+def localise(request: HttpRequest) -> HttpResponse:
+    """Ask again about every point that has no provider."""
+    _localise(request, list(CustomerPoint.objects.filter(provider="")))
+    return HttpResponseRedirect(reverse("customers:points"))
+
+
+def _localise(request: HttpRequest, rows: list[CustomerPoint]) -> None:
+    try:
+        found = service.localise(rows)
+    except MeterhallError as refusal:
+        messages.error(request, _("The list is kept; the Market Place did not answer: %s") % refusal.detail)
+        return
+    text = ngettext("%d point was found.", "%d points were found.", found.resolved) % found.resolved
+    messages.success(request, text)
+    if found.unresolved:
+        left = ngettext("%d point needs a look.", "%d points need a look.", found.unresolved) % found.unresolved
+        messages.warning(request, left)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required(*WRITERS)
+def point(request: HttpRequest, number: int) -> HttpResponse:
+    """Correct a line; it is localised at once."""
+    row = service.find_point(number)
+    form = PointForm(request.POST or None, initial={"pod": row.pod, "country": row.country})
+    if request.method == "POST" and "remove" in request.POST:
+        service.remove_point(row)
+        messages.success(request, _("The line is off the list."))
+        return HttpResponseRedirect(reverse("customers:points"))
+    if request.method == "POST" and form.is_valid():
+        change = CustomerPointChange(pod=form.cleaned_data["pod"], country=form.cleaned_data["country"] or None)
+        try:
+            changed = service.change_point(row, change)
+        except MeterhallError as refusal:
+            form.add_error("pod", refusal.detail)
+        else:
+            _localise(request, [changed])
+            return HttpResponseRedirect(reverse("customers:points"))
+    context = {
+        "row": row,
+        "form": form,
+        "badge": state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
+        "why": row.detail or row.code.replace("_", " "),
+        "crumbs": [Link(_("Customers"), reverse("customers:points")), Link(row.reference)],
+    }
+    return render(request, "customers/point.html", context)
+
+
+_pages = [
+    path("customers", points, name="points"),
+    path("customers/new", add, name="add"),
+    path("customers/localisation", localise, name="localise"),
+    path("customers/<int:number>", point, name="point"),
+]
+urls: list[URLPattern | URLResolver] = [path("", include((_pages, "customers")))]
+nav.register(gettext_lazy("Customers"), "customers:points", READERS, order=40)

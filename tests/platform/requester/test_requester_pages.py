@@ -1,0 +1,289 @@
+"""The pages: every one opens for its readers, the journeys lead to where they should, and roles hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from meterhall.domain.pods.sandbox import demonstration_pod
+from meterhall.domain.protocol.agreements import ContractSignature, SubscriptionView
+from meterhall.domain.protocol.consents import GrantedDetail
+from meterhall.domain.protocol.keys import verify
+from meterhall.requester.activations.consents import ConsentRequestIn, Need, create_consent_request, link_of
+from meterhall.requester.activations.models import Activation, ConsentRequest
+from meterhall.requester.collection.models import DataAsked
+from meterhall.requester.customers.models import CustomerPoint
+from meterhall.requester.partners.models import Subscription
+from meterhall.web.accounts.models import Person
+from meterhall.web.accounts.session import PROOF, Proof
+from meterhall.web.membership.models import Standing
+from meterhall.web.platform import Platform
+
+from .conftest import CONSENT, FIRST, GRID, GRID_URL, PODS, PSEUDONYMS, UNTIL, Clock, GridDouble, curve, ready, work
+
+pytestmark = pytest.mark.django_db
+Enter = Callable[..., Client]
+
+
+@pytest.fixture
+def enter(eso: Platform, clock: Clock) -> Enter:
+    """A person with these roles, signed in with a second factor `ago`."""
+
+    def make(*roles: str, ago: timedelta = timedelta(seconds=1)) -> Client:
+        person = Person.objects.create(email=f"{'-'.join(roles)}@helios.example", name="Ada", roles=list(roles))
+        client = Client()
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+        session = client.session
+        session[PROOF] = asdict(Proof((clock() - ago).timestamp(), "totp", ("pwd", "otp", "mfa")))
+        session.save()
+        return client
+
+    return make
+
+
+@pytest.fixture
+def collected(activation: Activation, grid: GridDouble, delivery_id: str) -> str:
+    CustomerPoint.objects.create(reference="A-1", pod=PODS[0], provider=GRID, state="localised")
+    ConsentRequest.objects.create(
+        token="t", subscription=activation.subscription, reference="A-1", details=[], oauth_state="s", verifier=b"",
+        created_at=datetime.now(UTC),
+    )  # fmt: skip
+    grid.publish({1: [curve(gaps=(4,))]}, delivery_id)
+    ready(delivery_id)
+    return delivery_id
+
+
+def test_every_page_opens_for_an_auditor(enter: Enter, collected: str, activation: Activation) -> None:
+    auditor = enter("auditor")
+    days = f"from={FIRST}&to={UNTIL}"
+    pages = [
+        "/", "/membership", "/contracts", f"/contracts/{activation.subscription_id}", "/customers",
+        "/customers?state=localised", "/activations", f"/activations/{activation.pk}", "/consents", "/deliveries",
+        f"/deliveries/{collected}", "/curves", f"/curves/{PSEUDONYMS[0]}?{days}",
+        f"/curves/{PSEUDONYMS[0]}?{days}&granularity=P1D", "/customers/1/curve", "/deliveries?export=csv",
+    ]  # fmt: skip
+    for page in pages:
+        page = page.replace("/customers/1/", f"/customers/{CustomerPoint.objects.get().pk}/")
+        answer = auditor.get(page)
+        assert answer.status_code == 200, page
+
+
+def test_pages_are_for_people_with_a_role(enter: Enter, collected: str) -> None:
+    assert Client().get("/deliveries")["Location"].startswith("/account/")
+    assert enter("customer").get("/deliveries").status_code == 403
+    assert enter("auditor").post("/customers/localisation").status_code == 403
+
+
+def test_the_curve_page_shows_the_curve(enter: Enter, collected: str) -> None:
+    page = enter("staff").get(f"/curves/{PSEUDONYMS[0]}?from={FIRST}&to={UNTIL}").content.decode()
+    assert page.count("<svg") > 2
+    assert "A-1" in page
+    table = enter("auditor").get(f"/curves/{PSEUDONYMS[0]}?from={FIRST}&to={UNTIL}&export=csv")
+    lines = b"".join(table.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 285
+
+
+def test_customers_are_pasted_localised_and_fixed(enter: Enter, grid: GridDouble) -> None:
+    staff = enter("staff")
+    pod = demonstration_pod("IT", 1).value
+    reply = {
+        "index": 0, "level": "operator",
+        "candidates": [{"provider": GRID, "operator": "Grid", "country": "IT", "reason": "coverage",
+                        "confidence": "declared"}],
+    }  # fmt: skip
+    grid.hall["/v1/localisations"] = {"answers": [reply], "resolved": 1, "unresolved": 0}
+    answer = staff.post("/customers/new", {"lines": f"reference;pod\nA-1;{pod}\nA-2;IT999E000x"})
+    assert answer["Location"] == "/customers"
+    assert list(CustomerPoint.objects.values_list("reference", "state")) == [("A-1", "localised"), ("A-2", "invalid")]
+    sent = grid.paths("/localisations")[0].content.decode()
+    assert pod not in sent
+    wrong = CustomerPoint.objects.get(reference="A-2")
+    staff.post(f"/customers/{wrong.pk}", {"pod": demonstration_pod("IT", 2).value, "country": ""})
+    wrong.refresh_from_db()
+    assert wrong.state == "localised"
+
+
+@pytest.mark.parametrize("lines", ["", "A-1", ";IT999E00000001", "A-1;IT999E00000001;Italy"])
+def test_a_bad_list_is_kept_on_the_page_with_its_fault(enter: Enter, lines: str) -> None:
+    answer = enter("staff").post("/customers/new", {"lines": lines})
+    assert answer.status_code == 200
+    assert b"error-summary" in answer.content
+    assert not CustomerPoint.objects.exists()
+
+
+def test_the_offer_is_subscribed_to(enter: Enter, subscription: Subscription, grid: GridDouble) -> None:
+    view = SubscriptionView.model_validate(subscription.document)
+    contract = view.contract
+    offer = {
+        "offer_id": contract.offer_id, "version": 1, "status": "published", "provider": GRID, "provider_name": "Grid",
+        "offer": contract.offer.document(), "digest": contract.offer.fingerprint(),
+    }  # fmt: skip
+    grid.hall["/v1/offers"] = {"items": [offer]}
+    grid.hall["/v1/subscriptions"] = view.document() | {"state": "drafted"}
+    staff = enter("staff")
+    assert b"History" in staff.get("/offers?country=IT").content
+    answer = staff.post(f"/offers/{contract.offer_id}", {"push": "on"})
+    assert answer["Location"] == f"/contracts/{subscription.subscription_id}"
+    asked = json.loads(grid.paths("/subscriptions")[0].content)
+    assert asked["repository"]["url"] == "https://localhost:8443/repository"
+    assert staff.get(f"/offers/off_{'f' * 24}").status_code == 404
+
+
+def test_a_contract_is_signed_by_a_signer_with_a_fresh_factor(
+    eso: Platform, enter: Enter, subscription: Subscription, grid: GridDouble
+) -> None:
+    view = SubscriptionView.model_validate(subscription.document)
+    drafted = view.document() | {"state": "drafted"}
+    Subscription.objects.update(state="drafted", document=drafted)
+    path = f"/contracts/{subscription.subscription_id}/sign"
+    grid.hall[f"/v1/subscriptions/{subscription.subscription_id}/signatures"] = drafted | {"state": "requester_signed"}
+    assert enter("staff").get(path).status_code == 403
+    assert enter("signer", ago=timedelta(minutes=6)).post(path).status_code == 302
+    assert grid.paths("/signatures") == []
+    Person.objects.all().delete()
+    signer = enter("signer")
+    assert view.digest.encode() in signer.get(path).content
+    signer.post(path)
+    jws = json.loads(grid.paths("/signatures")[0].content)["jws"]
+    signed = verify(jws, [eso.contract_key.public], typ="meterhall-signature+jws")
+    assert ContractSignature.model_validate(signed.document).digest == view.digest
+    assert signed.header["signer"] == "Ada"
+    subscription.refresh_from_db()
+    assert subscription.state == "requester_signed"
+
+
+def test_the_general_contract_is_read_and_signed(enter: Enter, grid: GridDouble, eso: Platform) -> None:
+    article = {"number": 1, "heading": "Parties <b>", "text": "All are *equal*."}
+    contract = {"version": 1, "environment": "regulated", "marketplace": "Hall", "articles": [article]}
+    grid.hall["/v1/general-contract"] = contract
+    grid.hall["/v1/general-contract/signatures"] = {"countersignature": "a.b.c"}
+    Standing.objects.create(enrolment={}, idempotency_key="k")
+    grid.refusals["/players/me"] = (503, "unavailable")
+    signer = enter("signer")
+    page = signer.get("/membership/general-contract").content.decode()
+    assert "Parties &lt;b&gt;" in page
+    answer = signer.post("/membership/general-contract")
+    assert answer.status_code in {302, 502, 503}
+    held = Standing.objects.get().signature
+    assert held["countersignature"] == "a.b.c"
+
+
+def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Subscription, grid: GridDouble) -> None:
+    point = CustomerPoint.objects.create(reference="A-1", pod=PODS[0], provider=GRID, state="localised")
+    ConsentRequest.objects.create(
+        token="t", subscription=subscription, reference="A-1", details=[], oauth_state="s", verifier=b"",
+        state="granted", consent_id=CONSENT, created_at=datetime.now(UTC),
+    )  # fmt: skip
+    staff = enter("staff")
+    form = {
+        "granularity": "PT15M", "directions": ["import"], "first": str(FIRST), "until": str(UNTIL),
+        "points": [str(point.pk)], "daily": "on", "format": "csv",
+    }  # fmt: skip
+    path = f"/contracts/{subscription.subscription_id}/activation"
+    assert b"A-1" in staff.get(path).content
+    refused = staff.post(path, form | {"until": str(FIRST)})
+    assert b"error-summary" in refused.content
+    assert staff.post(path, form)["Location"] == f"/activations/{Activation.objects.get().pk}"
+    work()
+    sent = json.loads(grid.paths("/activations")[0].content)
+    assert sent["items"] == [{"pod": PODS[0], "proof": f"consent:{CONSENT}"}]
+    assert sent["schedule"]["format"] == "csv"
+
+
+def test_data_is_requested_and_a_point_taken_out(enter: Enter, activation: Activation, grid: GridDouble) -> None:
+    staff = enter("staff")
+    form = {
+        "granularity": "PT1H", "directions": ["import"], "first": str(FIRST), "until": str(UNTIL), "format": "csv",
+        "transmission": "pull", "group": "on",
+    }  # fmt: skip
+    path = f"/activations/{activation.pk}/data"
+    assert str(FIRST).encode() in staff.get(path).content
+    grid.refusals["/data-requests"] = (422, "group_too_small")
+    staff.post(path, form)
+    work()
+    assert DataAsked.objects.get().code == "group_too_small"
+    assert b"It is group_too_small." in staff.get("/deliveries").content
+    staff.post(f"/activations/{activation.pk}/removal", {"pod": PODS[0]})
+    work()
+    assert json.loads(grid.paths("/items")[0].content)["remove"] == [PODS[0]]
+
+
+def asked(subscription: Subscription) -> ConsentRequest:
+    scope = SubscriptionView.model_validate(subscription.document).contract.offer.scope
+    need = Need(need="data", scope=scope, purpose="Energy advice", access_until=datetime(2029, 1, 1, tzinfo=UTC))
+    return create_consent_request(
+        ConsentRequestIn(subscription_id=subscription.subscription_id, reference="A-1", needs=(need,))
+    )
+
+
+def started(subscription: Subscription) -> tuple[Client, str]:
+    """A customer's browser that was sent to the provider, and the state it carries."""
+    customer = Client()
+    link = urlsplit(link_of(asked(subscription))).path
+    page = customer.get(link)
+    assert b"Energy advice" in page.content
+    assert "https://grid.example:8444" in page["Content-Security-Policy"]
+    sent_to = urlsplit(customer.post(link)["Location"])
+    assert (sent_to.netloc, sent_to.path) == ("grid.example:8444", "/oauth/authorize")
+    assert parse_qs(sent_to.query)["request_uri"] == ["urn:request:1"]
+    return customer, ConsentRequest.objects.get().oauth_state
+
+
+def test_a_customer_consents_at_the_provider(subscription: Subscription, grid: GridDouble) -> None:
+    customer, state = started(subscription)
+    pushed = json.loads(grid.forms[0]["authorization_details"])[0]
+    granted = GrantedDetail.model_validate(pushed | {"points": ["p1"]}).document()
+    body = {"access_token": "t", "token_type": "DPoP", "grant_id": CONSENT, "authorization_details": [granted]}
+    grid.grant = httpx.Response(200, json=body)
+    page = customer.get("/consents/callback", {"state": state, "iss": GRID_URL, "code": "c1"})
+    assert b"How to stop this" in page.content
+    request = ConsentRequest.objects.get()
+    assert (request.state, request.consent_id, bytes(request.verifier)) == ("granted", CONSENT, b"")
+    assert grid.forms[1]["code"] == "c1"
+    assert len(grid.forms[1]["code_verifier"]) >= 43
+    assert customer.get("/consents/callback", {"state": state, "iss": GRID_URL, "code": "c1"}).status_code == 403
+
+
+def test_a_customer_says_no(subscription: Subscription, grid: GridDouble) -> None:
+    customer, state = started(subscription)
+    page = customer.get("/consents/callback", {"state": state, "iss": GRID_URL, "error": "access_denied"})
+    assert b"You said no" in page.content
+    assert ConsentRequest.objects.get().state == "denied"
+    assert b"answered already" in customer.get(urlsplit(link_of(ConsentRequest.objects.get())).path).content
+
+
+def test_an_answer_from_elsewhere_or_to_another_browser_is_refused(
+    subscription: Subscription, grid: GridDouble
+) -> None:
+    customer, state = started(subscription)
+    wrong = customer.get("/consents/callback", {"state": state, "iss": "https://evil.example", "code": "c1"})
+    assert wrong.status_code == 403
+    assert Client().get("/consents/callback", {"state": state, "iss": GRID_URL, "code": "c1"}).status_code == 403
+    assert len(grid.forms) == 1
+    assert ConsentRequest.objects.get().state == "started"
+
+
+def test_a_refused_code_is_said_plainly(subscription: Subscription, grid: GridDouble) -> None:
+    customer, state = started(subscription)
+    page = customer.get("/consents/callback", {"state": state, "iss": GRID_URL, "code": "c1"})
+    assert b"invalid_grant" in page.content
+    assert ConsentRequest.objects.get().state == "denied"
+
+
+def test_the_staff_makes_the_link(enter: Enter, subscription: Subscription) -> None:
+    form = {
+        "granularity": "PT15M", "directions": ["import"], "first": str(FIRST), "until": str(UNTIL), "reference": "A-7",
+        "purpose": "Advice", "access_until": "2029-01-01",
+    }  # fmt: skip
+    staff = enter("staff")
+    answer = staff.post(reverse("activations:ask_consent", args=[subscription.subscription_id]), form)
+    assert answer["Location"] == "/consents"
+    assert link_of(ConsentRequest.objects.get()).encode() in staff.get("/consents").content

@@ -1,0 +1,242 @@
+"""Plays a scenario: each `when/<n>_<what>.csv` happens to a provider; `then/*.csv` is what it leads to.
+
+What may happen: `points` are registered with their holders, `readings` are handed in (the column `resolution` says how
+fine), a holder `consents`, a requester makes an `activation` or a `request` for data, a holder `revokes`. After each
+the provider does what it has to do. Then there are the `answers` an activation got, what the `gate` said right after a
+revocation, and of every version of every delivery the `manifests` and the values: `<delivery>_v<version>.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.activations import ActivationItem as ItemIn
+from meterhall.domain.protocol.activations import ActivationRequest
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.consents import GrantedDetail
+from meterhall.domain.protocol.deliveries import DataRequest, Manifest
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.activations.service import request_activation
+from meterhall.provider.consents.service import grant, revoke
+from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.gate import open_part
+from meterhall.provider.deliveries.models import Delivery
+from meterhall.provider.deliveries.service import live_parts, manifest_view, request_data
+from meterhall.provider.metering.models import IngestRun
+from meterhall.provider.metering.service import take_readings
+from meterhall.provider.points.models import Point
+from meterhall.provider.points.schemas import OccupancyIn, PointIn
+from meterhall.provider.points.service import register_points
+from meterhall.web.work.engine import QUEUES, REPEATED, claim, discover, perform
+from tests.scenarios.market import REQUESTER, SUBSCRIPTION, enter_market
+
+FOLLOWING = ("follow_consents", "follow_readings")
+
+Row = dict[str, str]
+
+
+@dataclass
+class Clock:
+    """Stands still until it is moved."""
+
+    at: datetime = datetime(2026, 11, 2, 6, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@dataclass
+class Scenario:
+    """What happened so far, and what came of it: the files of `then`, as rows."""
+
+    folder: Path
+    clock: Clock
+    outcome: dict[str, list[Row]] = field(default_factory=dict)
+    _consents: dict[str, str] = field(default_factory=dict)
+    _activation: str = ""
+
+    def play(self) -> None:
+        """Let everything in `when` happen, in order."""
+        discover()
+        enter_market(self.clock())
+        happenings: dict[str, Callable[[Path], None]] = {
+            "points": self._points,
+            "readings": self._readings,
+            "consents": self._consent,
+            "activation": self._activate,
+            "request": self._request,
+            "revokes": self._revoke,
+        }
+        for file in sorted((self.folder / "when").glob("*.csv")):
+            happenings[file.stem.split("_")[1]](file)
+            self._settle()
+
+    def check(self) -> None:
+        """Whether it all came as `then` says; no file of `then` is left out, and none of it is empty."""
+        expected = {file.stem: rows_of(file) for file in sorted((self.folder / "then").glob("*.csv"))}
+        assert expected
+        assert all(expected.values())
+        assert {name: self.outcome.get(name) for name in expected} == expected
+        versions = {name for name in self.outcome if "_v" in name}
+        assert versions <= set(expected), "a version was published that nobody expected"
+
+    def _points(self, file: Path) -> None:
+        points: dict[str, PointIn] = {}
+        for row in rows_of(file):
+            held = OccupancyIn.model_validate(
+                {"holder_reference": row["holder"], "from": row["from"], "until": row["until"] or None}
+            )
+            before = points[row["pod"]].occupancies if row["pod"] in points else ()
+            points[row["pod"]] = PointIn(pod=row["pod"], zone=row["zone"], occupancies=(*before, held))
+        register_points(tuple(points.values()))
+
+    def _readings(self, file: Path) -> None:
+        run = take_readings(file.read_bytes(), rows_of(file)[0]["resolution"])
+        self._work()
+        run = IngestRun.objects.get(pk=run.pk)
+        assert run.finished_at is not None
+        assert not run.problem, run.problem
+        assert run.quarantined == 0
+
+    def _consent(self, file: Path) -> None:
+        for row in rows_of(file):
+            detail = GrantedDetail(
+                need="history",
+                subscription_id=SUBSCRIPTION,
+                scope=_scope(row),
+                purpose="Advice on saving energy",
+                access_until=self.clock() + timedelta(days=365),
+                points=tuple(Point.objects.get(pod=pod).handle for pod in row["pods"].split()),
+            )
+            self._consents[row["holder"]] = grant(REQUESTER, row["holder"], [detail]).consent_id
+
+    def _activate(self, file: Path) -> None:
+        rows = rows_of(file)
+        items = tuple(ItemIn(pod=row["pod"], proof=f"consent:{self._consents[row['consent_of']]}") for row in rows)
+        request = ActivationRequest(subscription_id=SUBSCRIPTION, scope=_scope(rows[0]), items=items)
+        self._activation = request_activation(request, REQUESTER, is_sandbox=False).activation_id
+        self._work()
+        answered = Activation.objects.get(pk=self._activation).items.all()
+        self.outcome.setdefault("answers", []).extend(_answer(item) for item in answered)
+
+    def _request(self, file: Path) -> None:
+        for row in rows_of(file):
+            request = DataRequest(
+                activation_id=self._activation,
+                period=_period(row),
+                granularity=row["granularity"],  # type: ignore[arg-type]
+                format="csv",
+            )
+            delivery = request_data(request, REQUESTER).delivery_id
+            Delivery.objects.filter(pk=delivery).update(salt=f"{Delivery.objects.count():032x}")
+
+    def _revoke(self, file: Path) -> None:
+        """A revocation closes the gate at once, before the provider has done anything else."""
+        for row in rows_of(file):
+            points = tuple(Point.objects.get(pod=pod).handle for pod in row["pods"].split())
+            revoke(self._consents[row["holder"]], row["holder"], points)
+        for delivery in _deliveries():
+            for part in live_parts(delivery):
+                self.outcome.setdefault("gate", []).append(_gate(delivery, part.number))
+
+    def _settle(self) -> None:
+        """The provider works until nothing is left to do; what it published is read like a requester reads it."""
+        self._work()
+        for task in REPEATED.values():
+            if task.name.endswith(FOLLOWING):
+                task.run()
+        self._work()
+        for number, delivery in enumerate(_deliveries(), 1):
+            if delivery.version and f"{number}_v{delivery.version}" not in self.outcome:
+                view = manifest_view(delivery)
+                self.outcome.setdefault("manifests", []).append(_manifest_row(number, view.manifest))
+                self.outcome[f"{number}_v{delivery.version}"] = sorted(_values(delivery), key=_place)
+        self.clock.at += timedelta(hours=1)
+
+    def _work(self) -> None:
+        queues = [QUEUES[model] for model in (IngestRun, Activation, Delivery)]
+        for _ in range(50):
+            claimed = [(queue, row) for queue in queues if (row := claim(queue, self.clock()))]
+            if not claimed:
+                return
+            for queue, row in claimed:
+                perform(queue, row)
+                assert type(row).objects.get(pk=row.pk).last_error == ""
+            self.clock.at += timedelta(seconds=1)
+        raise AssertionError("the work never ends")
+
+
+def rows_of(file: Path) -> list[Row]:
+    """The rows of a CSV file by their column's name."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _period(row: Row) -> Period:
+    return Period.model_validate({"from": row["from"], "until": row["until"]})
+
+
+def _scope(row: Row) -> DataScope:
+    return DataScope(granularities=tuple(row["granularities"].split()), period=_period(row))  # type: ignore[arg-type]
+
+
+def _answer(item: ActivationItem) -> Row:
+    first, until = (str(day or "") for day in (item.first, item.until))
+    return {"pod": item.pod, "state": item.state, "code": item.code, "from": first, "until": until}
+
+
+def _deliveries() -> list[Delivery]:
+    return list(Delivery.objects.order_by("created_at", "salt"))
+
+
+def _gate(delivery: Delivery, number: int) -> Row:
+    try:
+        open_part(delivery, number)
+    except MeterhallError as refusal:
+        superseded = refusal.members["superseded_by"]
+        assert isinstance(superseded, dict)
+        return {"part": str(number), "code": refusal.code, "superseded_by": str(superseded["version"])}
+    return {"part": str(number), "code": "", "superseded_by": ""}
+
+
+def _pods() -> dict[str, str]:
+    """The requester's own table: which pseudonym stands for which POD."""
+    return dict(ActivationItem.objects.exclude(pseudonym="").values_list("pseudonym", "pod"))
+
+
+def _manifest_row(number: int, manifest: Manifest) -> Row:
+    pods = _pods()
+    return {
+        "delivery": str(number),
+        "version": str(manifest.version),
+        "reason": manifest.reason,
+        "parts": " ".join(str(part.number) for part in manifest.parts),
+        "readings": str(manifest.readings),
+        "missing": str(sum(part.missing for part in manifest.parts)),
+        "withdrawn": " ".join(pods[name] for name in manifest.withdrawn),
+    }
+
+
+def _values(delivery: Delivery) -> Iterator[Row]:
+    """The rows of all parts, with the POD in place of its pseudonym."""
+    pods = _pods()
+    for part in live_parts(delivery):
+        content = (folder() / part.path).read_text(encoding="utf-8")
+        for row in csv.DictReader(io.StringIO(content)):
+            known = datetime.fromisoformat(row.pop("available_at"))
+            assert known <= datetime(2026, 12, 1, tzinfo=UTC)
+            yield {"pod": pods[row.pop("usage_point")], **row}
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row["pod"], row["direction"], row["start"]
