@@ -48,6 +48,12 @@ def counted() -> QuerySet[Activation]:
     return Activation.objects.annotate(**numbers, over=Count("items", filter=Q(items__state="ended")))
 
 
+def waiting() -> QuerySet[Activation]:
+    """The activations in which a customer has still to be asked, the oldest first."""
+    pending = ActivationItem.objects.filter(state="pending").values("activation")
+    return counted().filter(pk__in=pending).exclude(state="ended").order_by("created_at")
+
+
 def view(activation: Activation) -> StaffActivation:
     """An activation out of `counted`."""
     return StaffActivation(
