@@ -115,6 +115,12 @@ def test_readings_of_a_pseudonym(staff: Client, collected: str) -> None:
     assert (lengths / 3600).tolist() == [24, 23, 24]
 
 
+def test_without_bounds_all_civil_days_there_are(staff: Client, collected: str) -> None:
+    answer = readings(staff, PSEUDONYMS[0])
+    assert len(answer["values"]) == 284
+    assert answer["edges"][0] == "2025-03-28T23:00:00Z"
+
+
 def test_readings_as_a_table(staff: Client, collected: str) -> None:
     query = {"format": "csv", "first": "2025-03-30", "until": "2025-03-31", "granularity": "PT1H"}
     answer = staff.get(f"/api/readings/{PSEUDONYMS[1]}", query)

@@ -49,9 +49,12 @@ def counted() -> QuerySet[Activation]:
 
 
 def waiting() -> QuerySet[Activation]:
-    """The activations in which a customer has still to be asked, the oldest first."""
-    pending = ActivationItem.objects.filter(state="pending").values("activation")
-    return counted().filter(pk__in=pending).exclude(state="ended").order_by("created_at")
+    """The running activations with an item that waits for its answer, as `counted` gives them."""
+    return (
+        counted()
+        .filter(pk__in=ActivationItem.objects.filter(state="pending").values("activation"))
+        .exclude(state="ended")
+    )
 
 
 def view(activation: Activation) -> StaffActivation:

@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from meterhall.domain.errors import MeterhallError
-from meterhall.provider.activations.back_office import counted, waiting
+from meterhall.provider.activations.back_office import counted
+from meterhall.provider.activations.back_office import waiting as waiting_activations
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.consents.service import invite_customer
 from meterhall.provider.contracts.models import Contract
@@ -99,11 +100,12 @@ ITEMS: list[Column[ActivationItem]] = [
 @role_required(*STAFF)
 def dashboard(request: HttpRequest) -> HttpResponseBase:
     """One look in the morning."""
+    waiting = waiting_activations().order_by("created_at")
     context = {
-        "tasks": _tasks(),
+        "tasks": _tasks(waiting.count()),
         "runs": table(request, IngestRun.objects.order_by("-pk")[:8], RUNS, _("What came in"), export=False, id="runs"),
         "days": table(request, completeness(7), DAYS, _("What is late"), export=False, id="days"),
-        "waiting": table(request, waiting()[:8], ACTIVATIONS, _("Who waits"), export=False, id="waiting"),
+        "waiting": table(request, waiting[:8], ACTIVATIONS, _("Who waits"), export=False, id="waiting"),
         "deliveries": table(
             request,
             with_newest().order_by("-created_at")[:8],
@@ -127,7 +129,7 @@ def dashboard(request: HttpRequest) -> HttpResponseBase:
     return render(request, "deliveries/dashboard.html", context)
 
 
-def _tasks() -> list[Task]:
+def _tasks(waiting: int) -> list[Task]:
     to_sign = Contract.objects.filter(state="requester_signed", signed_at=None).count()
     aside = IngestRun.objects.filter(quarantined__gt=0).order_by("-pk")[:1].count()
     letters, risks = dead_letters().count(), at_risk()
@@ -135,7 +137,7 @@ def _tasks() -> list[Task]:
     lines = [
         (_("Readings of yesterday"), late, "#days", _("%(n)s series incomplete")),
         (_("Rows set aside"), aside, "#runs", _("look at the newest file")),
-        (_("Customers to be heard"), waiting().count(), reverse("staff:activations"), _("%(n)s activations wait")),
+        (_("Customers to be heard"), waiting, reverse("staff:activations"), _("%(n)s activations wait")),
         (_("Contracts"), to_sign, reverse("contracts:list"), _("%(n)s to sign")),
         (_("Promises at risk"), len(risks), "#risks", _("%(n)s soon too late")),
         (_("Messages"), letters, "#letters", _("%(n)s undeliverable")),

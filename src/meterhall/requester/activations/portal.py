@@ -215,6 +215,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
         return csv_response("answers", items, ITEMS)
     view = service.activation_view(row)
     period = view.scope.period
+    may_ask = bool(row.remote_id) and view.accepted > 0 and row.state not in {"refused", "ended"}
     context = {
         "row": row,
         "badge": state_badge(row.state),
@@ -229,7 +230,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
             Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
         ],
         "table": table(request, items, ITEMS, _("Points of delivery"), order="position"),
-        "may_ask": bool(row.remote_id) and view.accepted > 0 and row.state not in {"refused", "ended"},
+        "actions": [Link(_("Request data"), reverse("collection:ask", args=[row.pk]), primary=True)] if may_ask else [],
         "removable": view.accepted + view.pending if row.state not in {"refused", "ended"} else 0,
     }
     return render(request, "requester_activations/activation.html", context)

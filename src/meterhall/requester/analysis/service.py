@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput, NotFound
-from meterhall.domain.pods import InvalidPod, read
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.readings import (
     CIVIL_DAY,
@@ -31,10 +30,10 @@ from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import ActivationItem
-from meterhall.requester.analysis.zones import zone_of_country
 from meterhall.requester.collection import civil
 from meterhall.requester.collection.models import Series
 from meterhall.requester.collection.store import lake, spec
+from meterhall.requester.collection.zones import zone_of_pod, zone_of_pseudonym
 from meterhall.web.platform import platform
 
 MOST_SLOTS = 200_000
@@ -84,16 +83,7 @@ def subject_of(pseudonym: str) -> Subject:
         return subject_of_pod(pod)
     if not Series.objects.filter(pseudonym=pseudonym).exclude(group_size=None).exists():
         raise NothingCollected
-    return Subject((pseudonym,), zone_of_country(platform().config.country))
-
-
-def zone_of_pod(pod: str) -> ZoneInfo:
-    """The zone of the country the POD is of."""
-    try:
-        country = read(pod)[0].pod.country
-    except InvalidPod:
-        country = platform().config.country
-    return zone_of_country(country)
+    return Subject((pseudonym,), zone_of_pseudonym(pseudonym))
 
 
 def series_of(subject: Subject, direction: str) -> list[Series]:
@@ -112,7 +102,7 @@ def _coarseness(series: Series) -> float:
 
 
 def known_period(series: Sequence[Series]) -> Period:
-    """The UTC days in which there is something."""
+    """The civil days in which there is something."""
     first = min((one.first_day for one in series if one.first_day), default=date(1970, 1, 1))
     until = max((one.until_day for one in series if one.until_day), default=first)
     return Period(first=first, until=until)

@@ -22,6 +22,7 @@ from meterhall.lake import Lake
 from meterhall.requester.collection import civil
 from meterhall.requester.collection.checks import Rejected, granularity_of
 from meterhall.requester.collection.models import Series
+from meterhall.requester.collection.zones import zone_of_pseudonym
 from meterhall.web.platform import platform
 
 
@@ -120,9 +121,10 @@ def _scaled(curve: Curve, scale: int, part: Part) -> Curve:
 
 
 def _stretch(series: Series, curve: Curve) -> None:
-    """Widen the known days of a series by what came in."""
-    first = curve.start.date()
-    until = (curve.end - timedelta(microseconds=1)).date() + timedelta(days=1)
+    """Widen the known civil days of a series by what came in."""
+    zone = zone_of_pseudonym(series.pseudonym)
+    first = curve.start.astimezone(zone).date()
+    until = (curve.end - timedelta(microseconds=1)).astimezone(zone).date() + timedelta(days=1)
     held = Series.objects.select_for_update().get(pk=series.pk)
     held.first_day = min(first, held.first_day or first)
     held.until_day = max(until, held.until_day or until)

@@ -122,6 +122,7 @@ def points(request: HttpRequest) -> HttpResponse:
         "table": table(request, rows, COLUMNS, _("Points of delivery"), order="reference"),
         "counts": [one for one in counts if one[2]],
         "state": state,
+        "actions": [Link(_("Add customers"), reverse("customers:add"), primary=True)],
         "waiting": CustomerPoint.objects.filter(provider="").exclude(state="invalid").count(),
     }
     return render(request, "customers/points.html", context)

@@ -230,9 +230,22 @@ def subscription(request: HttpRequest, subscription_id: str) -> HttpResponse:
             Fact(_("Digest"), CopyId(row.digest)),
             Fact(_("Contract"), CopyId(row.subscription_id)),
         ],
+        "actions": _actions(row),
         "confirmation": quitting if row.state in {"active", "requester_signed", "drafted"} else None,
     }
     return render(request, "partners/subscription.html", context)
+
+
+def _actions(row: Subscription) -> list[Link]:
+    """What can be done with a contract in its state."""
+    if row.state == "drafted":
+        return [Link(_("Read and sign the contract"), reverse("partners:sign", args=[row.pk]), primary=True)]
+    if row.state != "active":
+        return []
+    return [
+        Link(_("Activate points"), reverse("activations:new", args=[row.pk]), primary=True),
+        Link(_("Ask a customer's consent"), reverse("activations:ask_consent", args=[row.pk])),
+    ]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

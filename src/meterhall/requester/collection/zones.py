@@ -6,7 +6,9 @@ from __future__ import annotations
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from meterhall.domain.pods import InvalidPod, read
 from meterhall.domain.readings import zone_of
+from meterhall.requester.activations.service import pod_of
 from meterhall.web.platform import platform
 
 CAPITALS: Final = {
@@ -25,3 +27,18 @@ def zone_of_country(country: str) -> ZoneInfo:
         return zone_of("Atlantic/Reykjavik")
     city = CAPITALS.get(country)
     return zone_of(f"Europe/{city}" if city else platform().config.zone)
+
+
+def zone_of_pod(pod: str) -> ZoneInfo:
+    """The zone of the country the POD is of."""
+    try:
+        country = read(pod)[0].pod.country
+    except InvalidPod:
+        country = platform().config.country
+    return zone_of_country(country)
+
+
+def zone_of_pseudonym(pseudonym: str) -> ZoneInfo:
+    """The zone of the POD behind a pseudonym; of a group, our own country's."""
+    pod = pod_of(pseudonym)
+    return zone_of_pod(pod) if pod else zone_of_country(platform().config.country)
