@@ -6,102 +6,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("provider_consents", "0001_initial"),
-        ("provider_points", "0001_initial"),
+        ('provider_consents', '0001_initial'),
+        ('provider_points', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Activation",
+            name='Activation',
             fields=[
-                (
-                    "work_state",
-                    models.CharField(
-                        choices=[("pending", "Pending"), ("held", "Held"), ("done", "Done"), ("dead", "Dead")],
-                        default="pending",
-                        max_length=8,
-                    ),
-                ),
-                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("leased_until", models.DateTimeField(blank=True, null=True)),
-                ("attempts", models.PositiveIntegerField(default=0)),
-                ("last_error", models.TextField(blank=True, default="")),
-                ("activation_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("requester", models.CharField(db_index=True, max_length=12)),
-                ("subscription_id", models.CharField(db_index=True, max_length=40)),
-                ("scope", models.JSONField()),
-                ("schedule", models.JSONField(null=True)),
-                ("state", models.CharField(default="requested", max_length=20)),
-                ("is_sandbox", models.BooleanField(default=False)),
-                ("created_at", models.DateTimeField()),
-                ("ended_at", models.DateTimeField(null=True)),
-                (
-                    "delivered_until",
-                    models.DateField(help_text="For a schedule: the last day delivered, excluded.", null=True),
-                ),
+                ('work_state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('done', 'Done'), ('dead', 'Dead')], default='pending', max_length=8)),
+                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('leased_until', models.DateTimeField(blank=True, null=True)),
+                ('attempts', models.PositiveIntegerField(default=0)),
+                ('last_error', models.TextField(blank=True, default='')),
+                ('activation_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('requester', models.CharField(db_index=True, max_length=12)),
+                ('subscription_id', models.CharField(db_index=True, max_length=40)),
+                ('scope', models.JSONField()),
+                ('schedule', models.JSONField(null=True)),
+                ('state', models.CharField(default='requested', max_length=20)),
+                ('is_sandbox', models.BooleanField(default=False)),
+                ('created_at', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('delivered_until', models.DateField(help_text='For a schedule: the last day delivered, excluded.', null=True)),
             ],
             options={
-                "abstract": False,
-                "indexes": [models.Index(fields=["work_state", "due_at"], name="provider_ac_work_st_4b0166_idx")],
+                'abstract': False,
+                'indexes': [models.Index(fields=['work_state', 'due_at'], name='provider_ac_work_st_4b0166_idx')],
             },
         ),
         migrations.CreateModel(
-            name="ActivationItem",
+            name='ActivationItem',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("position", models.PositiveIntegerField()),
-                ("pod", models.CharField(max_length=60)),
-                (
-                    "key",
-                    models.CharField(
-                        blank=True,
-                        db_index=True,
-                        default="",
-                        help_text="The POD as its scheme writes it; empty: none.",
-                        max_length=60,
-                    ),
-                ),
-                ("proof", models.CharField(max_length=120)),
-                ("state", models.CharField(default="pending", max_length=10)),
-                ("code", models.CharField(blank=True, default="", max_length=40)),
-                ("detail", models.CharField(blank=True, default="", max_length=200)),
-                ("pseudonym", models.CharField(blank=True, db_index=True, default="", max_length=36)),
-                ("first", models.DateField(null=True)),
-                ("until", models.DateField(null=True)),
-                (
-                    "stretches",
-                    models.JSONField(default=list, help_text="Pairs of days; more than one when the holder came back."),
-                ),
-                ("access_until", models.DateTimeField(null=True)),
-                ("answered_at", models.DateTimeField(null=True)),
-                (
-                    "activation",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="items",
-                        to="provider_activations.activation",
-                    ),
-                ),
-                (
-                    "consent_item",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.PROTECT, to="provider_consents.consentitem"
-                    ),
-                ),
-                (
-                    "point",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.PROTECT, to="provider_points.point"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveIntegerField()),
+                ('pod', models.CharField(max_length=60)),
+                ('key', models.CharField(blank=True, db_index=True, default='', help_text='The POD as its scheme writes it; empty: none.', max_length=60)),
+                ('proof', models.CharField(max_length=120)),
+                ('state', models.CharField(default='pending', max_length=10)),
+                ('code', models.CharField(blank=True, default='', max_length=40)),
+                ('detail', models.CharField(blank=True, default='', max_length=200)),
+                ('pseudonym', models.CharField(blank=True, db_index=True, default='', max_length=36)),
+                ('first', models.DateField(null=True)),
+                ('until', models.DateField(null=True)),
+                ('stretches', models.JSONField(default=list, help_text='Pairs of days; more than one when the holder came back.')),
+                ('access_until', models.DateTimeField(null=True)),
+                ('answered_at', models.DateTimeField(null=True)),
+                ('activation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='provider_activations.activation')),
+                ('consent_item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='provider_consents.consentitem')),
+                ('point', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='provider_points.point')),
             ],
             options={
-                "ordering": ["position"],
-                "indexes": [models.Index(fields=["state", "activation"], name="provider_ac_state_947ed8_idx")],
-                "constraints": [models.UniqueConstraint(fields=("activation", "position"), name="one_item_a_position")],
+                'ordering': ['position'],
+                'indexes': [models.Index(fields=['state', 'activation'], name='provider_ac_state_947ed8_idx')],
+                'constraints': [models.UniqueConstraint(fields=('activation', 'position'), name='one_item_a_position')],
             },
         ),
     ]

@@ -5,87 +5,67 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("provider_points", "0001_initial"),
+        ('provider_points', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Consent",
+            name='Consent',
             fields=[
-                ("consent_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("requester", models.CharField(db_index=True, max_length=12)),
-                ("requester_name", models.CharField(max_length=200)),
-                ("holder_reference", models.CharField(db_index=True, max_length=80)),
-                ("assurance", models.CharField(max_length=20)),
-                ("state", models.CharField(default="granted", max_length=20)),
-                ("granted_at", models.DateTimeField()),
-                ("ended_at", models.DateTimeField(null=True)),
+                ('consent_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('requester', models.CharField(db_index=True, max_length=12)),
+                ('requester_name', models.CharField(max_length=200)),
+                ('holder_reference', models.CharField(db_index=True, max_length=80)),
+                ('assurance', models.CharField(max_length=20)),
+                ('state', models.CharField(default='granted', max_length=20)),
+                ('granted_at', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name="ConsentEpoch",
+            name='ConsentEpoch',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("value", models.BigIntegerField(default=0)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('value', models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name="ConsentItem",
+            name='ConsentItem',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("need", models.CharField(max_length=40)),
-                ("subscription_id", models.CharField(blank=True, default="", max_length=40)),
-                ("scope", models.JSONField()),
-                ("purpose", models.CharField(max_length=200)),
-                ("access_until", models.DateTimeField(db_index=True)),
-                ("ended_at", models.DateTimeField(null=True)),
-                ("expiry_noted", models.BooleanField(default=False)),
-                (
-                    "consent",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="items",
-                        to="provider_consents.consent",
-                    ),
-                ),
-                (
-                    "point",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="consent_items",
-                        to="provider_points.point",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('need', models.CharField(max_length=40)),
+                ('subscription_id', models.CharField(blank=True, default='', max_length=40)),
+                ('scope', models.JSONField()),
+                ('purpose', models.CharField(max_length=200)),
+                ('access_until', models.DateTimeField(db_index=True)),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('expiry_noted', models.BooleanField(default=False)),
+                ('consent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='provider_consents.consent')),
+                ('point', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='consent_items', to='provider_points.point')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("consent", "point", "need"), name="one_item_a_need_and_point")
-                ],
+                'constraints': [models.UniqueConstraint(fields=('consent', 'point', 'need'), name='one_item_a_need_and_point')],
             },
         ),
         migrations.CreateModel(
-            name="Evidence",
+            name='Evidence',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("digest", models.CharField(max_length=80)),
-                ("requester", models.CharField(max_length=12)),
-                ("assurance", models.CharField(max_length=20)),
-                ("sealed", models.BinaryField()),
-                ("accepted", models.BooleanField()),
-                ("code", models.CharField(blank=True, default="", max_length=40)),
-                ("taken_at", models.DateTimeField()),
-                (
-                    "consent",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.CASCADE, to="provider_consents.consent"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=80)),
+                ('requester', models.CharField(max_length=12)),
+                ('assurance', models.CharField(max_length=20)),
+                ('sealed', models.BinaryField()),
+                ('accepted', models.BooleanField()),
+                ('code', models.CharField(blank=True, default='', max_length=40)),
+                ('taken_at', models.DateTimeField()),
+                ('consent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='provider_consents.consent')),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("requester", "digest"), name="evidence_kept_once")],
+                'constraints': [models.UniqueConstraint(fields=('requester', 'digest'), name='evidence_kept_once')],
             },
         ),
     ]

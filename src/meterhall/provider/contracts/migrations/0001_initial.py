@@ -5,73 +5,60 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = []
+    dependencies = [
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="Contract",
+            name='Contract',
             fields=[
-                ("subscription_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("requester", models.CharField(db_index=True, max_length=12)),
-                ("requester_name", models.CharField(max_length=200)),
-                ("state", models.CharField(max_length=20)),
-                ("document", models.JSONField()),
-                ("digest", models.CharField(max_length=80)),
-                ("access_from", models.DateTimeField()),
-                ("access_until", models.DateTimeField()),
-                ("ended_at", models.DateTimeField(null=True)),
-                (
-                    "signed_at",
-                    models.DateTimeField(help_text="When we signed; the countersignature follows.", null=True),
-                ),
-                (
-                    "signed_under",
-                    models.CharField(
-                        blank=True, default="", help_text="Digest of a standing acceptance.", max_length=80
-                    ),
-                ),
+                ('subscription_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('requester', models.CharField(db_index=True, max_length=12)),
+                ('requester_name', models.CharField(max_length=200)),
+                ('state', models.CharField(max_length=20)),
+                ('document', models.JSONField()),
+                ('digest', models.CharField(max_length=80)),
+                ('access_from', models.DateTimeField()),
+                ('access_until', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('signed_at', models.DateTimeField(help_text='When we signed; the countersignature follows.', null=True)),
+                ('signed_under', models.CharField(blank=True, default='', help_text='Digest of a standing acceptance.', max_length=80)),
             ],
         ),
         migrations.CreateModel(
-            name="SandboxAccess",
+            name='SandboxAccess',
             fields=[
-                ("access_number", models.CharField(max_length=12)),
-                ("certification_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("until", models.DateTimeField()),
+                ('access_number', models.CharField(max_length=12)),
+                ('certification_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('until', models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name="StandingAcceptanceHeld",
+            name='StandingAcceptanceHeld',
             fields=[
-                ("digest", models.CharField(max_length=80, primary_key=True, serialize=False)),
-                ("document", models.JSONField()),
-                ("jws", models.TextField()),
-                ("registered", models.BooleanField(default=False)),
+                ('digest', models.CharField(max_length=80, primary_key=True, serialize=False)),
+                ('document', models.JSONField()),
+                ('jws', models.TextField()),
+                ('registered', models.BooleanField(default=False)),
             ],
         ),
         migrations.CreateModel(
-            name="SigningJob",
+            name='SigningJob',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "work_state",
-                    models.CharField(
-                        choices=[("pending", "Pending"), ("held", "Held"), ("done", "Done"), ("dead", "Dead")],
-                        default="pending",
-                        max_length=8,
-                    ),
-                ),
-                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("leased_until", models.DateTimeField(blank=True, null=True)),
-                ("attempts", models.PositiveIntegerField(default=0)),
-                ("last_error", models.TextField(blank=True, default="")),
-                ("subscription_id", models.CharField(max_length=40, unique=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('work_state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('done', 'Done'), ('dead', 'Dead')], default='pending', max_length=8)),
+                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('leased_until', models.DateTimeField(blank=True, null=True)),
+                ('attempts', models.PositiveIntegerField(default=0)),
+                ('last_error', models.TextField(blank=True, default='')),
+                ('subscription_id', models.CharField(max_length=40, unique=True)),
             ],
             options={
-                "abstract": False,
-                "indexes": [models.Index(fields=["work_state", "due_at"], name="provider_co_work_st_75314e_idx")],
+                'abstract': False,
+                'indexes': [models.Index(fields=['work_state', 'due_at'], name='provider_co_work_st_75314e_idx')],
             },
         ),
     ]

@@ -6,86 +6,63 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("provider_points", "0001_initial"),
+        ('provider_points', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="IngestRun",
+            name='IngestRun',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "work_state",
-                    models.CharField(
-                        choices=[("pending", "Pending"), ("held", "Held"), ("done", "Done"), ("dead", "Dead")],
-                        default="pending",
-                        max_length=8,
-                    ),
-                ),
-                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("leased_until", models.DateTimeField(blank=True, null=True)),
-                ("attempts", models.PositiveIntegerField(default=0)),
-                ("last_error", models.TextField(blank=True, default="")),
-                ("file", models.CharField(max_length=200)),
-                ("digest", models.CharField(max_length=80)),
-                ("resolution_s", models.PositiveIntegerField()),
-                ("received_at", models.DateTimeField()),
-                ("finished_at", models.DateTimeField(null=True)),
-                ("rows", models.PositiveBigIntegerField(default=0)),
-                ("days_written", models.PositiveIntegerField(default=0)),
-                ("days_unchanged", models.PositiveIntegerField(default=0)),
-                ("quarantined", models.PositiveIntegerField(default=0)),
-                ("problem", models.CharField(blank=True, default="", max_length=500)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('work_state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('done', 'Done'), ('dead', 'Dead')], default='pending', max_length=8)),
+                ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('leased_until', models.DateTimeField(blank=True, null=True)),
+                ('attempts', models.PositiveIntegerField(default=0)),
+                ('last_error', models.TextField(blank=True, default='')),
+                ('file', models.CharField(max_length=200)),
+                ('digest', models.CharField(max_length=80)),
+                ('resolution_s', models.PositiveIntegerField()),
+                ('received_at', models.DateTimeField()),
+                ('finished_at', models.DateTimeField(null=True)),
+                ('rows', models.PositiveBigIntegerField(default=0)),
+                ('days_written', models.PositiveIntegerField(default=0)),
+                ('days_unchanged', models.PositiveIntegerField(default=0)),
+                ('quarantined', models.PositiveIntegerField(default=0)),
+                ('problem', models.CharField(blank=True, default='', max_length=500)),
             ],
             options={
-                "abstract": False,
-                "indexes": [models.Index(fields=["work_state", "due_at"], name="provider_me_work_st_3dd663_idx")],
+                'abstract': False,
+                'indexes': [models.Index(fields=['work_state', 'due_at'], name='provider_me_work_st_3dd663_idx')],
             },
         ),
         migrations.CreateModel(
-            name="QuarantinedRow",
+            name='QuarantinedRow',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("row", models.PositiveBigIntegerField()),
-                ("rule", models.CharField(max_length=40)),
-                ("sentence", models.CharField(max_length=200)),
-                (
-                    "point",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.CASCADE, to="provider_points.point"
-                    ),
-                ),
-                (
-                    "run",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="quarantine",
-                        to="provider_metering.ingestrun",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('row', models.PositiveBigIntegerField()),
+                ('rule', models.CharField(max_length=40)),
+                ('sentence', models.CharField(max_length=200)),
+                ('point', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='provider_points.point')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='quarantine', to='provider_metering.ingestrun')),
             ],
         ),
         migrations.CreateModel(
-            name="Series",
+            name='Series',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("direction", models.CharField(default="import", max_length=10)),
-                ("resolution_s", models.PositiveIntegerField()),
-                ("scale", models.SmallIntegerField(default=0)),
-                ("first_day", models.DateField(null=True)),
-                ("until_day", models.DateField(null=True)),
-                (
-                    "point",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="series", to="provider_points.point"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('direction', models.CharField(default='import', max_length=10)),
+                ('resolution_s', models.PositiveIntegerField()),
+                ('scale', models.SmallIntegerField(default=0)),
+                ('first_day', models.DateField(null=True)),
+                ('until_day', models.DateField(null=True)),
+                ('point', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='series', to='provider_points.point')),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("point", "direction"), name="one_series_a_direction")],
+                'constraints': [models.UniqueConstraint(fields=('point', 'direction'), name='one_series_a_direction')],
             },
         ),
     ]

@@ -4,29 +4,31 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = []
+    dependencies = [
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="OwnCertification",
+            name='OwnCertification',
             fields=[
-                ("certification_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("status", models.CharField(max_length=12)),
-                ("document", models.JSONField()),
-                ("requested_at", models.DateTimeField()),
+                ('certification_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('status', models.CharField(max_length=12)),
+                ('document', models.JSONField()),
+                ('requested_at', models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name="OwnOffer",
+            name='OwnOffer',
             fields=[
-                ("offer_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("version", models.PositiveIntegerField()),
-                ("status", models.CharField(max_length=12)),
-                ("title", models.CharField(max_length=200)),
-                ("document", models.JSONField()),
-                ("updated_at", models.DateTimeField()),
+                ('offer_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('version', models.PositiveIntegerField()),
+                ('status', models.CharField(max_length=12)),
+                ('title', models.CharField(max_length=200)),
+                ('document', models.JSONField()),
+                ('updated_at', models.DateTimeField()),
             ],
         ),
     ]

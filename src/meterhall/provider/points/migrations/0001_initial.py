@@ -5,55 +5,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = []
+    dependencies = [
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="Point",
+            name='Point',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("handle", models.CharField(max_length=40, unique=True)),
-                ("pod", models.CharField(max_length=60, unique=True)),
-                ("scheme", models.CharField(max_length=20)),
-                ("zone", models.CharField(max_length=60)),
-                ("area", models.CharField(blank=True, default="", max_length=120)),
-                ("usage_class", models.CharField(default="household", max_length=40)),
-                ("is_sandbox", models.BooleanField(default=False)),
-                (
-                    "holders_epoch",
-                    models.BigIntegerField(
-                        db_index=True, default=0, help_text="The consent epoch at which its holders last changed."
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('handle', models.CharField(max_length=40, unique=True)),
+                ('pod', models.CharField(max_length=60, unique=True)),
+                ('scheme', models.CharField(max_length=20)),
+                ('zone', models.CharField(max_length=60)),
+                ('area', models.CharField(blank=True, default='', max_length=120)),
+                ('usage_class', models.CharField(default='household', max_length=40)),
+                ('is_sandbox', models.BooleanField(default=False)),
+                ('holders_epoch', models.BigIntegerField(db_index=True, default=0, help_text='The consent epoch at which its holders last changed.')),
             ],
         ),
         migrations.CreateModel(
-            name="Occupancy",
+            name='Occupancy',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("holder_reference", models.CharField(db_index=True, max_length=80)),
-                ("first", models.DateField()),
-                ("until", models.DateField(blank=True, null=True)),
-                (
-                    "point",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="occupancies",
-                        to="provider_points.point",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('holder_reference', models.CharField(db_index=True, max_length=80)),
+                ('first', models.DateField()),
+                ('until', models.DateField(blank=True, null=True)),
+                ('point', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='occupancies', to='provider_points.point')),
             ],
             options={
-                "ordering": ["first"],
-                "constraints": [
-                    models.UniqueConstraint(fields=("point", "first"), name="one_move_in_a_day"),
-                    models.CheckConstraint(
-                        condition=models.Q(("until", None), ("until__gt", models.F("first")), _connector="OR"),
-                        name="moves_out_after_in",
-                    ),
-                ],
+                'ordering': ['first'],
+                'constraints': [models.UniqueConstraint(fields=('point', 'first'), name='one_move_in_a_day'), models.CheckConstraint(condition=models.Q(('until', None), ('until__gt', models.F('first')), _connector='OR'), name='moves_out_after_in')],
             },
         ),
     ]
