@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -31,9 +32,7 @@ def activate(stage: Stage, step: Step) -> None:
         body = {"subscription_id": stage.subscriptions[operator.key], "scope": SCOPE.document(), "items": items}
         stage.activations[operator.key] = stage.office(REQUESTER).post("/activations", body)["id"]
     for operator in stage.operators:
-        wait_for(
-            f"{operator.name} to take the list", lambda operator=operator: _activation(stage, operator)["remote_id"]
-        )
+        wait_for(f"{operator.name} to take the list", partial(_is_sent, stage, operator))
     kinds = Counter(home.proof for operator in stage.operators for home in operator.households)
     stage.tell(
         step,
@@ -72,6 +71,14 @@ def _activation(stage: Stage, operator: Operator) -> Any:
     return stage.office(REQUESTER).get(f"/activations/{stage.activations[operator.key]}")
 
 
+def _is_sent(stage: Stage, operator: Operator) -> bool:
+    return bool(_activation(stage, operator).get("remote_id"))
+
+
+def _is_answered(stage: Stage, operator: Operator) -> bool:
+    return bool(_activation(stage, operator)["state"] == "answered")
+
+
 def answers(stage: Stage, operator: Operator) -> list[Any]:
     """The answer for each POD of an operator's activation."""
     return stage.office(REQUESTER).all(f"/activations/{stage.activations[operator.key]}/answers")
@@ -86,7 +93,7 @@ def consent(stage: Stage, step: Step) -> None:
     for operator in stage.operators:
         wait_for(
             f"the answers of {operator.name}",
-            lambda operator=operator: _activation(stage, operator)["state"] == "answered",
+            partial(_is_answered, stage, operator),
         )
         given = answers(stage, operator)
         accepted = [one for one in given if one["state"] == "accepted"]
@@ -94,7 +101,7 @@ def consent(stage: Stage, step: Step) -> None:
         stage.tell(step, f"{operator.name}: {len(accepted)} of {len(given)} PODs accepted")
         for one in given:
             if one["state"] == "refused":
-                stage.outcome.refused[one["code"]] += 1
+                stage.outcome.refused[one.get("code")] += 1
                 stage.tell(step, f"refused: {one['code']}: {one['detail']}")
         shorter = [one for one in accepted if one["readings"]["from"] != str(FIRST_DAY)]
         for one in shorter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,9 +39,9 @@ def calculate(stage: Stage, step: Step) -> None:
     for operator in (small, large):
         _ask(stage, f"{operator.key} group", "csv", "pull", key=operator.key, group=True)
     for name, number in list(stage.requests.items()):
-        asked = wait_for(f"the answer to {name}", lambda number=number: _answered(stage, number))
+        asked = wait_for(f"the answer to {name}", partial(_answered, stage, number))
         if asked["state"] == "refused":
-            stage.outcome.refused[asked["code"]] += 1
+            stage.outcome.refused[asked.get("code")] += 1
             stage.tell(step, f"{name}: refused: {asked['code']}: {asked['detail']}")
             del stage.requests[name]
         else:
@@ -72,7 +73,7 @@ def transmit(stage: Stage, step: Step) -> None:
         stage.tell(
             step,
             f"{name}: {one['readings']:,} readings as {one['format']}, {one['transmission']}ed"
-            + (f", {one['missing']} missing" if one["missing"] else ""),
+            + (f", {one['missing']} missing" if one.get("missing") else ""),
         )
     _withdraw_midway(stage, step, stage.operators[2])
 
@@ -86,7 +87,7 @@ def settled(stage: Stage, name: str, version: int) -> Any:
             one = stage.office(REQUESTER).get(path)
         except Exception:
             return None
-        return one if one["version"] >= version and one["receipted_at"] and one["state"] == "received" else None
+        return one if one["version"] >= version and one.get("receipted_at") and one["state"] == "received" else None
 
     return wait_for(f"version {version} of the delivery {name}", look)
 
@@ -97,7 +98,7 @@ def _withdraw_midway(stage: Stage, step: Step, operator: Operator) -> None:
     delivery = stage.deliveries[operator.key]
     part = client.call("GET", f"/v1/deliveries/{delivery}", None, ManifestView).manifest.parts[0]
     path = f"/v1/deliveries/{delivery}/parts/{part.number}"
-    got = _broken_off(client, path, lambda: _withdraw(stage, operator))
+    got = _broken_off(client, path, partial(_withdraw, stage, operator))
     stage.outcome.revoked += 1
     try:
         with client.stream(path, start=got) as again:
@@ -151,15 +152,15 @@ def collect(stage: Stage, step: Step) -> None:
     one = settled(stage, operator.key, version + 1)
     stage.tell(step, f"a corrected reading: manifest version {one['version']}, reason {one['reason']}")
     for name in stage.deliveries:
-        one = wait_for(f"the statements on {name} to meet", lambda name=name: _matched(stage, name))
-        stage.outcome.digests_matched += one["match"] == "matched"
+        one = wait_for(f"the statements on {name} to meet", partial(_matched, stage, name))
+        stage.outcome.digests_matched += one.get("match") == "matched"
         stage.outcome.readings[f"{name} ({one['format']})"] += one["readings"]
     stage.tell(step, f"{stage.outcome.digests_matched} of {len(stage.deliveries)} deliveries: both statements match")
 
 
 def _matched(stage: Stage, name: str) -> Any:
     one = stage.office(REQUESTER).get(f"/deliveries/{stage.deliveries[name]}")
-    return one if one["match"] else None
+    return one if one.get("match") else None
 
 
 def _correct(stage: Stage, operator: Operator) -> None:

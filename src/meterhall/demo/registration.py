@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from meterhall.demo.cast import MISSING_DAY, MOVED_IN, REQUESTER_LEGAL_ID, Operator
 from meterhall.demo.meters import END_DAY, FIRST_DAY, RESOLUTION, load, readings_file, written
-from meterhall.demo.office import wait_for
+from meterhall.demo.office import Office, wait_for
 from meterhall.demo.stage import Stage, Step
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import CoverageArea, DataScope, Offer, Price, Profile, ServiceOption
@@ -26,11 +27,11 @@ def register(stage: Stage, step: Step) -> None:
     _enrol(stage, step)
     _sign_general_contract(stage, step)
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda operator: _load(stage, operator), stage.operators))
+        list(pool.map(partial(_load, stage), stage.operators))
     homes = sum(len(operator.households) for operator in stage.operators)
     stage.tell(step, f"{homes} real household meters loaded at {len(stage.operators)} fictitious grid operators")
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda operator: _certify(stage, operator), stage.operators))
+        list(pool.map(partial(_certify, stage), stage.operators))
     stage.tell(step, "each grid operator certified by a conformance run on a sandbox POD")
     for operator in stage.operators:
         _offer(stage, operator)
@@ -51,7 +52,7 @@ def _enrol(stage: Stage, step: Step) -> None:
         operator.get(f"/players/{number}")
         operator.post(f"/players/{number}/admit", {})
     for key in legal:
-        wait_for(f"the admission of {key}", lambda key=key: _admitted(stage, key))
+        wait_for(f"the admission of {key}", partial(_admitted, stage, key))
     stage.tell(step, f"{len(legal)} players enrolled and admitted: " + ", ".join(stage.numbers.values()))
 
 
@@ -59,14 +60,16 @@ def _admitted(stage: Stage, key: str) -> bool:
     return bool(stage.office(key).get("/enrolment")["player"]["status"] == "admitted")
 
 
+def _has_signed(stage: Stage, key: str) -> bool:
+    return bool(stage.office(key).get("/enrolment")["general_contract_signed"])
+
+
 def _sign_general_contract(stage: Stage, step: Step) -> None:
     for key in stage.numbers:
         signer = stage.person(key, f"signer@{key}.invalid")
         signer.get("/membership/general-contract")
         signer.post("/membership/general-contract", {})
-        wait_for(
-            f"the signature of {key}", lambda key=key: stage.office(key).get("/enrolment")["general_contract_signed"]
-        )
+        wait_for(f"the signature of {key}", partial(_has_signed, stage, key))
     stage.tell(step, "the general contract signed by each player's signer, with a second factor")
 
 
@@ -77,7 +80,11 @@ def _load(stage: Stage, operator: Operator) -> None:
     office.put("/points", {"points": [*points, sandbox]})
     runs = [office.upload("/readings", content, resolution=RESOLUTION)["run"] for content in _files(operator)]
     for run in runs:
-        wait_for(f"the readings of {operator.name}", lambda run=run: office.get(f"/readings/{run}")["state"] == "done")
+        wait_for(f"the readings of {operator.name}", partial(_is_worked_in, office, run))
+
+
+def _is_worked_in(office: Office, run: int) -> bool:
+    return bool(office.get(f"/readings/{run}")["state"] == "done")
 
 
 def _point(operator: Operator, pod: str, holder: str, previous: str | None) -> dict[str, Any]:
@@ -161,6 +168,6 @@ def offer_of(operator: Operator) -> Offer:
         options=(ServiceOption(code="corrections", title="Redelivery when a reading is corrected"),),
         price=Price(amount="0", per="free"),
         countries=(operator.country,),
-        coverage=(CoverageArea(kind=kind, country=operator.country, value=value, name=operator.name),),  # type: ignore[arg-type]
+        coverage=(CoverageArea(kind=kind, country=operator.country, value=value, name=operator.name),),
         minimum_group=10,
     )

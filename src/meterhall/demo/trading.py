@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from meterhall.demo.cast import STRANGE_POD, TYPO_POD, Operator
@@ -53,13 +54,13 @@ def localise(stage: Stage, step: Step) -> None:
     office.post("/customers", {"lines": lines})
     stage.outcome.localised = office.post("/customers/localisations", {"ids": []})["resolved"]
     states = office.all("/customers")
-    held = Counter(line["operator"] for line in states if line["state"] == "localised")
+    held = Counter(line.get("operator") for line in states if line["state"] == "localised")
     stage.tell(
         step, f"{stage.outcome.localised} of {len(lines)}: " + ", ".join(f"{n} × {who}" for who, n in held.items())
     )
     for line in states:
         if line["state"] != "localised":
-            stage.outcome.refused[line["code"]] += 1
+            stage.outcome.refused[line.get("code")] += 1
             stage.tell(step, f"{line['reference']}: {line['code']}: {line['detail']}")
 
 
@@ -76,7 +77,7 @@ def subscribe(stage: Stage, step: Step) -> None:
         if operator.key != STANDING:
             _countersign(stage, operator, subscription)
     for operator in stage.operators:
-        wait_for(f"the contract with {operator.name}", lambda operator=operator: _in_force(stage, operator))
+        wait_for(f"the contract with {operator.name}", partial(_in_force, stage, operator))
     stage.tell(step, "three contracts in force: two signed by the operators' signers, one under a standing acceptance")
 
 

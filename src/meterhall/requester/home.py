@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from meterhall.requester.activations.models import Activation, ActivationItem
-from meterhall.requester.collection.models import Delivery
+from meterhall.requester.collection.models import Delivery, Version
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.models import Subscription
 from meterhall.requester.words import READERS
@@ -26,7 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "tasks": [*_membership(), *_market(), *_data()],
         "rejected": Delivery.objects.filter(state__in=["rejected", "refused"]).count(),
-        "mismatched": Delivery.objects.filter(match="mismatched").count(),
+        "mismatched": Version.objects.filter(match="mismatched").count(),
         "unresolved": CustomerPoint.objects.filter(state__in=["unresolved", "ambiguous", "invalid"]).count(),
         "waiting": ActivationItem.objects.filter(state="pending").exclude(place=None).count(),
     }

@@ -157,7 +157,8 @@ def endpoint(
     `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag.
     """
     command = method != "GET" if idempotent is None else idempotent
-    extra: dict[str, Any] = {"x-error-codes": sorted({error.code for error in (InvalidInput, *refuses)})}
+    codes = {InvalidInput.code} | {error.code for error in refuses}
+    extra: dict[str, Any] = {"x-error-codes": sorted(codes)}
     if command:
         extra["parameters"] = [
             {"in": "header", "name": "Idempotency-Key", "required": True, "schema": {"type": "string", "maxLength": 80}}

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.privacy import GroupTooSmall
+from meterhall.domain.protocol.activations import Schedule
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import Manifest
+from meterhall.domain.protocol.deliveries import RECEIPT_TYP, Manifest, Receipt
+from meterhall.domain.protocol.keys import BadSignature, sign
+from meterhall.domain.protocol.offers import DataScope
 from meterhall.formats import FORMATS
+from meterhall.lake.cursor import InvalidCursor
+from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
+from meterhall.provider.deliveries import build
 from meterhall.provider.deliveries.build import folder
-from meterhall.provider.deliveries.models import Delivery
-from meterhall.provider.deliveries.service import live_parts, newest
-from tests.platform.provider.conftest import HOLDER, World
+from meterhall.provider.deliveries.changes import changes_since
+from meterhall.provider.deliveries.follow import follow_ends
+from meterhall.provider.deliveries.gate import open_part
+from meterhall.provider.deliveries.models import AccessLog, Delivery
+from meterhall.provider.deliveries.retention import expire_files
+from meterhall.provider.deliveries.schedules import run_schedules
+from meterhall.provider.deliveries.service import (
+    DeliveryExpired,
+    NothingAccepted,
+    OutsideActivation,
+    ReceiptGiven,
+    WrongReceipt,
+    live_parts,
+    newest,
+    take_receipt,
+)
+from meterhall.provider.points.models import Point
+from meterhall.web.messaging.models import Outbox
+from tests.platform.provider.conftest import HOLDER, MARCH, OTHER, REQUESTER, SUMS, World
 
 
 def manifest(delivery: Delivery) -> Manifest:
@@ -38,29 +64,248 @@ def test_a_delivery_has_every_slot_of_the_period_and_says_what_is_missing(world:
     assert [len(values) for values in curves(delivery).values()] == [slots, slots]
 
 
-def test_withdrawing_for_one_point_leaves_untouched_parts_as_they_are(world: World, monkeypatch: object) -> None:
-    from meterhall.provider.deliveries import build
-
+def test_withdrawing_for_one_point_leaves_untouched_parts_as_they_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "PODS_A_PART", 2)
     points = world.points(4)
     world.readings(points, date(2026, 2, 28), date(2026, 3, 5))
     activation = world.activated(points)
-    old, build.PODS_A_PART = build.PODS_A_PART, 2
-    try:
-        delivery = world.deliver(activation, period=Period(first=date(2026, 3, 1), until=date(2026, 3, 3)))
-        before = manifest(delivery)
-        consent = activation.items.first().consent_item.consent
-        revoke(consent.pk, HOLDER, (points[0].handle,))
-        world.follow()
-    finally:
-        build.PODS_A_PART = old
+    delivery = world.deliver(activation, period=Period(first=date(2026, 3, 1), until=date(2026, 3, 3)))
+    before = manifest(delivery)
+    consent = activation.items.first().consent_item.consent
+    revoke(consent.pk, HOLDER, (points[0].handle,))
+    world.follow()
     delivery.refresh_from_db()
     after = manifest(delivery)
-    assert (after.version, after.reason, after.supersedes) == (2, "revocation", newest_before(before))
+    assert (after.version, after.reason, after.supersedes) == (2, "revocation", before.fingerprint())
     assert after.withdrawn == (activation.items.get(position=0).pseudonym,)
     assert before.parts[1] == after.parts[0], "the part without the withdrawn point is the same file"
     assert len(after.parts[1].pseudonyms) == 1
     assert [file.name.split("-")[0] for file in sorted((folder() / delivery.pk).iterdir())] == ["2", "3"]
 
 
-def newest_before(before: Manifest) -> str:
-    return before.fingerprint()
+FEW = Period(first=date(2026, 3, 1), until=date(2026, 3, 3))
+
+
+def many(world: World, count: int, first: int = 0) -> list[Point]:
+    points = world.points(count, first=first)
+    world.readings(points, date(2026, 2, 28), date(2026, 3, 3))
+    return points
+
+
+def test_a_sum_is_over_all_and_has_no_single_value(world: World) -> None:
+    points = many(world, 6)
+    delivery = world.deliver(world.activated(points, SUMS), period=FEW, granularity="PT1H", group=True)
+    made = manifest(delivery)
+    [(name, values)] = curves(delivery).items()
+    assert (made.group_size, made.parts[0].pseudonyms) == (6, (name,))
+    assert values[:2] == [6 * 406, 6 * 406]
+    assert name not in set(delivery.activation.items.values_list("pseudonym", flat=True))
+
+
+def test_too_small_a_group_is_refused_at_once(world: World) -> None:
+    activation = world.activated(many(world, 4), SUMS)
+    with pytest.raises(GroupTooSmall):
+        world.deliver(activation, period=FEW, granularity="PT1H", group=True)
+
+
+def test_two_sums_must_not_differ_by_a_few_whoever_asks(world: World) -> None:
+    points = many(world, 7)
+    world.deliver(world.activated(points[:6], SUMS), period=FEW, granularity="PT1H", group=True)
+    theirs = world.activated(points, SUMS, requester=OTHER)
+    with pytest.raises(GroupTooSmall):
+        world.deliver(theirs, period=FEW, granularity="PT1H", group=True)
+    later = Period(first=date(2026, 3, 3), until=date(2026, 3, 5))
+    assert world.deliver(theirs, period=later, granularity="PT1H", group=True).state == "published"
+
+
+def test_a_member_known_only_in_sums_is_not_left_over_by_single_curves(world: World) -> None:
+    points = many(world, 6)
+    world.deliver(world.activated(points[:5]), period=FEW, granularity="PT1H")
+    with pytest.raises(GroupTooSmall):
+        world.deliver(world.activated(points, SUMS), period=FEW, granularity="PT1H", group=True)
+
+
+def test_a_withdrawal_empties_a_sum_rather_than_giving_the_member_away(world: World) -> None:
+    points = many(world, 6)
+    activation = world.activated(points, SUMS)
+    delivery = world.deliver(activation, period=FEW, granularity="PT1H", group=True)
+    consent = activation.items.first().consent_item.consent
+    revoke(consent.pk, HOLDER, (points[0].handle,))
+    world.follow()
+    delivery.refresh_from_db()
+    after = manifest(delivery)
+    assert (after.version, after.parts, len(after.withdrawn)) == (2, (), 1)
+
+
+def test_only_sums_are_had_under_a_contract_of_sums(world: World) -> None:
+    activation = world.activated(many(world, 6), SUMS)
+    with pytest.raises(OutsideActivation) as fault:
+        world.deliver(activation, period=FEW, granularity="PT1H")
+    assert fault.value.field == "/group"
+    with pytest.raises(OutsideActivation):
+        changes_since(activation, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"period": Period(first=date(2025, 3, 1), until=date(2026, 3, 2))}, "outside_activation", "/period"),
+        ({"granularity": "PT30M"}, "outside_activation", "/granularity"),
+        ({"directions": ("export",)}, "outside_activation", "/directions"),
+        ({"period": Period(first=date(2026, 3, 2), until=date(2026, 3, 2))}, "period_empty", "/period"),
+        ({"period": Period(first=date(1, 1, 1), until=date(9999, 1, 1))}, "period_too_long", "/period"),
+        ({"transmission": "push"}, "format_not_offered", "/transmission"),
+        ({"pseudonyms": ("0" * 36,)}, "unknown_pseudonym", "/pseudonyms"),
+    ],
+)
+def test_what_is_beyond_the_activation_is_refused_by_name(
+    world: World, changes: dict[str, object], code: str, field: str
+) -> None:
+    activation = world.activated(many(world, 1))
+    with pytest.raises(MeterhallError) as fault:
+        world.deliver(activation, **changes)
+    assert (fault.value.code, fault.value.field) == (code, field)
+
+
+def test_civil_days_have_one_value_each_and_an_incomplete_day_none(world: World) -> None:
+    points = many(world, 1)
+    delivery = world.deliver(world.activated(points), period=Period(first=date(2026, 3, 1), until=date(2026, 3, 4)),
+                             granularity="P1D", format="jsonl")  # fmt: skip
+    part = manifest(delivery).parts[0]
+    assert (part.readings, part.missing) == (2, 1)
+
+
+def test_nothing_accepted_is_refused(world: World) -> None:
+    activation = world.activated(many(world, 1))
+    revoke(activation.items.first().consent_item.consent_id, HOLDER)
+    with pytest.raises(NothingAccepted):
+        world.deliver(activation)
+
+
+def test_a_day_outside_the_delivery_changes_nothing(world: World) -> None:
+    points = many(world, 1)
+    delivery = world.deliver(world.activated(points), period=FEW)
+    world.follow()
+    world.readings(points, date(2026, 3, 20), date(2026, 3, 21))
+    world.follow()
+    delivery.refresh_from_db()
+    assert delivery.version == 1
+
+
+def test_asking_for_the_next_version_during_a_build_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from meterhall.provider.deliveries import tasks
+
+    points = many(world, 2)
+    activation = world.activated(points)
+    consent = activation.items.first().consent_item.consent
+    built = tasks.build
+
+    def build_and_withdraw(delivery: Delivery) -> None:
+        built(delivery)
+        if not Consent.objects.filter(state="partly_revoked").exists():
+            revoke(consent.pk, HOLDER, (points[0].handle,))
+            follow_ends()
+
+    monkeypatch.setattr(tasks, "build", build_and_withdraw)
+    delivery = world.deliver(activation, period=FEW)
+    assert (delivery.version, manifest(delivery).reason) == (2, "revocation")
+
+
+def receipt(world: World, delivery: Delivery, **changes: object) -> str:
+    made = manifest(delivery)
+    said = {
+        "delivery_id": delivery.pk, "version": made.version, "manifest": made.fingerprint(),
+        "received_at": world.clock(), "outcome": "received", "readings": made.readings,
+    } | changes  # fmt: skip
+    key = world.keys[REQUESTER]
+    return sign(Receipt(**said).document(), key, typ=RECEIPT_TYP)  # type: ignore[arg-type]
+
+
+def test_a_receipt_is_checked_taken_once_and_answered_the_same_again(world: World) -> None:
+    delivery = world.deliver(world.activated(many(world, 1)), period=FEW)
+    for wrong in ({"manifest": "sha-256:" + 64 * "0"}, {"version": 7}, {"readings": 5}, {"code": "unreadable"},
+                  {"outcome": "rejected"}):  # fmt: skip
+        with pytest.raises(WrongReceipt):
+            take_receipt(delivery.pk, REQUESTER, receipt(world, delivery, **wrong))
+    with pytest.raises(BadSignature):
+        take_receipt(delivery.pk, OTHER, receipt(world, delivery))
+    no = receipt(world, delivery, outcome="rejected", code="incomplete")
+    take_receipt(delivery.pk, REQUESTER, no)
+    yes = receipt(world, delivery)
+    first = take_receipt(delivery.pk, REQUESTER, yes)
+    said = Outbox.objects.count()
+    assert take_receipt(delivery.pk, REQUESTER, yes) == first
+    assert Outbox.objects.count() == said
+    with pytest.raises(ReceiptGiven):
+        take_receipt(delivery.pk, REQUESTER, no)
+
+
+def test_files_go_after_their_time_and_say_so(world: World) -> None:
+    delivery = world.deliver(world.activated(many(world, 1)), period=FEW)
+    world.clock.now += timedelta(days=29)
+    assert expire_files() == 0
+    world.clock.now += timedelta(days=2)
+    assert expire_files() == 1
+    delivery.refresh_from_db()
+    assert not list((folder() / delivery.pk).iterdir())
+    with pytest.raises(DeliveryExpired):
+        open_part(delivery, 1)
+    assert manifest(delivery).readings, "the manifest stays"
+
+
+def test_a_schedule_waits_for_the_day_and_its_readings_and_delivers_each_day_once(world: World) -> None:
+    world.clock.now = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
+    points = many(world, 1)
+    points[0].series.update(until_day=date(2026, 3, 2))
+    subscription = world.contract()
+    consent = world.consent(points, subscription)
+    activation = world.activate(
+        subscription, [(points[0].pod, f"consent:{consent.pk}")], schedule=Schedule(format="csv", granularity="PT1H")
+    )
+    assert (run_schedules(), run_schedules()) == (1, 0), "yesterday, once"
+    world.clock.now = datetime(2026, 3, 2, 22, 59, tzinfo=UTC)
+    points[0].series.update(until_day=date(2026, 3, 3))
+    assert run_schedules() == 0, "in Rome the day is not over"
+    world.clock.now = datetime(2026, 3, 2, 23, 1, tzinfo=UTC)
+    assert run_schedules() == 1
+    world.clock.now = datetime(2026, 3, 4, 1, 0, tzinfo=UTC)
+    assert run_schedules() == 0, "its readings are waited for"
+    world.clock.now = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+    assert run_schedules() == 1, "but not for ever"
+    world.work()
+    made = Delivery.objects.filter(activation=activation).order_by("first")
+    assert [(one.first, manifest(one).reason) for one in made] == [
+        (date(2026, 3, day), "scheduled") for day in (1, 2, 3)
+    ]
+
+
+def test_the_feed_shows_each_change_once_in_the_contracted_granularity(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from meterhall.provider.deliveries import changes as feed
+
+    monkeypatch.setattr(feed, "PAGE_DAYS", 2)
+    points = many(world, 2)
+    activation = world.activated(points, DataScope(granularities=("PT1H", "P1D"), period=MARCH))
+    seen, cursor, pages = [], None, 0
+    while True:
+        page = changes_since(activation, cursor)
+        seen += page.items
+        cursor, pages = page.cursor, pages + 1
+        if not page.more:
+            break
+    assert pages > 1
+    assert {one.resolution for one in seen} == {"PT1H"}
+    assert {one.start for one in seen} == {
+        datetime(2026, 2, 28, 23, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    }, "from midnight in Rome on, not before"  # fmt: skip
+    assert len(seen) == 6
+    assert changes_since(activation, cursor).items == ()
+    world.readings(points[:1], date(2026, 3, 2), date(2026, 3, 3), wh=500)
+    [news] = changes_since(activation, cursor).items
+    assert news.values[0] == 4 * 500 + 6
+    assert AccessLog.objects.filter(kind="feed").exists()
+    with pytest.raises(InvalidCursor):
+        changes_since(activation, "nonsense")

@@ -355,7 +355,7 @@ def test_a_coarser_scale_is_kept_exactly_and_a_finer_one_rejected(
 def test_the_match_is_noted(activation: Activation, grid: GridDouble, delivery_id: str) -> None:
     grid.publish({1: [curve()]}, delivery_id)
     ready(delivery_id)
-    note_match(delivery_id, False)
+    note_match(delivery_id, 1, False)
     assert Delivery.objects.get().match == "mismatched"
 
 

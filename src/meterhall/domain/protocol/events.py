@@ -114,6 +114,7 @@ class DeliveryReady(Message):
 
 class DeliveryMatched(Message):
     delivery_id: DeliveryId
+    version: int
     matched: bool
 
 
@@ -136,6 +137,11 @@ DATA: dict[str, type[Message]] = {
     "delivery.mismatched": DeliveryMatched,
 }
 """The data model of every event type."""
+
+FROM_PROVIDERS: frozenset[str] = frozenset(
+    {"consent.granted", "consent.revoked", "activation.answered", "delivery.ready"}
+)
+"""What a provider tells a requester; every other event is the Market Place's to send."""
 
 
 class Event(Message):

@@ -48,9 +48,10 @@ def _counterparts(kept: KeptStatement, other: str) -> QuerySet[KeptStatement]:
 
 
 def _tell(met: Match) -> None:
-    delivery_id = met.sent.subject.partition(":")[0]
+    delivery_id, _, version = met.sent.subject.partition(":")
     kind = "delivery.matched" if met.matched else "delivery.mismatched"
     if not met.matched:
         log.warning("ledger.mismatch", delivery=delivery_id, sent=met.sent.statement_id, received=met.received.pk)
+    told = DeliveryMatched(delivery_id=delivery_id, version=int(version), matched=met.matched)
     for party in (met.sent.by, met.received.by):
-        notify(party, kind, delivery_id, DeliveryMatched(delivery_id=delivery_id, matched=met.matched))
+        notify(party, kind, delivery_id, told)

@@ -48,6 +48,15 @@ def counted() -> QuerySet[Activation]:
     return Activation.objects.annotate(**numbers, over=Count("items", filter=Q(items__state="ended")))
 
 
+def waiting() -> QuerySet[Activation]:
+    """The running activations with an item that waits for its answer, as `counted` gives them."""
+    return (
+        counted()
+        .filter(pk__in=ActivationItem.objects.filter(state="pending").values("activation"))
+        .exclude(state="ended")
+    )
+
+
 def view(activation: Activation) -> StaffActivation:
     """An activation out of `counted`."""
     return StaffActivation(

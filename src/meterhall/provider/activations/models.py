@@ -57,4 +57,4 @@ class ActivationItem(models.Model):
         ordering: ClassVar = ["position"]
 
     def __str__(self) -> str:
-        return f"{self.activation_id}[{self.position}]"  # type: ignore[attr-defined]
+        return f"{self.activation_id}[{self.position}]"

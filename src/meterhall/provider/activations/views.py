@@ -17,13 +17,13 @@ def item_answer(item: ActivationItem) -> ItemAnswer:
     stretches = tuple(Period.model_validate(one) for one in item.stretches) if accepted else ()
     return ItemAnswer(
         pod=item.pod,
-        state=item.state,  # type: ignore[arg-type]
+        state=item.state,
         code=item.code or None,
         detail=item.detail or None,
         pseudonym=item.pseudonym or None,
         consent_id=consent.consent_id if consent else None,
         assurance=consent.assurance if consent else None,
-        readings=Period(first=item.first, until=item.until) if accepted else None,  # type: ignore[arg-type]
+        readings=Period(first=item.first, until=item.until) if accepted else None,
         stretches=stretches if len(stretches) > 1 else (),
         access_until=item.access_until,
         consent_url=f"{platform().portal_url}/oauth/authorize" if item.state == "pending" else None,
@@ -36,7 +36,7 @@ def activation_view(activation: Activation) -> ActivationView:
     return ActivationView(
         activation_id=activation.activation_id,
         subscription_id=activation.subscription_id,
-        state=activation.state,  # type: ignore[arg-type]
+        state=activation.state,
         scope=DataScope.model_validate(activation.scope),
         accepted=counts.accepted,
         refused=counts.refused,

@@ -43,7 +43,7 @@ def view(evidence: Evidence) -> EvidenceView:
     """The evidence as its requester sees it."""
     return EvidenceView(
         digest=evidence.digest,
-        assurance=evidence.assurance,  # type: ignore[arg-type]
+        assurance=evidence.assurance,
         accepted=evidence.accepted,
         code=evidence.code or None,
     )

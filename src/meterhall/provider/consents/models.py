@@ -44,7 +44,7 @@ class ConsentItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.consent_id} {self.need}"  # type: ignore[attr-defined]
+        return f"{self.consent_id} {self.need}"
 
 
 class Evidence(models.Model):

@@ -188,9 +188,9 @@ def view(consent: Consent) -> ConsentView:
     """The consent as its requester sees it."""
     return ConsentView(
         consent_id=consent.consent_id,
-        state=consent.state,  # type: ignore[arg-type]
+        state=consent.state,
         epoch=epoch(),
-        assurance=consent.assurance,  # type: ignore[arg-type]
+        assurance=consent.assurance,
         granted_at=consent.granted_at,
         access_until=max(consent.items.values_list("access_until", flat=True), default=consent.granted_at),
         ended_at=consent.ended_at,

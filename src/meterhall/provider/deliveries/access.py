@@ -56,7 +56,7 @@ def _row(
         at=platform().now(),
         kind=kind,
         requester=activation.requester,
-        point_id=item.point_id,
+        point=item.point,
         consent_id=item.consent_item.consent_id if item.consent_item else None,
         subscription_id=activation.subscription_id,
         first=days.first,

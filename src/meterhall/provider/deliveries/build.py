@@ -156,7 +156,8 @@ def changed_points(delivery: Delivery) -> set[int]:
 
 
 def _draw(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> list[Drawn]:
-    number, drawn = _next_number(delivery), []
+    number = _next_number(delivery)
+    drawn: list[Drawn] = []
     for batch in batches(members, request, PODS_A_PART):
         curves = curves_by_item(request, batch)
         for at in range(0, len(batch), PODS_A_PART):
@@ -291,7 +292,7 @@ def _manifest(delivery: Delivery, request: DataRequest, before: DeliveryVersion 
         delivery_id=delivery.delivery_id,
         version=delivery.version + 1,
         supersedes=before.digest if before else None,
-        reason=why if before else delivery.reason,  # type: ignore[arg-type]
+        reason=why if before else delivery.reason,
         activation_id=delivery.activation.activation_id,
         subscription_id=delivery.activation.subscription_id,
         provider=my_access_number(),

@@ -161,7 +161,7 @@ def _changed(curve: LoadCurve, grain: Granularity, mine: Entitled) -> ChangedVal
     present = curve.mantissas != MISSING
     return ChangedValues(
         pseudonym=curve.series.usage_point,
-        direction=curve.series.direction.value,  # type: ignore[arg-type]
+        direction=curve.series.direction.value,
         start=curve.start,
         resolution=str(grain),
         scale=curve.series.scale,

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, Part
+from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch
 from meterhall.provider.deliveries.access import log_part
@@ -74,7 +75,7 @@ def open_part(delivery: Delivery, number: int) -> Opened:
     version = newest(delivery).version
     # The epoch is read first: what ends after it is found by the first comparison.
     seen = epoch()
-    frame_of(delivery.activation)
+    frame_of(Activation.objects.get(pk=delivery.activation_id))
     if part.replaced_reason == "retention":
         raise DeliveryExpired
     found = passes(part)

@@ -54,7 +54,7 @@ class DeliveryVersion(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["delivery", "version"], name="one_manifest_a_version")]
 
     def __str__(self) -> str:
-        return f"{self.delivery_id} v{self.version}"  # type: ignore[attr-defined]
+        return f"{self.delivery_id} v{self.version}"
 
 
 class DeliveryPart(models.Model):
@@ -71,7 +71,7 @@ class DeliveryPart(models.Model):
         ordering: ClassVar = ["number"]
 
     def __str__(self) -> str:
-        return f"{self.delivery_id}/{self.number}"  # type: ignore[attr-defined]
+        return f"{self.delivery_id}/{self.number}"
 
 
 class PartContent(models.Model):

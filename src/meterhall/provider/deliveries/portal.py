@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.provider.activations.back_office import counted
+from meterhall.provider.activations.back_office import waiting as waiting_activations
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.consents.service import invite_customer
 from meterhall.provider.contracts.models import Contract
@@ -99,7 +100,7 @@ ITEMS: list[Column[ActivationItem]] = [
 @role_required(*STAFF)
 def dashboard(request: HttpRequest) -> HttpResponseBase:
     """One look in the morning."""
-    waiting = counted().filter(pending__gt=0).exclude(state="ended").order_by("created_at")
+    waiting = waiting_activations().order_by("created_at")
     context = {
         "tasks": _tasks(waiting.count()),
         "runs": table(request, IngestRun.objects.order_by("-pk")[:8], RUNS, _("What came in"), export=False, id="runs"),

@@ -22,8 +22,8 @@ def build_delivery(delivery: Delivery) -> None:
             raise
         Delivery.objects.filter(pk=delivery.pk, version=0).update(state="refused", code=refusal.code)
         return
-    delivery.refresh_from_db()
-    if changed_points(delivery):
+    # Read anew, not refreshed: by the lease on its own row the worker sees whether somebody asked again meanwhile.
+    if changed_points(Delivery.objects.get(pk=delivery.pk)):
         raise NotYet(0.1)
 
 

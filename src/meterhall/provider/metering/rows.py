@@ -85,7 +85,7 @@ def _starts(table: pa.Table) -> NDArray[np.int64]:
         raise BadReadingsFile("A start is no instant with an offset.", field="/start") from fault
     if instants.null_count:
         raise BadReadingsFile("A row has no start.", field="/start")
-    return instants.cast(pa.int64()).to_numpy().astype(np.int64)
+    return np.asarray(instants.cast(pa.int64()).to_numpy(), np.int64)
 
 
 def _check_offsets(column: pa.ChunkedArray) -> None:
@@ -96,7 +96,7 @@ def _check_offsets(column: pa.ChunkedArray) -> None:
 
 def _values(table: pa.Table) -> NDArray[np.int64]:
     try:
-        return table["energy_wh"].cast(pa.int64()).fill_null(MISSING).to_numpy().astype(np.int64)
+        return np.asarray(table["energy_wh"].cast(pa.int64()).fill_null(MISSING).to_numpy(), np.int64)
     except pa.ArrowInvalid as fault:
         raise BadReadingsFile("energy_wh holds something that is no whole number.", field="/energy_wh") from fault
 
@@ -105,7 +105,7 @@ def _quality(table: pa.Table) -> NDArray[np.uint8]:
     if "quality" not in table.column_names:
         return np.full(len(table), Quality.VALIDATED, np.uint8)
     try:
-        codes = table["quality"].cast(pa.uint8()).fill_null(int(Quality.VALIDATED)).to_numpy().astype(np.uint8)
+        codes = np.asarray(table["quality"].cast(pa.uint8()).fill_null(int(Quality.VALIDATED)).to_numpy(), np.uint8)
     except pa.ArrowInvalid as fault:
         raise BadReadingsFile("quality holds something that is no code.", field="/quality") from fault
     if not np.isin(codes, [int(code) for code in Quality]).all():

@@ -38,7 +38,6 @@ class Delivery(PendingWork):
     state = models.CharField(max_length=12, default="announced")
     code = models.CharField(max_length=60, default="", blank=True)
     detail = models.CharField(max_length=300, default="", blank=True)
-    match = models.CharField(max_length=10, default="", blank=True)
     transmission = models.CharField(max_length=4, default="pull")
     announced_at = models.DateTimeField()
 
@@ -50,6 +49,12 @@ class Delivery(PendingWork):
 
     def __str__(self) -> str:
         return self.delivery_id
+
+    @property
+    def match(self) -> str:
+        """Whether both sides' statements on the newest version collected say the same; empty until they met."""
+        newest = self.versions.last()
+        return newest.match if newest else ""
 
 
 class Version(models.Model):
@@ -65,6 +70,9 @@ class Version(models.Model):
     receipt = models.TextField(default="", blank=True)
     settled_at = models.DateTimeField(null=True)
     receipted_at = models.DateTimeField(null=True)
+    match = models.CharField(
+        max_length=10, default="", blank=True, help_text="Whether both sides' statements say the same."
+    )
 
     class Meta:
         constraints: ClassVar = [

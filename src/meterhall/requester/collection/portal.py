@@ -35,7 +35,7 @@ COLUMNS: list[Column[Delivery]] = [
     ),
     Column(gettext_lazy("Version"), lambda row: row.version, "version", numeric=True),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
-    Column(gettext_lazy("Both sides say the same"), lambda row: state_badge(row.match) if row.match else "–", "match"),
+    Column(gettext_lazy("Both sides say the same"), lambda row: state_badge(row.match) if row.match else "–"),
     Column(gettext_lazy("Readings"), lambda row: service.delivery_view(row).readings, numeric=True),
     Column(gettext_lazy("Missing"), lambda row: service.delivery_view(row).missing, numeric=True),
     Column(gettext_lazy("Announced"), lambda row: row.announced_at, "announced_at"),

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 from django.db import transaction
+from pydantic import Field
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import Conflict, NotFound
@@ -13,7 +14,7 @@ from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.offers import Transmission
 from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection.manifests import manifest_of
-from meterhall.requester.collection.models import DataAsked, Delivery
+from meterhall.requester.collection.models import DataAsked, Delivery, Version
 from meterhall.web.membership.service import attestation_for
 from meterhall.web.messaging.clients import is_final, provider_client
 from meterhall.web.messaging.peers import my_access_number
@@ -69,7 +70,8 @@ class DeliveryView(Message):
     delivery_id: str
     provider: str
     activation: int | None
-    version: int
+    version: int = Field(description="The newest version collected; what follows speaks of it.")
+    announced_version: int
     state: str
     code: str | None
     detail: str | None
@@ -156,9 +158,10 @@ def wake(delivery: Delivery) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(work_state=WorkState.PENDING, due_at=platform().now(), attempts=0)
 
 
-def note_match(delivery_id: str, matched: bool) -> None:
-    """The Market Place compared both sides' statements."""
-    Delivery.objects.filter(delivery_id=delivery_id).update(match="matched" if matched else "mismatched")
+def note_match(delivery_id: str, version: int, matched: bool) -> None:
+    """The Market Place compared both sides' statements on a version."""
+    ours = Version.objects.filter(delivery__delivery_id=delivery_id, version=version)
+    ours.update(match="matched" if matched else "mismatched")
 
 
 def find_delivery(delivery_id: str) -> Delivery:
@@ -199,11 +202,12 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         delivery_id=delivery.delivery_id,
         provider=delivery.provider,
         activation=delivery.activation_id,
-        version=delivery.version,
+        version=version.version if version else 0,
+        announced_version=delivery.version,
         state=delivery.state,
         code=delivery.code or None,
         detail=delivery.detail or None,
-        match=delivery.match or None,
+        match=(version.match or None) if version else None,
         transmission=delivery.transmission,
         reason=manifest.reason if manifest else None,
         period=manifest.period if manifest else None,

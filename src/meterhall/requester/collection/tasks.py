@@ -41,13 +41,13 @@ def ready(event: Event, data: DeliveryReady) -> None:
 @on("delivery.matched", DeliveryMatched)
 def matched(event: Event, data: DeliveryMatched) -> None:
     """Both sides say the same of a delivery."""
-    note_match(data.delivery_id, True)
+    note_match(data.delivery_id, data.version, True)
 
 
 @on("delivery.mismatched", DeliveryMatched)
 def mismatched(event: Event, data: DeliveryMatched) -> None:
     """The two sides do not say the same of a delivery."""
-    note_match(data.delivery_id, False)
+    note_match(data.delivery_id, data.version, False)
 
 
 @on("consent.granted", ConsentChanged)

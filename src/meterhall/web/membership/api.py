@@ -6,13 +6,12 @@ from django.http import HttpRequest
 from ninja import NinjaAPI
 
 from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
-from meterhall.domain.protocol.base import Message
+from meterhall.domain.protocol.base import Message, PlayerRole
 from meterhall.domain.protocol.players import (
     Activity,
     Discovery,
     LegalIdentifier,
     Membership,
-    PlayerRole,
     PlayerView,
 )
 from meterhall.web.api import endpoint

@@ -17,7 +17,7 @@ from meterhall.domain.protocol.agreements import (
     Countersigned,
     GeneralContract,
 )
-from meterhall.domain.protocol.base import Signed
+from meterhall.domain.protocol.base import PlayerRole, Signed
 from meterhall.domain.protocol.canonical import new_salt
 from meterhall.domain.protocol.keys import SigningKey, sign, verify
 from meterhall.domain.protocol.players import (
@@ -34,7 +34,6 @@ from meterhall.domain.protocol.players import (
     KeySet,
     LegalIdentifier,
     Membership,
-    PlayerRole,
     PlayerView,
 )
 from meterhall.web.membership.models import HeldAttestation, Standing

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from meterhall.client.signatures import verify_request
 from meterhall.domain.errors import InvalidInput, NotPermitted
-from meterhall.domain.protocol.events import DATA, Event, FeedAcknowledgement, FeedPage
+from meterhall.domain.protocol.events import DATA, FROM_PROVIDERS, Event, FeedAcknowledgement, FeedPage
 from meterhall.domain.protocol.keys import BadSignature, PublicKey
 from meterhall.web.api import endpoint
 from meterhall.web.messaging.handlers import may_come_from
 from meterhall.web.messaging.models import Inbox, Outbox
-from meterhall.web.messaging.peers import transport_keys
+from meterhall.web.messaging.peers import marketplace, transport_keys
 from meterhall.web.platform import platform
 from meterhall.web.security import TokenAuth, caller
 from meterhall.web.work.models import WorkState
@@ -54,6 +54,8 @@ def receive(request: HttpRequest) -> Inbox:
         raise ForeignEvent(field="/source")
     if not may_come_from(event.type, sender):
         raise ForeignEvent("Only the Market Place sends events of this type.", field="/type")
+    if event.type not in FROM_PROVIDERS and sender != marketplace().access_number:
+        raise ForeignEvent(f"Only the Market Place sends {event.type}.", field="/type")
     if request.headers.get("webhook-id") != event.id:
         raise EventMismatch(field="/id")
     _check_data(event)

@@ -104,9 +104,10 @@ def perform(queue: Queue, row: PendingWork) -> None:
 
 
 def _done(queue: Queue, row: PendingWork) -> None:
-    """Mark the row done; one that was woken meanwhile (its `due_at` moved) stays, to be looked at again."""
+    """Mark the row done; one that was woken meanwhile (`due_at` moved or the lease taken off) is looked at again."""
     held = queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING)
-    done = held.filter(due_at=row.due_at).update(work_state=WorkState.DONE, leased_until=None, last_error="")
+    same = held.filter(due_at=row.due_at, leased_until=row.leased_until)
+    done = same.update(work_state=WorkState.DONE, leased_until=None, last_error="")
     if not done:
         held.filter(leased_until=row.leased_until).update(leased_until=None, attempts=0, last_error="")
 

@@ -1,0 +1,256 @@
+"""The gate: nothing leaves after what allowed it has ended, and a broken body is never a short clean one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import RequestFactory
+
+from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.activations import Refresh
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES
+from meterhall.domain.protocol.events import Event, PlayerChanged
+from meterhall.domain.protocol.players import PlayerView
+from meterhall.provider.activations.service import ActivationEnded, end, refresh
+from meterhall.provider.consents.service import revoke, terminate
+from meterhall.provider.contracts.service import NoContract, end_contract
+from meterhall.provider.contracts.tasks import suspended
+from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, open_part, respond
+from meterhall.provider.deliveries.models import AccessLog, Delivery
+from meterhall.provider.deliveries.service import ConsentRevoked, PartReplaced, UnknownDelivery, newest
+from meterhall.provider.points.models import Point
+from meterhall.provider.points.schemas import OccupancyIn, PointIn
+from meterhall.provider.points.service import register_points
+from tests.platform.provider.conftest import HOLDER, MARKET, NEIGHBOUR, REQUESTER, World
+
+LONG = Period(first=date(2026, 1, 1), until=date(2026, 3, 31))
+
+
+@pytest.fixture
+def points(world: World) -> list[Point]:
+    points = world.points(2)
+    world.readings(points, date(2026, 1, 1), date(2026, 3, 1))
+    return points
+
+
+@pytest.fixture
+def delivery(world: World, points: list[Point]) -> Delivery:
+    """A delivery whose one part is several blocks long."""
+    from meterhall.domain.protocol.offers import DataScope
+
+    activation = world.activated(points, DataScope(granularities=("PT15M",), period=LONG))
+    made = world.deliver(activation, period=LONG)
+    assert newest(made).manifest["parts"][0]["size_bytes"] > 3 * GATE_BLOCK_BYTES
+    return made
+
+
+def content(delivery: Delivery) -> bytes:
+    return (folder() / delivery.parts.get(replaced_reason="").path).read_bytes()
+
+
+def ask(opened: Opened, **headers: str) -> object:
+    return respond(RequestFactory().get("/", headers=headers), opened)
+
+
+def read(response: object, after_first: Callable[[], object] = lambda: None) -> bytes:
+    """The body; `after_first` happens once the first block has left."""
+    got = bytearray()
+
+    async def run() -> None:
+        from asgiref.sync import sync_to_async
+
+        async for block in response.streaming_content:  # type: ignore[attr-defined]
+            if not got:
+                await sync_to_async(after_first)()
+            got.extend(block)
+
+    try:
+        async_to_sync(run)()
+    except BodyWithdrawn:
+        raise BodyWithdrawn(len(got)) from None
+    return bytes(got)
+
+
+def test_a_part_comes_whole_and_its_access_is_logged_once_a_download(delivery: Delivery) -> None:
+    whole = content(delivery)
+    response = ask(open_part(delivery, 1))
+    assert (response.status_code, response["Content-Length"]) == (200, str(len(whole)))  # type: ignore[attr-defined, index]
+    assert read(response) == whole
+    rows = AccessLog.objects.filter(delivery=delivery)
+    assert rows.count() == 2
+    assert set(rows.values_list("requester", "kind", "first", "until")) == {
+        (REQUESTER, "download", LONG.first, LONG.until)
+    }
+    ask(open_part(delivery, 1), Range="bytes=100-")
+    assert rows.count() == 2, "a resumed transfer is the same access"
+    ask(open_part(delivery, 1))
+    assert rows.count() == 4
+
+
+def test_skipping_the_first_byte_does_not_evade_the_log(delivery: Delivery) -> None:
+    ask(open_part(delivery, 1), Range="bytes=1-")
+    assert AccessLog.objects.filter(delivery=delivery).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "first", "last"),
+    [
+        ("bytes=0-9", 206, 0, 10),
+        ("bytes=10-", 206, 10, None),
+        ("bytes=-5", 206, -5, None),
+        ("bytes=0-99999999999", 206, 0, None),
+        ("bytes=9-3", 200, 0, None),
+        ("bytes=0-1,5-6", 200, 0, None),
+        ("pods=0-1", 200, 0, None),
+    ],
+)
+def test_ranges(delivery: Delivery, asked: str, status: int, first: int, last: int | None) -> None:
+    whole = content(delivery)
+    response = ask(open_part(delivery, 1), Range=asked)
+    expected = whole[first:last]
+    assert response.status_code == status  # type: ignore[attr-defined]
+    assert read(response) == expected
+    if status == 206:
+        start = first % len(whole)
+        assert response["Content-Range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"  # type: ignore[index]
+
+
+def test_a_range_beyond_the_end_is_416(delivery: Delivery) -> None:
+    size = len(content(delivery))
+    response = ask(open_part(delivery, 1), Range=f"bytes={size}-")
+    assert (response.status_code, response["Content-Range"]) == (416, f"bytes */{size}")  # type: ignore[attr-defined, index]
+
+
+def test_a_range_of_another_file_is_the_whole_of_this(delivery: Delivery) -> None:
+    response = ask(open_part(delivery, 1), **{"Range": "bytes=5-", "If-Range": '"sha-256:other"'})
+    assert response.status_code == 200  # type: ignore[attr-defined]
+
+
+def ends(world: World, delivery: Delivery, points: list[Point]) -> dict[str, Callable[[], object]]:
+    """Everything that ends a permission."""
+    activation = delivery.activation
+    consent = activation.items.first().consent_item.consent
+    moved = (
+        OccupancyIn(holder_reference=HOLDER, first=date(2020, 1, 1), until=date(2026, 2, 1)),
+        OccupancyIn(holder_reference=NEIGHBOUR, first=date(2026, 2, 1)),
+    )
+    point = PointIn(pod=points[0].pod, zone="Europe/Rome", occupancies=moved)
+    return {
+        "withdrawn": lambda: revoke(consent.pk, HOLDER, (points[1].handle,)),
+        "terminated": lambda: terminate(consent.pk, REQUESTER),
+        "moved out": lambda: register_points((point,)),
+        "quit": lambda: end_contract(activation.subscription_id, "quit"),
+        "expired contract": lambda: end_contract(activation.subscription_id, "expired"),
+        "suspended": lambda: suspend(world),
+        "activation ended": lambda: end(activation.pk, REQUESTER),
+        "POD removed": lambda: refresh(activation.pk, REQUESTER, Refresh(remove=(points[0].pod,))),
+        "time over": lambda: setattr(world.clock, "now", world.clock() + timedelta(days=200)),
+    }
+
+
+def suspend(world: World) -> None:
+    key = world.keys[REQUESTER].public.jwk()
+    player = PlayerView.model_validate(
+        {
+            "access_number": REQUESTER, "organisation": "Sun Coop", "country": "IT", "roles": ["requester"],
+            "legal_id": {"kind": "GLN", "value": "9520000000004"}, "activity": "esco", "contact": "x",
+            "endpoints": {"b2b": "https://peer.example"}, "keys": {"transport": [key], "contract": [key]},
+            "status": "suspended",
+        }
+    )  # fmt: skip
+    data = PlayerChanged(player=player)
+    event = Event(
+        id="evt_" + "0" * 24, source=f"urn:meterhall:{MARKET}", type="player.suspended", time=world.clock(),
+        data=data.document(),
+    )  # fmt: skip
+    suspended(event, data)
+
+
+WAYS = [
+    "withdrawn", "terminated", "moved out", "quit", "expired contract", "suspended", "activation ended",
+    "POD removed", "time over",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_body_breaks_off_before_the_next_block(
+    world: World, delivery: Delivery, points: list[Point], way: str
+) -> None:
+    response = ask(open_part(delivery, 1))
+    with pytest.raises(BodyWithdrawn) as fault:
+        read(response, ends(world, delivery, points)[way])
+    assert fault.value.args == (GATE_BLOCK_BYTES,), "the last good byte is that of the block before"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_ended_between_asking_and_sending_is_noticed(
+    world: World, delivery: Delivery, points: list[Point], way: str
+) -> None:
+    response = ask(open_part(delivery, 1))
+    ends(world, delivery, points)[way]()
+    with pytest.raises(BodyWithdrawn) as fault:
+        read(response)
+    assert fault.value.args == (0,)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_not_opened_again(world: World, delivery: Delivery, points: list[Point], way: str) -> None:
+    ends(world, delivery, points)[way]()
+    expected: dict[str, type[MeterhallError]] = {
+        "quit": NoContract,
+        "expired contract": NoContract,
+        "suspended": NoContract,
+        "activation ended": ActivationEnded,
+    }
+    with pytest.raises(expected.get(way, ConsentRevoked)) as fault:
+        open_part(delivery, 1)
+    if way not in expected:
+        following = {"delivery_id": delivery.pk, "version": 2}
+        assert (fault.value.status, fault.value.members["superseded_by"]) == (410, following)
+        world.follow()
+        delivery.refresh_from_db()
+        assert delivery.version == 2, "and the version it names follows"
+
+
+def test_another_customers_withdrawal_does_not_disturb(world: World, delivery: Delivery) -> None:
+    others = world.points(1, holder=NEIGHBOUR, first=50)
+    elsewhere = world.consent(others, world.contract(), holder=NEIGHBOUR)
+    whole = content(delivery)
+    assert read(ask(open_part(delivery, 1)), lambda: revoke(elsewhere.pk, NEIGHBOUR)) == whole
+
+
+def test_a_corrected_part_is_replaced(world: World, delivery: Delivery, points: list[Point]) -> None:
+    world.readings(points[:1], date(2026, 1, 5), date(2026, 1, 6), wh=777)
+    world.follow()
+    delivery.refresh_from_db()
+    with pytest.raises(PartReplaced) as fault:
+        open_part(delivery, 1)
+    assert fault.value.members["superseded_by"] == {"delivery_id": delivery.pk, "version": 2}
+    assert newest(delivery).manifest["reason"] == "correction"
+    with pytest.raises(UnknownDelivery):
+        open_part(delivery, 9)
+
+
+def test_bodies_may_run_at_the_same_time(delivery: Delivery) -> None:
+    """The generators keep no state but their own."""
+    whole = content(delivery)
+
+    async def both() -> list[bytes]:
+        async def one(opened: Opened) -> bytes:
+            return b"".join([block async for block in respond_blocks(opened)])
+
+        return list(await asyncio.gather(one(first), one(second)))
+
+    from meterhall.provider.deliveries.gate import blocks
+
+    def respond_blocks(opened: Opened):
+        return blocks(opened, 0, len(whole))
+
+    first, second = open_part(delivery, 1), open_part(delivery, 1)
+    assert async_to_sync(both)() == [whole, whole]
