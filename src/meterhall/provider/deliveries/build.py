@@ -168,7 +168,8 @@ def _has(content: PartContent, day: date) -> bool:
 
 
 def _draw(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> list[Drawn]:
-    number, drawn = _next_number(delivery), []
+    number = _next_number(delivery)
+    drawn: list[Drawn] = []
     for batch in batches(members, request, PODS_A_PART):
         curves = curves_by_item(request, batch)
         for at in range(0, len(batch), PODS_A_PART):
