@@ -26,6 +26,7 @@ from meterhall.marketplace.catalogue.words import (
     SERVICE,
     TIMING,
     TRANSMISSION,
+    civil_days,
     listed,
     price_text,
     word,
@@ -182,7 +183,7 @@ def _data(offer: Offer) -> list[Fact]:
         Fact(_("Proof of consent"), listed(ASSURANCE, offer.accepted_assurance)),
     ]
     if scope.period is not None:
-        facts.append(Fact(_("Readings from"), [scope.period.first, scope.period.until]))
+        facts.append(Fact(_("Readings"), civil_days(scope.period)))
     if offer.minimum_group is not None:
         facts.append(Fact(_("Fewest points in an aggregate"), offer.minimum_group))
     return facts
