@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import Price
 from meterhall.marketplace.players.words import Words
 
@@ -70,11 +66,6 @@ def word(words: Words, code: str) -> str | Promise:
 def listed(words: Words, codes: tuple[str, ...]) -> str:
     """The words for several codes, with commas."""
     return ", ".join(str(word(words, code)) for code in codes)
-
-
-def civil_days(period: Period) -> str:
-    """A period's first and last civil day."""
-    return f"{date_format(period.first)} – {date_format(period.until - timedelta(days=1))}"
 
 
 def price_text(price: Price) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django import template
 from django.template.loader import render_to_string
@@ -61,6 +61,11 @@ def when(value: datetime | date | None) -> str | SafeString:
     local = timezone.localtime(value)
     text = f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%H:%M:%S %Z}", text)
+
+
+def day_range(first: date, until: date) -> str:
+    """The first and the last civil day of a period; `until` itself is not in it."""
+    return f"{date_format(first)} – {date_format(until - timedelta(days=1))}"
 
 
 @register.filter
