@@ -34,10 +34,16 @@ class NotStopped(RuntimeError):
 def calculate(stage: Stage, step: Step) -> None:
     """Ask for load curves everywhere, and for the sum of a group: allowed once, refused once for its size."""
     for operator in stage.operators:
-        _ask(stage, operator.key, operator.format, operator.transmission)
+        ask(stage, operator.key, operator.format, operator.transmission)
     small, large = stage.operators[1], stage.operators[2]
     for operator in (small, large):
-        _ask(stage, f"{operator.key} group", "csv", "pull", key=operator.key, group=True)
+        ask(stage, f"{operator.key} group", "csv", "pull", key=operator.key, group=True)
+    collect_answers(stage, step)
+    stage.tell(step, f"{len(stage.deliveries)} deliveries calculated, one of them the sum of a group")
+
+
+def collect_answers(stage: Stage, step: Step) -> None:
+    """Wait for the answer to each request: a delivery, or a refusal with its reason."""
     for name, number in list(stage.requests.items()):
         asked = wait_for(f"the answer to {name}", partial(_answered, stage, number))
         if asked["state"] == "refused":
@@ -46,10 +52,10 @@ def calculate(stage: Stage, step: Step) -> None:
             del stage.requests[name]
         else:
             stage.deliveries[name] = asked["delivery_id"]
-    stage.tell(step, f"{len(stage.deliveries)} deliveries calculated, one of them the sum of a group")
 
 
-def _ask(stage: Stage, name: str, form: str, way: str, *, key: str | None = None, group: bool = False) -> None:
+def ask(stage: Stage, name: str, form: str, way: str, *, key: str | None = None, group: bool = False) -> None:
+    """Ask for a whole period of an activation, or for the sum of its group, under a name of the demo's own."""
     body = {
         "activation": stage.activations[key or name],
         "period": PERIOD,
@@ -70,6 +76,7 @@ def transmit(stage: Stage, step: Step) -> None:
     """Pull and push; then a customer withdraws while a body is under way."""
     for name in stage.deliveries:
         one = settled(stage, name, 1)
+        stage.outcome.readings[f"{name} ({one['format']})"] += one["readings"]
         stage.tell(
             step,
             f"{name}: {one['readings']:,} readings as {one['format']}, {one['transmission']}ed"
@@ -154,7 +161,6 @@ def collect(stage: Stage, step: Step) -> None:
     for name in stage.deliveries:
         one = wait_for(f"the statements on {name} to meet", partial(_matched, stage, name))
         stage.outcome.digests_matched += one.get("match") == "matched"
-        stage.outcome.readings[f"{name} ({one['format']})"] += one["readings"]
     stage.tell(step, f"{stage.outcome.digests_matched} of {len(stage.deliveries)} deliveries: both statements match")
 
 

@@ -66,9 +66,11 @@ def localise(stage: Stage, step: Step) -> None:
 
 def subscribe(stage: Stage, step: Step) -> None:
     """Draw up the service contracts, have both sides sign them, and wait until they are in force."""
-    _accept_standing(stage, stage.operators[0])
     for operator in stage.operators:
-        stage.subscriptions[operator.key] = _draft(stage, operator)
+        if operator.key == STANDING:
+            _accept_standing(stage, operator)
+    for operator in stage.operators:
+        stage.subscriptions[operator.key] = draft(stage, operator)
     signer = stage.person(REQUESTER, f"signer@{REQUESTER}.invalid")
     for operator in stage.operators:
         subscription = stage.subscriptions[operator.key]
@@ -92,7 +94,8 @@ def _accept_standing(stage: Stage, operator: Operator) -> None:
     )
 
 
-def _draft(stage: Stage, operator: Operator) -> str:
+def draft(stage: Stage, operator: Operator) -> str:
+    """A contract drawn up from the operator's offer, for both to sign; its number."""
     offer = stage.offers[operator.key]
     repository = None
     if operator.transmission == "push":

@@ -19,7 +19,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Status
 from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
@@ -224,7 +224,7 @@ def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
     @functools.wraps(run)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         answer = run(request, *args, **kwargs)
-        return answer if isinstance(answer, HttpResponse) else (status, answer)
+        return answer if isinstance(answer, HttpResponse) else Status(status, answer)
 
     return answered
 
@@ -251,7 +251,7 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
             if known is None:
                 raise
             return _replay(known, print_)
-        return status, answer
+        return Status(status, answer)
 
     return command
 
@@ -276,7 +276,7 @@ def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
                 "created_at": platform().now(),
             },
         )
-        return status, answer
+        return Status(status, answer)
 
     return command
 

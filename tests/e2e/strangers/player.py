@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.strangers.calls import Caller, _published
+from tests.e2e.strangers.calls import Caller, published_at
 from tests.e2e.strangers.jose import Key, commitment, fingerprint, verified
 from tests.e2e.town import wait_for
 
@@ -49,7 +49,7 @@ class Player:
         jws = (key or self.transport).sign(document or self.enrolment(), "meterhall-enrolment+jws")
         headers = {"Idempotency-Key": secrets.token_hex(8)}
         response = self.http.post(self.hall_url + "/v1/players", json={"jws": jws}, headers=headers)
-        _published(self.hall_url, self.http).check("POST", "/v1/players", response)
+        published_at(self.hall_url, self.http).check("POST", "/v1/players", response)
         if response.is_success:
             self.number = response.json()["access_number"]
             self.hall = Caller(self.hall_url, self.number, self.transport, self.http)

@@ -20,6 +20,7 @@ from meterhall.domain.market import (
     WrongState,
     add_duration,
     advance,
+    comes_before,
     commands,
     fits,
     general_contract,
@@ -94,6 +95,21 @@ def test_what_is_not_in_the_table_is_refused_with_what_is_allowed(table: Table, 
     with pytest.raises(WrongState) as caught:
         advance(table, state, command)
     assert caught.value.members["allowed"] == list(commands(table, state))
+
+
+@pytest.mark.parametrize(
+    ("state", "later", "expected"),
+    [
+        ("drafted", "active", True),
+        ("requester_signed", "quit", True),
+        ("active", "drafted", False),
+        ("active", "active", False),
+        ("active", "suspended", False),
+        ("quit", "expired", False),
+    ],
+)
+def test_a_state_comes_before_another_where_no_way_leads_back(state: str, later: str, expected: bool) -> None:
+    assert comes_before(SUBSCRIPTION, state, later) is expected
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,12 @@ def test_text_is_escaped_wherever_it_is_shown():
         assert '"><i>' not in str(show(value))
 
 
+def test_a_list_shows_its_parts_as_each_would_be_shown():
+    shown = str(show([date(2016, 9, 1), Link("x", "/x"), "<b>"]))
+    assert '<time datetime="2016-09-01">' in shown
+    assert ', <a href="/x">x</a>, &lt;b&gt;' in shown
+
+
 def test_numbers_go_right_only_where_all_are_numbers():
     shown = plain_table("t", ["a", "b"], [[1, "x"], [2, 3]])
     assert [head.numeric for head in shown.headings] == [True, False]

@@ -4,7 +4,16 @@ from meterhall.domain.market.contracts import general_contract, readable_contrac
 from meterhall.domain.market.durations import EmptyDuration, add_duration, parse_duration
 from meterhall.domain.market.fitting import Misfit, fits
 from meterhall.domain.market.offers import check_offer
-from meterhall.domain.market.states import OFFER_VERSION, PLAYER, SUBSCRIPTION, Table, WrongState, advance, commands
+from meterhall.domain.market.states import (
+    OFFER_VERSION,
+    PLAYER,
+    SUBSCRIPTION,
+    Table,
+    WrongState,
+    advance,
+    comes_before,
+    commands,
+)
 
 __all__ = [
     "OFFER_VERSION",
@@ -17,6 +26,7 @@ __all__ = [
     "add_duration",
     "advance",
     "check_offer",
+    "comes_before",
     "commands",
     "fits",
     "general_contract",

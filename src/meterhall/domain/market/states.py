@@ -74,3 +74,21 @@ def advance(table: Table, state: str, command: str) -> str:
 def commands(table: Table, state: str) -> tuple[str, ...]:
     """The commands a state allows; none for a final one."""
     return tuple(command for at, command in table if at == state)
+
+
+def comes_before(table: Table, state: str, later: str) -> bool:
+    """Whether `later` may follow `state`, at once or after others, and there is no way back: news of `state` is old
+    to somebody who has heard of `later`."""
+    return state != later and later in _following(table, state) and state not in _following(table, later)
+
+
+def _following(table: Table, state: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [state]
+    while waiting:
+        here = waiting.pop()
+        for (at, _), following in table.items():
+            if at == here and following not in found:
+                found.add(following)
+                waiting.append(following)
+    return found

@@ -35,7 +35,7 @@ from meterhall.marketplace.players.words import Words
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
-from meterhall.web.portal.templatetags.portal import duration
+from meterhall.web.portal.templatetags.portal import day_range, duration
 from meterhall.web.portal.values import CopyId, Fact, Link, Sample, state_badge
 
 PER_PAGE = 24
@@ -182,7 +182,7 @@ def _data(offer: Offer) -> list[Fact]:
         Fact(_("Proof of consent"), listed(ASSURANCE, offer.accepted_assurance)),
     ]
     if scope.period is not None:
-        facts.append(Fact(_("Readings from"), [scope.period.first, scope.period.until]))
+        facts.append(Fact(_("Readings"), day_range(scope.period.first, scope.period.until)))
     if offer.minimum_group is not None:
         facts.append(Fact(_("Fewest points in an aggregate"), offer.minimum_group))
     return facts

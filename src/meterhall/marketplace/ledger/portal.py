@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from meterhall.marketplace.ledger import service
 from meterhall.marketplace.ledger.models import KeptStatement, Match, PublishedCheckpoint
 from meterhall.marketplace.ledger.tree import cosigned_note, log_key, size
-from meterhall.marketplace.ledger.words import STATEMENT, tone
+from meterhall.marketplace.ledger.words import COUNT, STATEMENT, tone
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import my_access_number
@@ -130,7 +130,7 @@ def transaction(request: HttpRequest, transaction_id: str) -> HttpResponseBase:
         "steps": [_step(step) for step in steps],
         "sides": _sides(steps),
         "differing": differing,
-        "samples": [Sample(_("Verify offline"), "meterhall verify proof.json")],
+        "samples": [Sample(_("Verify offline"), f"meterhall verify proof-{steps[0].seq}.json --log-key '{log_key()}'")],
     }
     return render(request, "ledger/transaction.html", context)
 
@@ -141,7 +141,7 @@ def _step(step: service.Step) -> Step:
         facts.append(Fact(_("About"), CopyId(step.subject)))
     if step.about:
         facts.append(Fact(_("Acknowledges"), CopyId(step.about)))
-    facts += [Fact(name.replace("_", " "), count) for name, count in step.counts.items()]
+    facts += [Fact(COUNT.get(name, name), count) for name, count in step.counts.items()]
     if step.acknowledged_at:
         facts.append(Fact(_("Acknowledged"), step.acknowledged_at))
     if step.matched is not None:

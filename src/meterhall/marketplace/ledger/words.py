@@ -42,6 +42,30 @@ STATEMENT: Words = {
     "delivery.rejected": _("Delivery rejected"),
     "receipt.acknowledged": _("Receipt acknowledged"),
 }
+COUNT: Words = {
+    "items": _("Points"),
+    "accepted": _("Accepted"),
+    "refused": _("Refused"),
+    "waiting": _("Waiting"),
+    "resolved": _("Found"),
+    "unresolved": _("Not found"),
+    "readings": _("Readings"),
+    "missing": _("Missing readings"),
+    "parts": _("Parts"),
+    "pods": _("Points"),
+    "days": _("Days"),
+    "added": _("Added"),
+    "removed": _("Removed"),
+    "erased": _("Erased readings"),
+    "customers": _("Customers"),
+    "fitting": _("Offers that fit"),
+    "offers": _("Offers found"),
+    "checks": _("Checks"),
+    "passed": _("Checks passed"),
+    "version": _("Version"),
+    "requester": _("Signatures of the requester"),
+    "provider": _("Signatures of the provider"),
+}
 _BAD = {"player.suspended", "certification.failed", "delivery.rejected"}
 _ENDS = {"offer.withdrawn", "subscription.quit", "consent.ended", "processing.ended"}
 

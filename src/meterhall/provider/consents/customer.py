@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -10,7 +10,6 @@ from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -26,6 +25,7 @@ from meterhall.provider.points.service import holder_points, label_for_holder
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Confirmation, Fact, Link, Step
 
 ACTIVE = ("granted", "partly_revoked")
@@ -157,10 +157,6 @@ def withdraw(request: HttpRequest, consent_id: str) -> HttpResponseBase:
     return redirect("customer:home")
 
 
-def _days(row: AccessLog) -> str:
-    return f"{date_format(row.first)} – {date_format(row.until - timedelta(days=1))}"
-
-
 def _directions(row: AccessLog) -> str:
     names = ", ".join(str(DIRECTION[one]) for one in row.directions)
     return _("%(names)s (in a sum)") % {"names": names} if row.is_sum else names
@@ -176,7 +172,7 @@ ACCESSES: list[Column[AccessLog]] = [
     Column(gettext_lazy("Meter"), lambda row: label_for_holder(row.point)),
     Column(gettext_lazy("Data"), _directions),
     Column(gettext_lazy("How fine"), lambda row: GRANULARITY.get(row.granularity, row.granularity)),
-    Column(gettext_lazy("Days"), _days),
+    Column(gettext_lazy("Days"), lambda row: day_range(row.first, row.until)),
     Column(gettext_lazy("How"), lambda row: KIND[row.kind]),
     Column(
         gettext_lazy("Permission"),

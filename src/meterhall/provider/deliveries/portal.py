@@ -5,8 +5,6 @@ From there one click leads to the file and the rule that refused a row, to an ac
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django import forms
 from django.contrib import messages
 from django.db.models import Count
@@ -35,6 +33,7 @@ from meterhall.web.messaging.models import Outbox
 from meterhall.web.messaging.service import redeliver
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Quantity, Task, state_badge
 
 STAFF = ("operator", "staff", "auditor")
@@ -258,7 +257,7 @@ def delivery_page(request: HttpRequest, name: str) -> HttpResponseBase:
         "facts": [
             Fact(_("Activation"), CopyId(shown.activation_id, reverse("staff:activation", args=[shown.activation_id]))),
             Fact(_("Requester"), CopyId(shown.requester)),
-            Fact(_("Days"), [shown.period.first, shown.period.until - timedelta(days=1)]),
+            Fact(_("Days"), day_range(shown.period.first, shown.period.until)),
             Fact(_("Granularity and format"), f"{shown.granularity}, {shown.format}"),
             Fact(_("Readings"), Quantity(shown.readings)),
             Fact(_("Missing"), Quantity(shown.missing)),

@@ -27,6 +27,7 @@ from meterhall.web.portal.charts import Chart, Line, completeness_strip, load_cu
 from meterhall.web.portal.charts.lines import ESTIMATED
 from meterhall.web.portal.periods import Period
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Fact, Link
 
 COLUMNS: list[Column[Series]] = [
@@ -131,7 +132,7 @@ def _facts(subject: Subject, series: list[Series]) -> list[Fact]:
         Fact(_("Point of delivery"), subject.pod)
         if subject.pod
         else Fact(_("Points in the sum"), series[0].group_size),
-        Fact(_("Collected"), f"{known.first} – {known.until}"),
+        Fact(_("Collected"), day_range(known.first, known.until)),
         Fact(_("Finest granularity"), word(GRANULARITY, series[0].granularity)),
         Fact(_("Last received"), max((one.received_at for one in series if one.received_at), default=None)),
     ]

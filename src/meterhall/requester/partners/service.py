@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from meterhall.domain.errors import NotFound
+from meterhall.domain.market import SUBSCRIPTION, comes_before
 from meterhall.domain.protocol.agreements import (
     QUIT_TYP,
     Quit,
@@ -54,12 +55,13 @@ def _keep_wish(view: WishView) -> WishView:
 
 
 def subscribe(request: SubscriptionRequest) -> SubscriptionView:
-    """Ask for a contract under an offer version (step 5); it is then to be signed."""
-    return _keep(
-        marketplace_client().call(
-            "POST", "/v1/subscriptions", request, SubscriptionView, key=request.fingerprint()[-64:]
-        )
-    )
+    """Ask for a contract under an offer version (step 5); it is then to be signed.
+
+    Asked twice before it is signed, the same contract is meant; afterwards, a further one.
+    """
+    earlier = Subscription.objects.filter(offer_id=request.offer_id).exclude(state="drafted").count()
+    key = digest(f"{request.fingerprint()} {earlier}".encode())[-64:]
+    return _keep(marketplace_client().call("POST", "/v1/subscriptions", request, SubscriptionView, key=key))
 
 
 def sign_subscription(subscription_id: str, signer: Signer) -> SubscriptionView:
@@ -82,7 +84,12 @@ def quit_subscription(subscription_id: str, reason: str) -> SubscriptionView:
     )
 
 
+@transaction.atomic
 def _keep(view: SubscriptionView) -> SubscriptionView:
+    """Keep what the Market Place says, unless something later is known: an answer may come after an event."""
+    held = Subscription.objects.select_for_update().filter(subscription_id=view.subscription_id).first()
+    if held is not None and comes_before(SUBSCRIPTION, view.state, held.state):
+        return SubscriptionView.model_validate(held.document)
     contract = view.contract
     Subscription.objects.update_or_create(
         subscription_id=view.subscription_id,
@@ -104,8 +111,7 @@ def accept_active(data: SubscriptionActive) -> None:
     claims = accept_attestation(data.attestation)
     if claims.player.access_number != data.subscription.contract.provider.access_number:
         raise BadAttestation(field="/attestation")
-    with transaction.atomic():
-        _keep(data.subscription)
+    _keep(data.subscription)
 
 
 def subscription(subscription_id: str) -> Subscription:

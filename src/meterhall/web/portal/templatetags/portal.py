@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django import template
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -37,7 +37,7 @@ def show(value: object) -> str | SafeString:
     if isinstance(value, CopyId):
         return render_to_string("portal/components/copy_id.html", {"value": value.value, "href": value.href})
     if isinstance(value, list | tuple):
-        return format_html("{}", SafeString(", ").join(show(part) for part in value)) if value else show(None)
+        return format_html_join(", ", "{}", ((show(part),) for part in value)) if value else show(None)
     return str(value)
 
 
@@ -61,6 +61,11 @@ def when(value: datetime | date | None) -> str | SafeString:
     local = timezone.localtime(value)
     text = f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%H:%M:%S %Z}", text)
+
+
+def day_range(first: date, until: date) -> str:
+    """The first and the last civil day of a period; `until` itself is not in it."""
+    return f"{date_format(first)} – {date_format(until - timedelta(days=1))}"
 
 
 @register.filter
