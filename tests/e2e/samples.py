@@ -18,8 +18,8 @@ Path = tuple[str | int, ...]
 
 
 @lru_cache
-def _text(pattern: str) -> str:
-    return find(from_regex(pattern, fullmatch=True), lambda _: True)
+def _text(pattern: str, least: int) -> str:
+    return find(from_regex(pattern, fullmatch=True), lambda text: len(text) >= least)
 
 
 def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -48,9 +48,9 @@ def sample(schema: dict[str, Any], root: dict[str, Any]) -> Any:
     if kind == "array":
         return [sample(schema["items"], root) for _ in range(max(1, schema.get("minItems", 1)))]
     if kind == "string":
-        return FORMATS.get(schema.get("format", "")) or (
-            _text(schema["pattern"]) if "pattern" in schema else "a" * max(1, schema.get("minLength", 1))
-        )
+        least = schema.get("minLength", 1)
+        made = _text(schema["pattern"], least) if "pattern" in schema else "a" * max(1, least)
+        return FORMATS.get(schema.get("format", ""), made)
     if kind in {"integer", "number"}:
         return max(schema.get("minimum", 0), schema.get("exclusiveMinimum", -1) + 1)
     return True
