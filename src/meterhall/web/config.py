@@ -13,7 +13,7 @@ from meterhall.domain.errors import InvalidInput
 
 Role = Literal["marketplace", "provider", "requester"]
 PREFIX = "METERHALL_"
-NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_ROLE", "METERHALL_LISTENER"}
+NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_LISTENER"}
 """Environment names the launcher itself uses; they say which home, not how it is set."""
 
 
