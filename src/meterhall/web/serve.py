@@ -103,12 +103,13 @@ def preload(parts: tuple[str, ...]) -> None:
 
     from meterhall.web.work.engine import discover
 
+    urls: dict[str, str] = getattr(settings, "METERHALL_URLS", {})
     for part in parts:
         if part == "worker":
             discover()
         else:
             import_module("granian.server")
-            import_module(settings.METERHALL_URLS[part])
+            import_module(urls[part])
     connections.close_all()
     gc.collect()
     gc.freeze()
