@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +40,73 @@ def table(head: tuple[str, ...], rows: Iterator[tuple[object, ...]] | list[tuple
     return "\n".join(lines) + "\n"
 
 
-def errors() -> str:
-    """Every code an API may refuse with, and every reason a POD is refused for."""
+def error_classes() -> dict[str, list[type[Any]]]:
+    """Every error that sets a code of its own, by code."""
     from meterhall.domain.errors import MeterhallError
-    from meterhall.domain.protocol.activations import REFUSALS
 
     def below(kind: type[MeterhallError]) -> Iterator[type[MeterhallError]]:
         yield kind
         for child in kind.__subclasses__():
             yield from below(child)
 
-    known = {kind.code: kind for kind in below(MeterhallError) if kind.__module__.startswith("meterhall.")}
-    rows = [(f"`{code}`", known[code].status, known[code].title) for code in sorted(known)]
-    reasons = [(f"`{code}`", sentence) for code, sentence in REFUSALS.items()]
+    found: dict[str, list[type[Any]]] = {}
+    for kind in below(MeterhallError):
+        if kind.__module__.startswith("meterhall.") and "code" in vars(kind) and kind not in found.get(kind.code, []):
+            found.setdefault(kind.code, []).append(kind)
+    return found
+
+
+def _error_row(code: str, kinds: list[type[Any]]) -> tuple[object, ...]:
+    statuses = sorted({kind.status for kind in kinds})
+    titles = sorted({kind.title for kind in kinds})
+    places = sorted({kind.__module__.removeprefix("meterhall.").split(".")[0] for kind in kinds})
+    return f"`{code}`", ", ".join(map(str, statuses)), " / ".join(titles), ", ".join(places)
+
+
+def oauth_codes() -> dict[str, tuple[str, str]]:
+    """Codes of the authorization server: code -> (OAuth's own word, the sentence), read from where they are raised."""
+    from meterhall.authserver import errors as kit
+
+    kinds = {name: kind for name, kind in vars(kit).items() if isinstance(kind, type) and issubclass(kind, kit.Refusal)}
+    found = {kind.code: (kind.error, kind.description) for kind in kinds.values()}
+    for path in sorted((ROOT / "src" / "meterhall" / "authserver").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds):
+                continue
+            kind = kinds[node.func.id]
+            said = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else kind.description
+            for keyword in node.keywords:
+                if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
+                    found.setdefault(str(keyword.value.value), (kind.error, str(said)))
+    return found
+
+
+def errors() -> str:
+    """Every code an API may refuse with, and every reason a POD is refused for."""
+    from meterhall.domain.pods.localise import UNRESOLVED
+    from meterhall.domain.protocol.activations import REFUSALS
+
+    known = error_classes()
     return (
         "# Error codes\n\nEvery refusal is `application/problem+json` (RFC 9457) with a stable `code`, a sentence in "
-        "`detail` and, where one field is at fault, its JSON Pointer in `field`.\n\n"
-        + table(("code", "status", "what it says"), rows)
+        "`detail` and, where one field is at fault, its JSON Pointer in `field`. The last column names the part of the "
+        "source that raises it: `domain` and `web` are shared by all platforms, `cli` prints it, the others are "
+        "platforms.\n\n"
+        + table(
+            ("code", "status", "what it says", "raised in"), [_error_row(code, known[code]) for code in sorted(known)]
+        )
+        + "\n## Codes of the authorization server\n\nAnswers of `/oauth/token` and `/oauth/par` carry OAuth's own "
+        "`error` and `error_description`, and beside them `code` and `detail`. At a protected call the same code "
+        "stands in the member `reason` of the problem where it is finer than `code`.\n\n"
+        + table(
+            ("code", "OAuth `error`", "what it says"),
+            [(f"`{code}`", f"`{word}`", said) for code, (word, said) in sorted(oauth_codes().items())],
+        )
         + "\n## Why a POD is refused\n\nThe `code` of an activation's answer for one POD.\n\n"
-        + table(("code", "what it says"), reasons)
+        + table(("code", "what it says"), [(f"`{code}`", sentence) for code, sentence in REFUSALS.items()])
+        + "\n## Why an item is not localised\n\nThe `code` of a localisation's answer for one item; the codes that "
+        "begin with `pod_` in the first table occur as well.\n\n"
+        + table(("code", "what it says"), [(f"`{code}`", sentence) for code, sentence in UNRESOLVED.items()])
     )
 
 
@@ -102,6 +151,82 @@ def messages() -> str:
     )
 
 
+def validation() -> str:
+    """The rules a reading must keep to enter the lake."""
+    from meterhall.domain.readings.validation import Rule
+
+    return (
+        "# Validation rules\n\nA provider checks each row it ingests. A row that breaks a rule is kept out and listed "
+        "with the id of the first rule it breaks; the others of its batch enter. Nothing is corrected or filled in.\n\n"
+        + table(("id", "name", "what is wrong"), [(f"`{rule.id}`", rule.name.lower(), rule.sentence) for rule in Rule])
+        + "\nA slot for which no row ever comes is a gap as well. It breaks no rule: the delivery counts it as "
+        "`missing`.\n"
+    )
+
+
+def diagram(machine: Mapping[tuple[str, str], str], first: str) -> str:
+    """A Mermaid state diagram of a table."""
+    ends = sorted(set(machine.values()) - {state for state, _ in machine})
+    lines = [f"[*] --> {first}"]
+    lines += [f"{state} --> {following}: {command}" for (state, command), following in machine.items()]
+    lines += [f"{state} --> [*]" for state in ends]
+    return "```mermaid\nstateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines) + "```\n"
+
+
+def states() -> str:
+    """What may happen to a player, an offer version and a subscription."""
+    from meterhall.domain.market import states as tables
+
+    shown = (
+        ("Player", tables.PLAYER, "applied", "The operator of the Market Place admits, refuses, suspends, reinstates."),
+        ("Offer version", tables.OFFER_VERSION, "draft", "Contracts under a withdrawn version keep running."),
+        ("Subscription", tables.SUBSCRIPTION, "drafted", "It is suspended while one of its parties is."),
+    )
+    parts = ["# States\n\nWhat is not drawn is not allowed: the call answers 409 `wrong_state` and names what is.\n"]
+    for name, machine, first, sentence in shown:
+        rows = [(f"`{at}`", f"`{command}`", f"`{after}`") for (at, command), after in machine.items()]
+        parts.append(
+            f"## {name}\n\n{sentence}\n\n{diagram(machine, first)}\n" + table(("state", "command", "becomes"), rows)
+        )
+    return "\n".join(parts)
+
+
+def commands() -> dict[str, Any]:
+    """Every command of `meterhall`, by its full name."""
+    from typer.main import get_command
+
+    from meterhall.cli import app
+
+    def below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+        children = getattr(command, "commands", {})
+        if not children:
+            yield name, command
+        for child in children:
+            yield from below(f"{name} {child}", children[child])
+
+    return dict(below("meterhall", get_command(app)))
+
+
+def cli() -> str:
+    """The command line."""
+    parts = [
+        "# Command line\n\nA refusal is one sentence on standard error with its code, and exit code 2. "
+        "`meterhall COMMAND --help` shows the same as this page.\n"
+    ]
+    for name, command in commands().items():
+        rows = [_parameter_row(one) for one in command.params]
+        parts.append(f"## `{name}`\n\n{command.help or ''}\n\n" + table(("parameter", "", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def _parameter_row(parameter: Any) -> tuple[object, ...]:
+    is_argument = parameter.param_type_name == "argument"
+    names = [(parameter.metavar or parameter.name).upper()] if is_argument else parameter.opts
+    empty = parameter.default is None or callable(parameter.default) or parameter.default in ("", False, [], ())
+    shown = "needed" if parameter.required else "" if empty else f"`{parameter.default}`"
+    return " ".join(f"`{name}`" for name in names), shown, getattr(parameter, "help", None) or ""
+
+
 def openapi(platform: str) -> Callable[[], str]:
     """The published interface of a platform's B2B listener."""
 
@@ -113,7 +238,7 @@ def openapi(platform: str) -> Callable[[], str]:
 
 
 def staff_openapi(platform: str) -> Callable[[], str]:
-    """The back-office interface of a player's platform."""
+    """The back-office interface of a platform."""
 
     def write() -> str:
         api: Any = importlib.import_module(f"meterhall.{platform}.api").staff
@@ -128,8 +253,11 @@ def pages() -> dict[str, Callable[[], str]]:
         "errors.md": errors,
         "settings.md": settings,
         "messages.md": messages,
+        "validation.md": validation,
+        "states.md": states,
+        "cli.md": cli,
         **{f"openapi-{platform}.json": openapi(platform) for platform in PLATFORMS},
-        **{f"openapi-{platform}-office.json": staff_openapi(platform) for platform in ("provider", "requester")},
+        **{f"openapi-{platform}-office.json": staff_openapi(platform) for platform in PLATFORMS},
     }
 
 

@@ -64,6 +64,7 @@ class Scenario:
     outcome: dict[str, list[Row]] = field(default_factory=dict)
     _consents: dict[str, str] = field(default_factory=dict)
     _activation: str = ""
+    _begun: dict[str, datetime] = field(default_factory=dict)
 
     def play(self) -> None:
         """Let everything in `when` happen, in order."""
@@ -78,7 +79,9 @@ class Scenario:
             "revokes": self._revoke,
         }
         for file in sorted((self.folder / "when").glob("*.csv")):
-            happenings[file.stem.split("_")[1]](file)
+            number, what = file.stem.split("_")[:2]
+            self._begun[number] = self.clock()
+            happenings[what](file)
             self._settle()
 
     def check(self) -> None:
@@ -160,7 +163,7 @@ class Scenario:
             if delivery.version and f"{number}_v{delivery.version}" not in self.outcome:
                 view = manifest_view(delivery)
                 self.outcome.setdefault("manifests", []).append(_manifest_row(number, view.manifest))
-                self.outcome[f"{number}_v{delivery.version}"] = sorted(_values(delivery), key=_place)
+                self.outcome[f"{number}_v{delivery.version}"] = sorted(self._values(delivery), key=_place)
         self.clock.at += timedelta(hours=1)
 
     def _work(self) -> None:
@@ -174,6 +177,16 @@ class Scenario:
                 assert type(row).objects.get(pk=row.pk).last_error == ""
             self.clock.at += timedelta(seconds=1)
         raise AssertionError("the work never ends")
+
+    def _values(self, delivery: Delivery) -> Iterator[Row]:
+        """The rows of all parts, with the POD for its pseudonym and the step since which its values are known."""
+        pods = _pods()
+        for part in live_parts(delivery):
+            content = (folder() / part.path).read_text(encoding="utf-8")
+            for row in csv.DictReader(io.StringIO(content)):
+                known = datetime.fromisoformat(row.pop("available_at"))
+                step = max(number for number, begun in self._begun.items() if begun <= known)
+                yield {"pod": pods[row.pop("usage_point")], **row, "known_since": step}
 
 
 def rows_of(file: Path) -> list[Row]:
@@ -225,17 +238,6 @@ def _manifest_row(number: int, manifest: Manifest) -> Row:
         "missing": str(sum(part.missing for part in manifest.parts)),
         "withdrawn": " ".join(pods[name] for name in manifest.withdrawn),
     }
-
-
-def _values(delivery: Delivery) -> Iterator[Row]:
-    """The rows of all parts, with the POD in place of its pseudonym."""
-    pods = _pods()
-    for part in live_parts(delivery):
-        content = (folder() / part.path).read_text(encoding="utf-8")
-        for row in csv.DictReader(io.StringIO(content)):
-            known = datetime.fromisoformat(row.pop("available_at"))
-            assert known <= datetime(2026, 12, 1, tzinfo=UTC)
-            yield {"pod": pods[row.pop("usage_point")], **row}
 
 
 def _place(row: Row) -> tuple[str, str, str]:

@@ -76,6 +76,7 @@ def transmit(stage: Stage, step: Step) -> None:
     """Pull and push; then a customer withdraws while a body is under way."""
     for name in stage.deliveries:
         one = settled(stage, name, 1)
+        stage.outcome.readings[f"{name} ({one['format']})"] += one["readings"]
         stage.tell(
             step,
             f"{name}: {one['readings']:,} readings as {one['format']}, {one['transmission']}ed"
@@ -160,7 +161,6 @@ def collect(stage: Stage, step: Step) -> None:
     for name in stage.deliveries:
         one = wait_for(f"the statements on {name} to meet", partial(_matched, stage, name))
         stage.outcome.digests_matched += one.get("match") == "matched"
-        stage.outcome.readings[f"{name} ({one['format']})"] += one["readings"]
     stage.tell(step, f"{stage.outcome.digests_matched} of {len(stage.deliveries)} deliveries: both statements match")
 
 

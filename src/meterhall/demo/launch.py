@@ -22,7 +22,7 @@ import httpx
 from meterhall.domain.errors import MeterhallError
 from meterhall.web.home import create_ca
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 180.0
 COMMAND = (sys.executable, "-m", "meterhall.cli")
 
 

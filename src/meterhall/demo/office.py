@@ -14,7 +14,7 @@ from meterhall.domain.protocol.base import Message
 from meterhall.domain.protocol.canonical import new_salt
 
 Found = TypeVar("Found")
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 class Refused(MeterhallError):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 
+from meterhall.demo.meters import END_DAY, FIRST_DAY
+from meterhall.demo.picture import keep_picture
 from meterhall.demo.registration import REQUESTER
 from meterhall.demo.stage import Stage
 
@@ -28,8 +32,8 @@ def summary(stage: Stage, console: Console) -> None:
     console.print(table)
 
 
-def draw(stage: Stage, console: Console) -> None:
-    """The day of the clock change of one household, as it arrived: 25 hours."""
+def draw(stage: Stage, console: Console, file: Path) -> None:
+    """The day of the clock change of one household, as it arrived: 25 hours; and its months as a picture in `file`."""
     office = stage.office(REQUESTER)
     line = office.all("/customers", reference=stage.operators[2].households[0].holder)[0]
     path = f"/customers/{line['id']}/readings"
@@ -38,6 +42,9 @@ def draw(stage: Stage, console: Console) -> None:
     top = max(values) or 1
     bars = "".join(BARS[min(7, value * 8 // top)] for value in values)
     console.print(f"\nA Belgian household on 30 October 2016, the day of 25 hours: {bars} (at most {top} Wh an hour)")
+    signer = stage.person(REQUESTER, f"signer@{REQUESTER}.invalid")
+    curve = f"/customers/{line['id']}/curve?from={FIRST_DAY}&to={END_DAY}"
+    console.print(f"Its load curve, September to December: {keep_picture(signer, curve, file)}")
 
 
 def guide(stage: Stage, console: Console) -> None:

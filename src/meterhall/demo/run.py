@@ -53,7 +53,7 @@ def run_demo(
         _play(stage, console)
         console.print(f"\nThe ten steps took {time.monotonic() - began:.0f} s, starting the platforms included.\n")
         summary(stage, console)
-        draw(stage, console)
+        draw(stage, console, (home or Path("demo-home")) / "load-curve.svg")
         if not once:
             guide(stage, console)
             _wait()

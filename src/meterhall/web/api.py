@@ -18,7 +18,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Status
 from ninja.errors import ValidationError
 from ninja.responses import codes_4xx
 from pydantic import BaseModel
@@ -194,7 +194,7 @@ def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
     @functools.wraps(run)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         answer = run(request, *args, **kwargs)
-        return answer if isinstance(answer, HttpResponse) else (status, answer)
+        return answer if isinstance(answer, HttpResponse) else Status(status, answer)
 
     return answered
 
@@ -221,7 +221,7 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
             if known is None:
                 raise
             return _replay(known, print_)
-        return status, answer
+        return Status(status, answer)
 
     return command
 
@@ -246,7 +246,7 @@ def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
                 "created_at": platform().now(),
             },
         )
-        return status, answer
+        return Status(status, answer)
 
     return command
 

@@ -12,7 +12,7 @@ from meterhall.domain.protocol.activations import REFUSALS, ActivationRequest, R
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.provider.activations.models import Activation
+from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import (
     ActivationEnded,
     PeriodEmpty,
@@ -24,6 +24,7 @@ from meterhall.provider.activations.service import (
     find,
     refresh,
     request_activation,
+    wake_waiting,
 )
 from meterhall.provider.activations.views import item_answer
 from meterhall.provider.consents.service import revoke
@@ -31,7 +32,7 @@ from meterhall.provider.contracts.service import NoContract, end_contract
 from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn
 from meterhall.provider.points.service import register_points
-from meterhall.web.messaging.models import Outbox
+from meterhall.web.messaging.models import Outbox, Peer
 from tests.platform.provider.conftest import HOLDER, MARCH, NEIGHBOUR, OTHER, REQUESTER, SCOPE, World, states
 
 NOBODY = "consent:con_" + 24 * "0"
@@ -82,7 +83,7 @@ def test_pod_duplicate_by_the_pod_not_by_the_text(world: World, measured: list[P
     subscription = world.contract()
     proof = f"consent:{world.consent(measured, subscription).pk}"
     pod = measured[0].pod
-    activation = world.activate(subscription, [(pod, proof), (f" {pod[:5].lower()} {pod[5:]}", proof)])
+    activation = world.activate(subscription, [(pod.lower(), proof), (f" {pod[:5].lower()} {pod[5:]}", proof)])
     assert states(activation) == [("accepted", ""), ("refused", "pod_duplicate")]
     refresh(activation.pk, REQUESTER, Refresh(add=(ItemIn(pod=pod, proof=proof),)))
     world.work()
@@ -292,3 +293,19 @@ def test_a_registered_point_that_changes_hands_cuts_what_was_accepted(world: Wor
     world.follow()
     item.refresh_from_db()
     assert (item.state, item.code) == ("ended", "moved_out")
+
+
+def test_who_is_admitted_again_gets_the_answers_that_waited(world: World, measured: list[Point]) -> None:
+    subscription = world.contract()
+    proof = f"consent:{world.consent(measured, subscription).pk}"
+    taken = ask(subscription)
+    Peer.objects.filter(pk=REQUESTER).update(status="suspended")
+    ActivationItem.objects.create(
+        activation=taken, position=0, pod=measured[0].pod, key=measured[0].pod, proof=proof, state="pending"
+    )
+    world.work()
+    assert states(taken) == [("pending", "")]
+    Peer.objects.filter(pk=REQUESTER).update(status="admitted")
+    wake_waiting(REQUESTER)
+    world.work()
+    assert states(taken) == [("accepted", "")]

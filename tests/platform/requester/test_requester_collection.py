@@ -291,6 +291,20 @@ def test_a_partial_revocation_erases_only_the_points_it_means(
     assert set(values(PSEUDONYMS[1])) == {MISSING}
 
 
+@pytest.mark.parametrize(("code", "kept"), [("consent_revoked", MISSING), ("consent_expired", 100)])
+def test_a_manifest_without_a_point_erases_it_where_the_customer_revoked(
+    activation: Activation, grid: GridDouble, delivery_id: str, code: str, kept: int
+) -> None:
+    grid.publish({1: [curve(), curve(PSEUDONYMS[1], 9000)]}, delivery_id)
+    ready(delivery_id)
+    grid.answers = [answer(0, "ended", code), answer(1, "accepted", None)]
+    withdrawn = (PSEUDONYMS[0],)
+    grid.publish({2: [curve(PSEUDONYMS[1], 9000)]}, delivery_id, version=2, reason="revocation", withdrawn=withdrawn)
+    assert ready(delivery_id, 2).state == "received"
+    assert values()[0] == kept
+    assert values(PSEUDONYMS[1])[0] == 9000
+
+
 def test_an_expired_consent_erases_nothing(
     activation: Activation, grid: GridDouble, delivery_id: str, clock: Clock
 ) -> None:

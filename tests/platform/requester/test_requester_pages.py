@@ -264,8 +264,9 @@ def test_an_answer_from_elsewhere_or_to_another_browser_is_refused(
     subscription: Subscription, grid: GridDouble
 ) -> None:
     customer, state = started(subscription)
-    wrong = customer.get("/consents/callback", {"state": state, "iss": "https://evil.example", "code": "c1"})
-    assert wrong.status_code == 403
+    for told in ({"code": "c1"}, {"error": "access_denied"}):
+        wrong = customer.get("/consents/callback", {"state": state, "iss": "https://evil.example", **told})
+        assert wrong.status_code == 403
     assert Client().get("/consents/callback", {"state": state, "iss": GRID_URL, "code": "c1"}).status_code == 403
     assert len(grid.forms) == 1
     assert ConsentRequest.objects.get().state == "started"

@@ -261,6 +261,12 @@ def wake(activations: Iterable[str]) -> None:
         )
 
 
+def wake_waiting(requester: str) -> None:
+    """A requester may have answers again: look at all that waits for one."""
+    waiting = ActivationItem.objects.filter(activation__requester=requester, state="pending")
+    wake(set(waiting.values_list("activation_id", flat=True)))
+
+
 def answer(activation_id: str) -> Counts:
     """Decide every pending item (step 7), tell the requester, and the Market Place the counts. Safe to repeat.
 

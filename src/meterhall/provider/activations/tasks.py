@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.provider.activations.models import Activation
-from meterhall.provider.activations.service import ActivationEnded, answer
+from meterhall.provider.activations.service import ActivationEnded, answer, wake_waiting
 from meterhall.provider.contracts.service import NoContract
+from meterhall.web.messaging.handlers import on
 from meterhall.web.work.engine import works_on
 
 
@@ -15,3 +17,9 @@ def answer_items(activation: Activation) -> None:
         answer(activation.pk)
     except (NoContract, ActivationEnded):
         return
+
+
+@on("player.admitted", PlayerChanged)
+def admitted(event: Event, data: PlayerChanged) -> None:
+    """A requester was let in again: what was left while it was suspended is answered now."""
+    wake_waiting(data.player.access_number)

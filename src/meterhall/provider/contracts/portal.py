@@ -21,6 +21,7 @@ from meterhall.provider.contracts.models import Contract, StandingAcceptanceHeld
 from meterhall.provider.contracts.signing import UnknownContract, accept_standing, sign_by_signer
 from meterhall.provider.offers.models import OwnOffer
 from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, role_required
+from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
@@ -94,7 +95,7 @@ def contract(request: HttpRequest, subscription_id: str) -> HttpResponseBase:
             Fact(_("Our signature"), _signed(row)),
             Fact(_("Ended"), row.ended_at or _("no")),
         ],
-        "terms": readable_contract(document),
+        "terms": as_html(readable_contract(document)),
         "may_sign": "signer" in roles and row.state == "requester_signed" and row.signed_at is None,
         "crumbs": [Link(_("Contracts"), reverse("contracts:list")), Link(row.requester_name)],
     }

@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -21,6 +23,7 @@ from meterhall.domain.protocol.deliveries import MANIFEST_TYP, DataRequest, Mani
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.readings import Curve
+from meterhall.domain.readings.civil import midnight
 from meterhall.formats import FORMATS, PartHeader
 from meterhall.lake import CursorExpired
 from meterhall.provider.activations.models import ActivationItem
@@ -30,7 +33,7 @@ from meterhall.provider.deliveries.curves import batches, curves_by_item, sum_ov
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
 from meterhall.provider.deliveries.groups import check_sum, minimum_group, note_sum
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
-from meterhall.provider.deliveries.service import NothingAccepted, covers_day, live_parts
+from meterhall.provider.deliveries.service import NothingAccepted, live_parts
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake
 from meterhall.web.home import write_private
@@ -143,16 +146,25 @@ def _withheld(delivery: Delivery) -> list[DeliveryPart]:
 
 
 def changed_points(delivery: Delivery) -> set[int]:
-    """The points in the newest version with a changed day inside its period."""
+    """The points in the newest version of which something changed that is in it: another holder's days are not."""
     if not delivery.version:
         return set()
-    points = live_parts(delivery).values("contents__item__point")
-    series = dict(Series.objects.filter(point__in=points).values_list("pk", "point_id"))
+    contents: dict[int | None, list[PartContent]] = {}
+    for content in PartContent.objects.filter(part__in=live_parts(delivery)).select_related("item__point"):
+        contents.setdefault(content.item.point_id, []).append(content)
+    series = dict(Series.objects.filter(point__in=list(contents)).values_list("pk", "point_id"))
     try:
         changes, _ = lake().changes(delivery.lake_cursor or None, series_ids=list(series))
     except CursorExpired:
         return set(series.values())
-    return {series[number] for number, day in changes if covers_day(delivery, day)}
+    return {series[number] for number, day in changes if any(_has(one, day) for one in contents[series[number]])}
+
+
+def _has(content: PartContent, day: date) -> bool:
+    """Whether hours of a UTC day are in a part."""
+    zone = ZoneInfo(content.item.point.zone if content.item.point else "UTC")
+    start = datetime.combine(day, time(), UTC)
+    return midnight(zone, content.first) < start + timedelta(days=1) and start < midnight(zone, content.until)
 
 
 def _draw(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> list[Drawn]:

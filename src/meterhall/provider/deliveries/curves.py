@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
 from meterhall.domain.readings import Series as CurveSeries
@@ -74,33 +75,38 @@ def with_series(request: DataRequest, some: Iterable[Entitled]) -> list[Entitled
 
 
 def _read(request: DataRequest, some: Sequence[Entitled], direction: str) -> Iterator[tuple[Entitled, LoadCurve]]:
-    """The curve of each item over the whole period, missing on days that are not the holder's."""
+    """The curve of each item over the whole period, missing on days that are not the holder's: those are never read."""
     series = series_of_points([one.point for one in some], direction)
     having = [one for one in some if one.point.pk in series]
-    having.sort(key=lambda one: (one.point.zone, series[one.point.pk].resolution_s, series[one.point.pk].pk))
-    for zone_name, group in groupby(having, key=lambda one: one.point.zone):
-        zone, members = ZoneInfo(zone_name), list(group)
-        by_series = {series[one.point.pk].pk: one for one in members}
-        start, end = midnight(zone, request.period.first), midnight(zone, request.period.until)
-        blocks = lake().read([spec(series[one.point.pk]) for one in members], start, end)
-        for number, run in groupby(blocks, key=lambda block: block.spec.id):
-            one = by_series[number]
-            yield one, _curve(list(run), series[one.point.pk], one, zone)
+    having.sort(key=lambda one: (_alike(one), series[one.point.pk].resolution_s, series[one.point.pk].pk))
+    for _, group in groupby(having, key=_alike):
+        members = list(group)
+        specs, zone = [spec(series[one.point.pk]) for one in members], ZoneInfo(members[0].point.zone)
+        reads = [lake().read(specs, midnight(zone, days.first), midnight(zone, days.until)) for days in members[0].days]
+        stretches = [(list(run) for _, run in groupby(read, key=lambda block: block.spec.id)) for read in reads]
+        for one, *runs in zip(members, *stretches, strict=True):
+            yield one, _curve([block for run in runs for block in run], series[one.point.pk], one, request.period)
 
 
-def _curve(blocks: list[SeriesBlock], series: Series, one: Entitled, zone: ZoneInfo) -> LoadCurve:
-    start = blocks[0].start
-    mantissas = np.concatenate([block.mantissas for block in blocks])
-    theirs = np.ones(len(mantissas), np.bool_)
-    for days in one.days:
-        theirs[
-            _slots(start, midnight(zone, days.first), series) : _slots(start, midnight(zone, days.until), series)
-        ] = 0
+def _alike(one: Entitled) -> tuple[object, ...]:
+    """What is the same for the items that are read together."""
+    return one.point.zone, tuple((days.first, days.until) for days in one.days)
+
+
+def _curve(blocks: list[SeriesBlock], series: Series, one: Entitled, period: Period) -> LoadCurve:
+    zone = ZoneInfo(one.point.zone)
+    start = midnight(zone, period.first)
+    slots = _slots(start, midnight(zone, period.until), series)
+    mantissas, quality = np.full(slots, MISSING, np.int64), np.zeros(slots, np.uint8)
+    for block in blocks:
+        first = _slots(start, block.start, series)
+        mantissas[first : first + len(block.mantissas)] = block.mantissas
+        quality[first : first + len(block.quality)] = block.quality
     return LoadCurve(
         CurveSeries(one.item.pseudonym, series.resolution_s, Direction(series.direction), series.scale),
         start,
-        np.where(theirs, MISSING, mantissas),
-        np.concatenate([block.quality for block in blocks]),
+        mantissas,
+        quality,
         max((block.available_at for block in blocks if block.available_at), default=platform().now()),
     )
 

@@ -11,6 +11,8 @@ from meterhall.web.platform import platform
 UNKNOWN = ("P1", "No such metering point is registered.")
 DIRECTION = ("P2", "A direction is import or export.")
 RESOLUTION = ("P3", "The series is kept at another resolution than the file's.")
+MAY_PASS = (UNKNOWN, RESOLUTION)
+"""Rules that a row may keep later, when the register has changed."""
 Found = Series | tuple[str, str]
 
 

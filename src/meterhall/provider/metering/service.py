@@ -25,7 +25,7 @@ from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import Rows, SeriesSpec
 from meterhall.lake import Ingested, Lake
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
-from meterhall.provider.metering.register import UNKNOWN, Found, find_series
+from meterhall.provider.metering.register import MAY_PASS, UNKNOWN, Found, find_series
 from meterhall.provider.metering.rows import Columns, read_columns
 from meterhall.provider.points.models import Point
 from meterhall.provider.sets import pieces, write_back
@@ -57,8 +57,8 @@ def spec(series: Series) -> SeriesSpec:
 def take_readings(content: bytes, granularity: str) -> IngestRun:
     """Keep a file of readings; the worker works it in.
 
-    The same file again is the same run, unless that run set rows aside: then it is tried anew, since what was wrong
-    (a point not yet registered) may be right by now.
+    The same file again is the same run, unless that run set rows aside for want of a point or series: then it is tried
+    anew, since they may be registered by now.
     """
     resolution_s = parse_granularity(granularity).period_s
     if not resolution_s:
@@ -67,7 +67,8 @@ def take_readings(content: bytes, granularity: str) -> IngestRun:
         )
     name = digest(content)
     same = IngestRun.objects.filter(digest=name, resolution_s=resolution_s)
-    known = same.filter(Q(finished_at=None) | Q(problem="", quarantined=0)).exclude(work_state=WorkState.DEAD).first()
+    worth_another = Q(work_state=WorkState.DEAD) | Q(quarantine__rule__in=[rule for rule, _ in MAY_PASS])
+    known = same.exclude(pk__in=same.filter(worth_another).values("pk")).first()
     if known is not None:
         return known
     path = _folder() / f"{name.removeprefix('sha-256:')}-{same.count()}.readings"

@@ -14,6 +14,8 @@ from meterhall.web.platform import platform
 
 BREAKS_IN_A_ROW = 3
 """How often a body may break without a single new byte before the worker lets go and comes back later."""
+BREAKS = 100
+"""How often it may break at all."""
 
 
 class TooLong(Exception):
@@ -55,13 +57,14 @@ def pull(client: B2BClient, delivery: Delivery, part: Part) -> None:
         return
     partial = partial_of(delivery, part.number)
     partial.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    breaks = 0
+    idle = breaks = 0
     while (start := _length(partial)) < part.size_bytes or not partial.exists():
         try:
             _pull_from(client, delivery, part, partial, start)
         except httpx.TransportError as fault:
-            breaks = 0 if _length(partial) > start else breaks + 1
-            if breaks >= BREAKS_IN_A_ROW:
+            breaks += 1
+            idle = 0 if _length(partial) > start else idle + 1
+            if idle >= BREAKS_IN_A_ROW or breaks >= BREAKS:
                 raise RemoteUnreachable(f"The body of part {part.number} broke off: {type(fault).__name__}.") from fault
     if start > part.size_bytes:
         drop(delivery, part.number)

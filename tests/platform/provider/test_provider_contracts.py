@@ -1,0 +1,303 @@
+"""Contracts: taken in as signed, signed by a fresh signer or within a standing acceptance, ended for good."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from meterhall.domain.protocol.agreements import SIGNATURE_TYP, ContractSignature, ServiceContract, SubscriptionView
+from meterhall.domain.protocol.base import Signed
+from meterhall.domain.protocol.canonical import new_id
+from meterhall.domain.protocol.events import Event, SubscriptionActive, SubscriptionEnded, SubscriptionRequested
+from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, sign, verify
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.protocol.players import ATTESTATION_TYP
+from meterhall.provider.contracts import signing
+from meterhall.provider.contracts.models import Contract, SandboxAccess, StandingAcceptanceHeld
+from meterhall.provider.contracts.service import (
+    NoContract,
+    accept_active,
+    contract_in_force,
+    end_contract,
+    refresh_from_attestation,
+    take_request,
+)
+from meterhall.provider.contracts.signing import (
+    NotToSign,
+    UnknownContract,
+    accept_standing,
+    sign_by_signer,
+    sign_under_acceptance,
+)
+from meterhall.provider.contracts.tasks import expire
+from meterhall.web.membership.service import BadAttestation, Signer, SignerNotFresh
+from meterhall.web.messaging.handlers import handle, may_come_from
+from meterhall.web.messaging.models import Outbox
+from meterhall.web.oauth.models import Client
+from meterhall.web.platform import platform
+from tests.platform.provider.conftest import MARKET, ME, OTHER, REQUESTER, World, contract_document
+from tests.platform.provider.people import signed_in
+
+MARKET_URL = "https://peer.example"
+
+
+def player(world: World, number: str = REQUESTER) -> dict[str, object]:
+    key = world.keys[number].public.jwk()
+    return {
+        "access_number": number, "organisation": "Sun Coop", "country": "IT", "roles": ["requester"],
+        "legal_id": {"kind": "GLN", "value": "9520000000004"}, "activity": "esco", "contact": "x",
+        "endpoints": {"b2b": "https://peer.example", "redirect_uris": ["https://sun.example/back"]},
+        "keys": {"transport": [key], "contract": [key]}, "status": "admitted",
+    }  # fmt: skip
+
+
+def attestation(world: World, view: SubscriptionView | None = None, **changes: object) -> str:
+    """The Market Place's word for the requester to us."""
+    now = int(world.clock().timestamp())
+    claims: dict[str, object] = {
+        "iss": MARKET_URL, "sub": REQUESTER, "aud": ME, "iat": now, "exp": now + 86_400, "jti": "j",
+        "kind": "subscription" if view else "player", "environment": "regulated", "player": player(world),
+    }  # fmt: skip
+    if view is not None:
+        claims |= {"subscription_id": view.subscription_id, "contract_digest": view.digest}
+    return sign(claims | changes, world.keys[MARKET], typ=ATTESTATION_TYP)
+
+
+def view_of(world: World, state: str = "requester_signed", provider_key: SigningKey | None = None) -> SubscriptionView:
+    """A contract signed by the requester, and by us where a key is given."""
+    scope = DataScope(granularities=("PT1H",))
+    plain = SubscriptionView.model_validate(contract_document(new_id("sub"), REQUESTER, world.clock(), scope, {}))
+    signatures = {"requester": signature(plain.contract, world.keys[REQUESTER], REQUESTER, world)}
+    if provider_key is not None:
+        signatures["provider"] = signature(plain.contract, provider_key, ME, world)
+    return plain.model_copy(update={"state": state, "signatures": signatures})
+
+
+def signature(contract: ServiceContract, key: SigningKey, party: str, world: World) -> str:
+    body = ContractSignature(
+        subject=contract.subscription_id, digest=contract.fingerprint(), party=party, signed_at=world.clock()
+    )
+    return sign(body.document(), key, typ=SIGNATURE_TYP)
+
+
+def activate(world: World, view: SubscriptionView | None = None) -> SubscriptionView:
+    found = view or view_of(world, "active", platform().contract_key)
+    accept_active(SubscriptionActive(subscription=found, attestation=attestation(world, found)))
+    return found
+
+
+@pytest.fixture
+def posted(world: World, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Signed]]:
+    """What is posted to the Market Place."""
+    calls: list[tuple[str, Signed]] = []
+
+    def call(method: str, path: str, body: Signed, returns: object, *, key: str) -> None:
+        calls.append((path, body))
+
+    monkeypatch.setattr(signing, "marketplace_client", lambda: SimpleNamespace(call=call))
+    return calls
+
+
+def fresh(world: World, ago_s: int = 10) -> Signer:
+    return Signer("Ada", world.clock() - timedelta(seconds=ago_s), ("pwd", "otp", "mfa"))
+
+
+def test_a_contract_in_force_opens_the_door_and_is_acknowledged(world: World) -> None:
+    view = activate(world)
+    client = Client.objects.get(pk=REQUESTER)
+    assert (client.scopes, client.suspended_at) == (["data"], None)
+    assert contract_in_force(view.subscription_id, REQUESTER) == view.contract
+    activate(world, view)
+    assert Outbox.objects.filter(type="contract.acknowledged").count() == 1
+    with pytest.raises(NoContract):
+        contract_in_force(view.subscription_id, OTHER)
+
+
+def test_only_what_we_signed_comes_into_force(world: World) -> None:
+    for view in (view_of(world, "active"), view_of(world, "active", SigningKey.generate())):
+        with pytest.raises(BadSignature):
+            activate(world, view)
+    assert not Contract.objects.exists()
+
+
+def test_an_attestation_for_another_contract_audience_or_time_is_refused(world: World) -> None:
+    view = view_of(world, "active", platform().contract_key)
+    other = view_of(world, "active", platform().contract_key)
+    for word in (
+        attestation(world, other),
+        attestation(world),
+        attestation(world, view, aud=OTHER),
+        attestation(world, view, exp=int(world.clock().timestamp()) - 1),
+        attestation(world, view, environment="unregulated"),
+    ):
+        with pytest.raises(BadAttestation):
+            accept_active(SubscriptionActive(subscription=view, attestation=word))
+    forged = sign({"iss": MARKET_URL}, world.keys[REQUESTER], typ=ATTESTATION_TYP)
+    with pytest.raises(BadSignature):
+        accept_active(SubscriptionActive(subscription=view, attestation=forged))
+
+
+def test_a_request_is_kept_only_as_its_requester_signed_it(world: World) -> None:
+    view = view_of(world)
+    swapped = view.model_copy(update={"contract": view_of(world).contract})
+    with pytest.raises(BadAttestation):
+        take_request(SubscriptionRequested(subscription=swapped, attestation=attestation(world)))
+    unsigned = view.model_copy(update={"signatures": {}})
+    with pytest.raises(BadSignature):
+        take_request(SubscriptionRequested(subscription=unsigned, attestation=attestation(world)))
+    take_request(SubscriptionRequested(subscription=view, attestation=attestation(world)))
+    take_request(SubscriptionRequested(subscription=view, attestation=attestation(world)))
+    assert Contract.objects.get().state == "requester_signed"
+
+
+def waiting(world: World) -> SubscriptionView:
+    view = view_of(world)
+    take_request(SubscriptionRequested(subscription=view, attestation=attestation(world)))
+    return view
+
+
+def test_a_fresh_signer_signs_the_digest_once(world: World, posted: list[tuple[str, Signed]]) -> None:
+    view = waiting(world)
+    with pytest.raises(SignerNotFresh):
+        sign_by_signer(view.subscription_id, fresh(world, 400))
+    sign_by_signer(view.subscription_id, fresh(world))
+    [(path, body)] = posted
+    assert path == f"/v1/subscriptions/{view.subscription_id}/signatures"
+    assert verify(body.jws, [platform().contract_key.public], typ=SIGNATURE_TYP).document["digest"] == view.digest
+    assert header_of(body.jws)["signer"] == "Ada"
+    with pytest.raises(NotToSign):
+        sign_by_signer(view.subscription_id, fresh(world))
+    with pytest.raises(UnknownContract):
+        sign_by_signer("sub_" + 24 * "0", fresh(world))
+
+
+def accept(world: World, view: SubscriptionView, most: int = 1) -> StandingAcceptanceHeld:
+    name = f"{view.contract.offer_id}:{view.contract.offer_version}"
+    return accept_standing((name,), most, world.clock() + timedelta(days=10), fresh(world))
+
+
+def test_a_standing_acceptance_signs_within_its_limits_and_no_further(
+    world: World, posted: list[tuple[str, Signed]]
+) -> None:
+    view = waiting(world)
+    with pytest.raises(SignerNotFresh):
+        accept_standing(("off_" + 24 * "0" + ":1",), 1, world.clock(), fresh(world, 400))
+    with pytest.raises(signing.NotCovered):
+        sign_under_acceptance(view.subscription_id)
+    held = accept(world, view)
+    sign_under_acceptance(view.subscription_id)
+    assert header_of(posted[-1][1].jws)["acceptance"] == held.digest
+    assert verify(posted[-1][1].jws, [platform().transport_key.public], typ=SIGNATURE_TYP)
+    offer = {"offer_id": view.contract.offer_id}
+    second = waiting(world)
+    assert signing.acceptance_for(second.contract) is None, "another offer"
+    assert signing.acceptance_for(second.contract.model_copy(update=offer)) is None, "one contract at most"
+    end_contract(view.subscription_id, "quit")
+    assert signing.acceptance_for(second.contract.model_copy(update=offer)) is not None
+    world.clock.now += timedelta(days=11)
+    assert signing.acceptance_for(second.contract.model_copy(update=offer)) is None, "its time is over"
+
+
+def test_quitting_ends_for_good_and_shuts_the_door(world: World) -> None:
+    view = activate(world)
+    event = Event(
+        id=new_id("evt"), source=f"urn:meterhall:{MARKET}", type="subscription.quit", time=world.clock(),
+        data=SubscriptionEnded(
+            subscription_id=view.subscription_id, at=world.clock(), statement_id=new_id("stm")
+        ).document(),
+    )  # fmt: skip
+    handle(event)
+    assert Contract.objects.get().state == "quit"
+    assert Client.objects.get(pk=REQUESTER).suspended_at is not None
+    [said] = Outbox.objects.filter(type="subscription.quit.acknowledged")
+    assert event.data["statement_id"] in str(decoded(said.body)), "it names the statement it acknowledges"
+    activate(world, view)
+    assert Contract.objects.get().state == "quit", "an old attestation does not reopen it"
+    with pytest.raises(NoContract):
+        contract_in_force(view.subscription_id, REQUESTER)
+    handle(event)
+    assert Outbox.objects.filter(type="subscription.quit.acknowledged").count() == 1
+
+
+def decoded(body: str) -> object:
+    import base64
+    import json
+
+    jws = json.loads(body)["statement"].split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(jws + "=" * (-len(jws) % 4)))
+
+
+def test_a_contract_that_ran_out_is_ended_without_a_quit(world: World) -> None:
+    activate(world)
+    world.clock.now += timedelta(days=366)
+    expire()
+    assert Contract.objects.get().state == "expired"
+    assert not Outbox.objects.filter(type="subscription.quit.acknowledged").exists()
+
+
+def test_events_only_the_market_place_can_know_are_not_taken_from_others(world: World) -> None:
+    view = activate(world)
+    data = SubscriptionEnded(subscription_id=view.subscription_id, at=world.clock(), statement_id=new_id("stm"))
+    handle(
+        Event(
+            id=new_id("evt"), source=f"urn:meterhall:{OTHER}", type="subscription.quit", time=world.clock(),
+            data=data.document(),
+        )
+    )  # fmt: skip
+    assert Contract.objects.get().state == "active"
+    assert not may_come_from("player.keys_changed", OTHER)
+    assert may_come_from("player.keys_changed", MARKET)
+    assert may_come_from("consent.revoked", OTHER)
+
+
+def test_a_fresh_attestation_refreshes_a_partner_and_lets_no_stranger_in(world: World) -> None:
+    with pytest.raises(NoContract):
+        refresh_from_attestation(REQUESTER, attestation(world))
+    activate(world)
+    with pytest.raises(BadAttestation):
+        refresh_from_attestation(OTHER, attestation(world))
+    refresh_from_attestation(REQUESTER, attestation(world))
+    assert Client.objects.get(pk=REQUESTER).scopes == ["data"]
+
+
+def test_a_certifier_comes_in_for_the_sandbox_only(world: World) -> None:
+    word = attestation(world, None, kind="sandbox", sandbox={"certification_id": "crt_" + 24 * "0"})
+    refresh_from_attestation(REQUESTER, word)
+    assert Client.objects.get(pk=REQUESTER).scopes == ["sandbox"]
+    assert SandboxAccess.objects.get().access_number == REQUESTER
+
+
+def test_the_signers_pages(world: World, posted: list[tuple[str, Signed]]) -> None:
+    view = waiting(world)
+    signer, staff = signed_in("signer"), signed_in("staff")
+    assert signer.get("/").headers["Location"] == "/contracts"
+    assert "To sign" in signer.get("/contracts").content.decode()
+    page = signer.get(f"/contracts/{view.subscription_id}").content.decode()
+    assert view.digest in page
+    assert "Sign this contract" in page
+    assert "Sign this contract" not in staff.get(f"/contracts/{view.subscription_id}").content.decode()
+    assert staff.post(f"/contracts/{view.subscription_id}/signature").status_code == 403
+    world.clock.now += timedelta(minutes=6)
+    late = signer.post(f"/contracts/{view.subscription_id}/signature")
+    assert (late.status_code, posted) == (302, []), "sent to show the second factor once more"
+    world.clock.now -= timedelta(minutes=6)
+    assert signer.post(f"/contracts/{view.subscription_id}/signature").status_code == 302
+    assert len(posted) == 1
+
+
+def test_the_standing_acceptance_page(world: World, posted: list[tuple[str, Signed]]) -> None:
+    from meterhall.provider.offers.models import OwnOffer
+
+    offer = new_id("off")
+    OwnOffer.objects.create(
+        offer_id=offer, version=2, status="published", title="Curves", document={}, updated_at=world.clock()
+    )
+    signer = signed_in("signer")
+    assert f"{offer}:2" in signer.get("/standing-acceptances").content.decode()
+    wrong = signer.post("/standing-acceptances", {"offers": "off_x:1", "most": "0", "until": "x"})
+    assert wrong.content.decode().count("field-error") == 3
+    answer = signer.post("/standing-acceptances", {"offers": f"{offer}:2", "most": "3", "until": "2026-06-30"})
+    assert answer.status_code == 302
+    assert StandingAcceptanceHeld.objects.get().document["most_subscriptions"] == 3

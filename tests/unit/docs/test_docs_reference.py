@@ -1,0 +1,69 @@
+"""The documentation says what the code does: generated pages are current, and nothing public goes unmentioned."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from types import ModuleType
+
+import pytest
+from tests.unit.docs.pages import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    found = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    module.load_everything()
+    return module
+
+
+def test_generated_pages_are_current(generator: ModuleType) -> None:
+    written = {name: write() for name, write in generator.pages().items()}
+    stale = [name for name, text in written.items() if (REFERENCE / name).read_text() != text]
+    assert not stale, f"run `python docs/generate.py`: {stale}"
+    assert sorted(path.name for path in REFERENCE.iterdir()) == sorted(written)
+
+
+def test_every_error_code_is_documented(generator: ModuleType) -> None:
+    text = (REFERENCE / "errors.md").read_text()
+    codes = {*generator.error_classes(), *generator.oauth_codes()}
+    assert len(codes) > 150
+    assert [code for code in sorted(codes) if f"| `{code}` |" not in text] == []
+
+
+def test_every_error_has_a_code_and_a_sentence(generator: ModuleType) -> None:
+    for code, kinds in generator.error_classes().items():
+        assert re.fullmatch(r"[a-z0-9_]+", code)
+        for kind in kinds:
+            assert "title" in vars(kind), f"{kind.__name__} has a code of its own and the sentence of another"
+
+
+def test_every_setting_is_documented() -> None:
+    from meterhall.web.config import Config
+
+    text = (REFERENCE / "settings.md").read_text()
+    for name, field in Config.model_fields.items():
+        assert f"| `{name}` | `METERHALL_{name.upper()}` |" in text
+        assert field.description
+
+
+def test_every_command_is_documented(generator: ModuleType) -> None:
+    text = (REFERENCE / "cli.md").read_text()
+    for name, command in generator.commands().items():
+        assert f"## `{name}`" in text
+        assert command.help, f"{name} does not say what it does"
+
+
+def test_every_state_is_drawn() -> None:
+    from meterhall.domain.market import states
+
+    text = (REFERENCE / "states.md").read_text()
+    for machine in (states.PLAYER, states.OFFER_VERSION, states.SUBSCRIPTION):
+        for (state, command), following in machine.items():
+            assert f"    {state} --> {following}: {command}\n" in text
