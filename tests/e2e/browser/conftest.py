@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,10 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from meterhall.demo.person import Person
 from meterhall.demo.stage import Stage
+from tests.chromium import NAMES, find
 from tests.e2e.browser.hall import open_hall
 from tests.e2e.browser.visits import DESKTOP, Visit
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,10 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def chromium() -> str:
     """Where Chromium is."""
-    for name in CHROMIUM:
-        if found := shutil.which(name):
-            return found
-    pytest.skip(f"no browser: none of {', '.join(CHROMIUM)} is installed")
+    found = find()
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    return found
 
 
 @pytest.fixture(scope="package")

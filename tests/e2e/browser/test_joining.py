@@ -35,13 +35,13 @@ def join(window: Visit, link: str) -> None:
 
 
 def test_a_link_an_app_and_recovery_codes_without_a_script(visit: Open, hall: Stage) -> None:
-    link = hall.town.platforms["marketplace"].links["auditor@hall.invalid"]
+    link = hall.town.platforms["marketplace"].links["guest.auditor@hall.invalid"]
     window = visit("marketplace", size=PHONE, script=False)
     join(window, link)
     assert window.page.locator("#recovery-codes li").count() == 10
     window.page.get_by_role("link", name="I have kept them").click()
     assert window.heading == "What is on offer"
-    assert window.page.get_by_role("link", name="Anton Auditor").is_visible()
+    assert window.page.get_by_role("link", name="Guest Auditor").is_visible()
     assert httpx.get(link, verify=hall.town.tls).status_code == 410
 
 
@@ -50,7 +50,7 @@ def test_a_passkey_is_made_and_signs_in(visit: Open, hall: Stage) -> None:
     device = window.page.context.new_cdp_session(window.page)
     device.send("WebAuthn.enable")
     device.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})
-    window.go(hall.town.platforms[GRID].links["staff@belgium.invalid"])
+    window.go(hall.town.platforms[GRID].links["guest.staff@belgium.invalid"])
     window.press("Continue")
     window.page.get_by_role("link", name="Use a passkey instead").click()
     window.press("Make a passkey")

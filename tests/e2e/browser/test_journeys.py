@@ -18,7 +18,8 @@ def test_a_customer_allows_a_part_and_withdraws_in_two_taps(visit: Open, hall: S
     phone.press("Go to Demonet Brussel (fictitious) and decide")
 
     allow, refuse = (page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Allow", "Refuse"))
-    assert allow and refuse
+    assert allow is not None
+    assert refuse is not None
     assert (allow["width"], allow["height"]) == (refuse["width"], refuse["height"])
     page.get_by_label("Comparing your months with homes like yours").uncheck()
     phone.press("Allow")
