@@ -11,7 +11,7 @@ import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -20,12 +20,19 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Status
 from ninja.errors import ValidationError
-from ninja.responses import codes_4xx
+from ninja.openapi.schema import OpenAPISchema
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 
 from meterhall import __version__
-from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound
+from meterhall.domain.errors import (
+    Conflict,
+    InvalidInput,
+    MeterhallError,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+)
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.messaging.models import IdempotencyRecord
@@ -72,9 +79,32 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] | None = None
 
 
+class Api(NinjaAPI):
+    """An API whose OpenAPI document says what goes out: refusals are problem documents, and no member is ever null."""
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        document = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, answer in operation["responses"].items():
+                    if int(status) >= 400 and "content" in answer:
+                        answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+        for schema in document["components"]["schemas"].values():
+            if "required" in schema:
+                schema["required"] = [name for name in schema["required"] if not _is_nullable(schema, name)]
+        return document
+
+
+def _is_nullable(schema: dict[str, Any], name: str) -> bool:
+    """Whether a member may be null, and is then left out of the answer."""
+    return {"type": "null"} in schema["properties"][name].get("anyOf", [])
+
+
 def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
     """An API whose refusals are problem documents and whose OpenAPI is published at /openapi.json."""
-    api = NinjaAPI(
+    api = Api(
         title=title,
         version=__version__,
         description=description,
@@ -148,16 +178,19 @@ def endpoint(
     idempotent: bool | None = None,
     calls_out: bool = False,
     step: str = "",
+    besides: Mapping[int, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare one call. Commands (POST, PUT, DELETE) take an Idempotency-Key unless `idempotent=False`.
 
     A command that `calls_out` to another platform runs outside any transaction, since none waits for a network; what it
     calls has keys of its own, so that it may be repeated after a crash in between.
 
-    `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag.
+    `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag;
+    `besides` are further answers that are no refusals with a code.
     """
     command = method != "GET" if idempotent is None else idempotent
     codes = {InvalidInput.code} | {error.code for error in refuses}
+    refused = _statuses(refuses, needs_key=command, needs_caller=auth is not None)
     extra: dict[str, Any] = {"x-error-codes": sorted(codes)}
     if command:
         extra["parameters"] = [
@@ -171,7 +204,7 @@ def endpoint(
         api.api_operation(
             [method],
             path,
-            response={status: response, codes_4xx: Problem},
+            response={status: response, **(besides or {}), refused: Problem},
             auth=auth,
             operation_id=run.__name__,
             summary=(inspect.getdoc(run) or run.__name__).splitlines()[0],
@@ -184,6 +217,14 @@ def endpoint(
         return run
 
     return declare
+
+
+def _statuses(refuses: Iterable[type[MeterhallError]], *, needs_key: bool, needs_caller: bool) -> frozenset[int]:
+    """The statuses a call may refuse with: its own, and those of keys, tokens and scopes."""
+    shared: set[type[MeterhallError]] = {InvalidInput, MeterhallError}
+    shared |= {IdempotencyKeyMissing, IdempotencyKeyReused} if needs_key else set()
+    shared |= {NotAuthenticated, NotPermitted} if needs_caller else set()
+    return frozenset(error.status for error in (*shared, *refuses))
 
 
 def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
