@@ -15,26 +15,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
+from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Status
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 
 from meterhall import __version__
-from meterhall.domain.errors import (
-    Conflict,
-    InvalidInput,
-    MeterhallError,
-    NotAuthenticated,
-    NotFound,
-    NotPermitted,
-)
+from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound, TooLarge
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
+from meterhall.web.json_bodies import JsonParser, NotJson
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
@@ -60,6 +55,11 @@ class IdempotencyKeyReused(Conflict):
     status = 422
     code = "idempotency_key_reused"
     title = "This Idempotency-Key was used for another command."
+
+
+class BodyTooLarge(TooLarge):
+    code = "body_too_large"
+    title = "The body of a call is at most 16 MiB."
 
 
 class BadCursor(InvalidInput):
@@ -111,10 +111,13 @@ def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
         urls_namespace=namespace,
         docs_url=None,
         openapi_url="/openapi.json",
+        parser=JsonParser(),
     )
     api.add_exception_handler(MeterhallError, _meterhall_error)
     api.add_exception_handler(ValidationError, _validation_error)
     api.add_exception_handler(PydanticError, _pydantic_error)
+    api.add_exception_handler(HttpError, _unreadable)
+    api.add_exception_handler(RequestDataTooBig, lambda request, fault: problem(BodyTooLarge()))
     api.add_exception_handler(Http404, lambda request, fault: problem(NotFound()))
     api.add_exception_handler(Exception, _unexpected)
     return api
@@ -143,22 +146,31 @@ def pointer(location: Iterable[object]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def _invalid(errors: list[dict[str, Any]], skip: int) -> HttpResponse:
-    faults = [
-        {"field": pointer(error["loc"][skip:]), "message": str(error["msg"]).removeprefix("Value error, ")}
-        for error in errors
-    ]
+def _unreadable(request: HttpRequest, fault: Any) -> HttpResponse:
+    """The framework found no body it could read; `JsonParser` says why."""
+    cause = fault.__cause__
+    return problem(cause if isinstance(cause, NotJson) else NotJson(field=""))
+
+
+def _place(location: tuple[object, ...]) -> tuple[object, ...]:
+    """Where in the body, or which parameter, without the framework's own words before it."""
+    return location[2 if location[:1] == ("body",) else 1 :]
+
+
+def _invalid(errors: list[tuple[tuple[object, ...], str]]) -> HttpResponse:
+    faults = [{"field": pointer(at), "message": text.removeprefix("Value error, ")} for at, text in errors]
     first = faults[0]
     where = first["field"] or "the request"
     return problem(InvalidInput(f"{where}: {first['message']}", field=first["field"], members={"errors": faults}))
 
 
 def _validation_error(request: HttpRequest, fault: Any) -> HttpResponse:
-    return _invalid(fault.errors, 2)
+    return _invalid([(_place(tuple(error["loc"])), str(error["msg"])) for error in fault.errors])
 
 
 def _pydantic_error(request: HttpRequest, fault: Any) -> HttpResponse:
-    return _invalid(fault.errors(include_input=False, include_url=False), 0)
+    found = fault.errors(include_input=False, include_url=False)
+    return _invalid([(tuple(error["loc"]), str(error["msg"])) for error in found])
 
 
 def _unexpected(request: HttpRequest, fault: Any) -> HttpResponse:
@@ -189,22 +201,22 @@ def endpoint(
     `besides` are further answers that are no refusals with a code.
     """
     command = method != "GET" if idempotent is None else idempotent
-    codes = {InvalidInput.code} | {error.code for error in refuses}
-    refused = _statuses(refuses, needs_key=command, needs_caller=auth is not None)
-    extra: dict[str, Any] = {"x-error-codes": sorted(codes)}
+    extra: dict[str, Any] = {}
     if command:
         extra["parameters"] = [
             {"in": "header", "name": "Idempotency-Key", "required": True, "schema": {"type": "string", "maxLength": 80}}
         ]
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
+        errors = _refusals(run, method, command, auth, refuses)
+        extra["x-error-codes"] = sorted({error.code for error in errors})
         chosen: Any = (_after if calls_out else _once)(run, status) if command else _with_status(run, status)
         if chosen is not run:  # a wrapper lives in this module; the names in the signature are those of the call's own
             chosen.__signature__ = inspect.signature(run, eval_str=True)
         api.api_operation(
             [method],
             path,
-            response={status: response, **(besides or {}), refused: Problem},
+            response={status: response, **(besides or {}), frozenset(error.status for error in errors): Problem},
             auth=auth,
             operation_id=run.__name__,
             summary=(inspect.getdoc(run) or run.__name__).splitlines()[0],
@@ -219,12 +231,15 @@ def endpoint(
     return declare
 
 
-def _statuses(refuses: Iterable[type[MeterhallError]], *, needs_key: bool, needs_caller: bool) -> frozenset[int]:
-    """The statuses a call may refuse with: its own, and those of keys, tokens and scopes."""
-    shared: set[type[MeterhallError]] = {InvalidInput, MeterhallError}
-    shared |= {IdempotencyKeyMissing, IdempotencyKeyReused} if needs_key else set()
-    shared |= {NotAuthenticated, NotPermitted} if needs_caller else set()
-    return frozenset(error.status for error in (*shared, *refuses))
+def _refusals(
+    run: Callable[..., Any], method: str, command: bool, auth: Any, refuses: Iterable[type[MeterhallError]]
+) -> set[type[MeterhallError]]:
+    """Everything a call may refuse with: its own errors, and those of its door, its body, its key and its cursor."""
+    errors = {InvalidInput, *refuses, *getattr(auth, "refuses", ())}
+    errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
+    errors |= {NotJson, BodyTooLarge} if method != "GET" else set()
+    errors |= {BadCursor} if "after" in inspect.signature(run).parameters else set()
+    return errors
 
 
 def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
@@ -255,7 +270,7 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
                     caller=caller, key=key, fingerprint=print_, status=status, created_at=platform().now()
                 )
                 answer = run(request, *args, **kwargs)
-                record.response = canonical(_document(answer)).decode()
+                record.response = _body_of(answer)
                 record.save(update_fields=["response"])
         except IntegrityError:
             known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
@@ -283,7 +298,7 @@ def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
             defaults={
                 "fingerprint": print_,
                 "status": status,
-                "response": canonical(_document(answer)).decode(),
+                "response": _body_of(answer),
                 "created_at": platform().now(),
             },
         )
@@ -298,11 +313,17 @@ def _named(request: HttpRequest) -> tuple[str, str, str]:
     if not KEY.fullmatch(key):
         raise IdempotencyKeyMissing(field="/Idempotency-Key")
     caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
-    return caller, key, hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest()
+    asked = f"{request.method} {request.get_full_path()}\n".encode()
+    return caller, key, hashlib.sha256(asked + request.body).hexdigest()
 
 
-def _document(answer: Any) -> Any:
-    return answer.model_dump(mode="json", exclude_none=True, by_alias=True) if isinstance(answer, BaseModel) else answer
+def _body_of(answer: Any) -> str:
+    """The body of an answer, to be given again; a call that answers nothing has none."""
+    if answer is None:
+        return ""
+    if isinstance(answer, BaseModel):
+        answer = answer.model_dump(mode="json", exclude_none=True, by_alias=True)
+    return canonical(answer).decode()
 
 
 def _replay(known: IdempotencyRecord, fingerprint: str) -> HttpResponse:

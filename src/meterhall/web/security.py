@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from meterhall.domain.errors import NotPermitted
+from meterhall.web.oauth.errors import InvalidProof, InvalidToken, NonceNeeded, TokenMissing
 from meterhall.web.oauth.service import caller_of
 
 
@@ -27,6 +28,7 @@ class TokenAuth(AuthBase):
 
     openapi_type = "http"
     openapi_scheme = "DPoP"
+    refuses = (TokenMissing, InvalidToken, InvalidProof, NonceNeeded, ScopeMissing)
 
     def __init__(self, *scopes: str) -> None:
         self.scopes = frozenset(scopes)
@@ -35,7 +37,9 @@ class TokenAuth(AuthBase):
     def __call__(self, request: HttpRequest) -> Any:
         known = caller_of(request)
         if not self.scopes & set(known.scopes):
-            raise ScopeMissing(f"This call needs one of the scopes: {', '.join(sorted(self.scopes))}.")
+            raise ScopeMissing(
+                f"This call needs one of the scopes: {', '.join(sorted(self.scopes))}.", field="/Authorization"
+            )
         return known.client_id
 
 

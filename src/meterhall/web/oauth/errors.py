@@ -17,12 +17,14 @@ from meterhall.domain.errors import NotAuthenticated
 
 
 class Challenged(NotAuthenticated):
-    """`reason` says it more exactly than `code`; `nonce` is for the next proof."""
+    """`reason` says it more exactly than `code`; `header` is the one at fault; `nonce` is for the next proof."""
 
     oauth_error: ClassVar[str] = ""
+    header: ClassVar[str] = "Authorization"
 
     def __init__(self, detail: str = "", *, reason: str = "", nonce: str = "") -> None:
-        super().__init__(detail, members={"reason": reason} if reason and reason != self.code else None)
+        members = {"reason": reason} if reason and reason != self.code else None
+        super().__init__(detail, field=f"/{self.header}", members=members)
         self.nonce = nonce
 
     def headers(self) -> dict[str, str]:
@@ -47,12 +49,14 @@ class InvalidProof(Challenged):
     code = "invalid_dpop_proof"
     title = "The DPoP proof does not fit this request."
     oauth_error = "invalid_dpop_proof"
+    header = "DPoP"
 
 
 class NonceNeeded(Challenged):
     code = "use_dpop_nonce"
     title = "The DPoP proof needs the nonce given with this answer."
     oauth_error = "use_dpop_nonce"
+    header = "DPoP"
 
 
 BY_ERROR: Final[dict[str, type[Challenged]]] = {

@@ -49,10 +49,11 @@ class StaffAuth(AuthBase):
 
     openapi_type = "http"
     openapi_scheme = "bearer"
+    refuses = (BadStaffKey,)
 
     def __call__(self, request: HttpRequest) -> Any:
         kind, _, key = request.headers.get("Authorization", "").partition(" ")
         found = StaffKey.objects.filter(digest=_digest(key), revoked_at=None).first() if kind == "Bearer" else None
         if found is None:
-            raise BadStaffKey
+            raise BadStaffKey(field="/Authorization")
         return f"staff:{found.name}"

@@ -1,0 +1,115 @@
+"""Bodies made from a JSON Schema: one that is valid with every member set, and all that are wrong in one place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from hypothesis import find
+from hypothesis.strategies import from_regex
+
+OWN: dict[str, Any] = {"LocalisationItem": {"ref": "a", "pod": "ES0", "country": "ES"}}
+"""What a schema cannot say: an item asks one thing."""
+FORMATS = {"date": "2025-03-01", "date-time": "2025-03-01T00:00:00Z"}
+
+Path = tuple[str | int, ...]
+
+
+@lru_cache
+def _text(pattern: str) -> str:
+    return find(from_regex(pattern, fullmatch=True), lambda _: True)
+
+
+def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """The schema behind references, and of alternatives the first that is not null."""
+    while True:
+        if "$ref" in schema:
+            schema = root["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        elif "anyOf" in schema:
+            schema = next(one for one in schema["anyOf"] if one.get("type") != "null")
+        elif "allOf" in schema:
+            schema = schema["allOf"][0]
+        else:
+            return schema
+
+
+def sample(schema: dict[str, Any], root: dict[str, Any]) -> Any:
+    """A valid document with every member set."""
+    schema = resolved(schema, root)
+    if schema.get("title") in OWN:
+        return copy.deepcopy(OWN[schema["title"]])
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", next(iter(schema.get("enum", [])), None))
+    kind = schema.get("type")
+    if kind == "object":
+        return {name: sample(one, root) for name, one in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [sample(schema["items"], root) for _ in range(max(1, schema.get("minItems", 1)))]
+    if kind == "string":
+        return FORMATS.get(schema.get("format", "")) or (
+            _text(schema["pattern"]) if "pattern" in schema else "a" * max(1, schema.get("minLength", 1))
+        )
+    if kind in {"integer", "number"}:
+        return max(schema.get("minimum", 0), schema.get("exclusiveMinimum", -1) + 1)
+    return True
+
+
+def objects(schema: dict[str, Any], root: dict[str, Any], at: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every place of the sample with its schema, the whole first."""
+    schema = resolved(schema, root)
+    yield at, schema
+    if schema.get("type") == "object":
+        own = OWN.get(schema.get("title", ""))
+        for name, one in schema.get("properties", {}).items():
+            if own is None or name in own:
+                yield from objects(one, root, (*at, name))
+    elif schema.get("type") == "array":
+        yield from objects(schema["items"], root, (*at, 0))
+
+
+def pointer(at: Path) -> str:
+    return "".join(f"/{part}" for part in at)
+
+
+def _changed(document: Any, at: Path, value: Any = None, *, drop: bool = False) -> Any:
+    if not at:
+        return value
+    whole = copy.deepcopy(document)
+    inside = whole
+    for part in at[:-1]:
+        inside = inside[part]
+    if drop:
+        del inside[at[-1]]
+    else:
+        inside[at[-1]] = value
+    return whole
+
+
+def unknown_members(schema: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """For each object a document with a member nobody knows, and the pointer to it."""
+    whole = sample(schema, root)
+    for at, one in objects(schema, root):
+        if one.get("type") == "object" and "properties" in one:
+            yield (
+                pointer((*at, "nobody_knows_this")),
+                _changed({"all": whole}, ("all", *at, "nobody_knows_this"), 1)["all"],
+            )
+
+
+def wrong_types(schema: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """For each place a document with a value of another type there, and the pointer to it."""
+    whole = sample(schema, root)
+    for at, one in objects(schema, root):
+        wrong: Any = 7 if one.get("type") == "object" else {"of": "another type"}
+        yield pointer(at), _changed(whole, at, wrong)
+
+
+def missing_members(schema: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """For each member that is required a document without it, and the pointer to it."""
+    whole = sample(schema, root)
+    for at, one in objects(schema, root):
+        for name in one.get("required", []):
+            if one.get("title") not in OWN:
+                yield pointer((*at, name)), _changed(whole, (*at, name), drop=True)
