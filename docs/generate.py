@@ -185,6 +185,33 @@ def metrics() -> str:
     )
 
 
+def pods() -> str:
+    """The schemes of points of delivery."""
+    from meterhall.domain.pods import DEMONSTRATION_OPERATOR, SCHEMES
+
+    rows = [
+        (
+            f"`{one.code}`",
+            one.country,
+            one.name,
+            ", ".join(map(str, sorted(one.lengths))),
+            f"`{one.operator_grammar.pattern}`" if one.operator_grammar else "",
+            f"`{one.stem}`" if one.stem else "",
+            "checked" if one.check else "",
+            f"`{DEMONSTRATION_OPERATOR[one.code]}`" if one.code in DEMONSTRATION_OPERATOR else "",
+        )
+        for one in SCHEMES
+    ]
+    head = (
+        "scheme", "country", "name", "characters", "operator part", "stands after", "check digits", "demonstration",
+    )  # fmt: skip
+    return (
+        "# Points of delivery\n\nThe schemes `meterhall.domain.pods` reads. The operator part is what names the grid "
+        "operator, as a regular expression, and stands after the characters of the next column; a scheme without one "
+        "is localised by place. Spaces, dots and case are forgiven when a POD is read.\n\n" + table(head, rows)
+    )
+
+
 def diagram(machine: Mapping[tuple[str, str], str], first: str) -> str:
     """A Mermaid state diagram of a table."""
     ends = sorted(set(machine.values()) - {state for state, _ in machine})
@@ -275,6 +302,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "settings.md": settings,
         "messages.md": messages,
         "metrics.md": metrics,
+        "pods.md": pods,
         "validation.md": validation,
         "states.md": states,
         "cli.md": cli,

@@ -136,7 +136,7 @@ def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: 
         "last_error": reason,
     }
     if free:
-        changes["attempts"] = F("attempts") - 1
+        changes["attempts"] = row.attempts - 1
     queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(**changes)
 
 
