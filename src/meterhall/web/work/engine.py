@@ -168,7 +168,7 @@ def stamp() -> object:
 def next_due(now: datetime) -> datetime:
     """When the first waiting row or schedule falls due, as far as is known now; soon at the latest."""
     free = Greatest("due_at", Coalesce("leased_until", "due_at"))
-    times = [
+    times: list[datetime | None] = [
         queue.model.objects.filter(work_state=WorkState.PENDING).aggregate(at=Min(free))["at"]
         for queue in QUEUES.values()
     ]
