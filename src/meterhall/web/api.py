@@ -236,11 +236,19 @@ def _refusals(
     run: Callable[..., Any], method: str, command: bool, auth: Any, refuses: Iterable[type[MeterhallError]]
 ) -> set[type[MeterhallError]]:
     """Everything a call may refuse with: its own errors, and those of its door, its body, its key and its cursor."""
-    errors = {InvalidInput, *refuses, *getattr(auth, "refuses", ())}
+    errors = {InvalidInput, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
     errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
     errors |= {NotJson, BodyTooLarge} if method != "GET" else set()
     errors |= {BadCursor} if "after" in inspect.signature(run).parameters else set()
     return errors
+
+
+def _with_kinds(errors: Iterable[type[MeterhallError]]) -> set[type[MeterhallError]]:
+    """The errors with the finer ones below each."""
+    found = set(errors)
+    for error in errors:
+        found |= _with_kinds(error.__subclasses__())
+    return found
 
 
 def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
