@@ -88,6 +88,7 @@ class Api(NinjaAPI):
         document = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
         for operations in document["paths"].values():
             for operation in operations.values():
+                operation["responses"] = dict(sorted(operation["responses"].items(), key=lambda each: int(each[0])))
                 for status, answer in operation["responses"].items():
                     if int(status) >= 400 and "content" in answer:
                         answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
