@@ -25,6 +25,9 @@ lock: $(VENV)/.dev ## Write the lock files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 
+messages: $(VENV)/.dev ## Gather the texts of pages into the translations and compile them
+	@$(BIN)/python tools/messages.py
+
 clean: ## Remove what the other commands made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 

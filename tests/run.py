@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chromium import NoChromium, provide
 from tests.postgres import NoPostgres, postgres
 
 GATES: tuple[tuple[str, list[str]], ...] = (
@@ -26,6 +27,8 @@ GATES: tuple[tuple[str, list[str]], ...] = (
 )
 ON_BOTH = ("tests/platform", "tests/scenarios", "tests/e2e")
 """What is run on PostgreSQL as well: everything that has a database."""
+BROWSER = "tests/e2e/browser"
+"""Pages are the same on either database: once is enough."""
 
 
 @dataclass
@@ -83,11 +86,20 @@ def on_postgres(extra: list[str], tally: Tally) -> bool:
         return True
     try:
         with postgres() as url:
-            return suite("tests on PostgreSQL", [*places, *extra], tally, {"METERHALL_TEST_DATABASE_URL": url})
+            words = [*places, f"--ignore={BROWSER}", *extra]
+            return suite("tests on PostgreSQL", words, tally, {"METERHALL_TEST_DATABASE_URL": url})
     except NoPostgres as reason:
         say(f"   FAILED: {reason}")
         tally.failed += 1
         return False
+
+
+def browser() -> None:
+    """Have a browser for the tests of pages; where there can be none they are skipped, and this says why."""
+    try:
+        say(f"── browser: {provide()}")
+    except NoChromium as reason:
+        say(f"── no browser: {reason}")
 
 
 def main() -> int:
@@ -96,6 +108,7 @@ def main() -> int:
         passed = command(name, words)
         tally.passed += passed
         tally.failed += not passed
+    browser()
     good = suite("tests on SQLite", extra, tally)
     good = on_postgres(extra, tally) and good
     for reason in sorted(filter(None, tally.reasons)):

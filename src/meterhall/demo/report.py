@@ -10,7 +10,7 @@ from rich.table import Table
 from meterhall.demo.meters import END_DAY, FIRST_DAY
 from meterhall.demo.picture import keep_picture
 from meterhall.demo.registration import REQUESTER
-from meterhall.demo.stage import Stage
+from meterhall.demo.stage import GUEST, Stage
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -48,12 +48,29 @@ def draw(stage: Stage, console: Console, file: Path) -> None:
 
 
 def guide(stage: Stage, console: Console) -> None:
-    """The portals, each with a link that signs a person in once."""
-    console.print("\n[bold]The platforms are running.[/] Their certificates come from the demo's own authority:")
+    """The portals, each with links by which whoever watches joins in every role: each works once."""
+    console.print(
+        "\n[bold]The platforms are running.[/] Each link lets one person in, once, in the role it names; the page"
+    )
+    console.print(
+        "it leads to sets up an authenticator app first. Take a fresh browser profile, which knows the demo's own"
+    )
+    console.print("authority or is told to go on in spite of it:")
     console.print(f"  {stage.town.ca / 'ca.pem'}\n")
+    customers = _invited_customer(stage)
     for running in stage.town.platforms.values():
         console.print(f"[bold]{running.key}[/] {running.portal}")
-        for email, link in running.links.items():
-            if f"{running.key}:{email}" not in stage.people:
-                console.print(f"  {email}: {link}", soft_wrap=True)
+        guests = {email: link for email, link in running.links.items() if email.startswith(GUEST)}
+        for email, link in (guests | customers.get(running.key, {})).items():
+            role = email.removeprefix(GUEST).partition("@")[0]
+            console.print(f"  {role:<8} {link}", soft_wrap=True)
     console.print("\nCtrl-C stops everything.")
+
+
+def _invited_customer(stage: Stage) -> dict[str, dict[str, str]]:
+    """One more person for a household whose consent is running, by operator."""
+    operator = stage.operators[-1]
+    home = next(home for home in reversed(operator.households) if home.proof == "card")
+    email = f"{GUEST}customer@{operator.key}.invalid"
+    body = {"email": email, "name": "Guest Customer", "holder_reference": home.holder}
+    return {operator.key: {email: stage.office(operator.key).post("/customers/invitations", body)["link"]}}

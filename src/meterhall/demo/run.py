@@ -18,7 +18,7 @@ from meterhall.demo.cards import CardAuthority
 from meterhall.demo.cast import Operator, operators
 from meterhall.demo.launch import Plan, Town, free_ports
 from meterhall.demo.report import draw, guide, summary
-from meterhall.demo.stage import Stage, Step
+from meterhall.demo.stage import GUEST, Stage, Step
 
 STEPS: tuple[tuple[str, Callable[[Stage, Step], None]], ...] = (
     ("Service Registration", registration.register),
@@ -85,7 +85,11 @@ def plans(cast: tuple[Operator, ...]) -> list[Plan]:
     quick: dict[str, object] = {"worker_poll_ms": 100, "log_level": "WARNING"}
     hall = Plan(
         "marketplace", "marketplace", "Meterhall demo hall", "BE", (ports[0], ports[1]),
-        (("operator", "operator@hall.invalid", "Olga Operator"), ("auditor", "auditor@hall.invalid", "Anton Auditor")),
+        (
+            ("operator", "operator@hall.invalid", "Olga Operator"),
+            ("operator", f"{GUEST}operator@hall.invalid", "Guest Operator"),
+            ("auditor", f"{GUEST}auditor@hall.invalid", "Guest Auditor"),
+        ),
         quick,
     )  # fmt: skip
     marketplace = f"https://localhost:{ports[0]}"
@@ -106,7 +110,8 @@ def plans(cast: tuple[Operator, ...]) -> list[Plan]:
 def _people(key: str) -> tuple[tuple[str, str, str], ...]:
     return (
         ("signer", f"signer@{key}.invalid", f"Sam Signer ({key})"),
-        ("staff", f"staff@{key}.invalid", f"Sasha Staff ({key})"),
+        ("signer", f"{GUEST}signer@{key}.invalid", "Guest Signer"),
+        ("staff", f"{GUEST}staff@{key}.invalid", "Guest Staff"),
     )
 
 

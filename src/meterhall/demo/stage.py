@@ -18,6 +18,9 @@ from meterhall.demo.launch import Town
 from meterhall.demo.office import Office
 from meterhall.demo.person import Person
 
+GUEST = "guest."
+"""How the addresses of people begin whom nobody of the demo plays: they are for whoever watches."""
+
 
 @dataclass
 class Step:

@@ -1,4 +1,4 @@
-"""The ASGI application of one listener. METERHALL_ROLE, METERHALL_HOME and METERHALL_LISTENER say which."""
+"""The ASGI application of one listener. METERHALL_HOME and METERHALL_LISTENER say which."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from meterhall.web.serve import die_with_parent
 def application() -> Any:
     """The application of the listener named by METERHALL_LISTENER (`b2b` or `portal`)."""
     die_with_parent()
-    role, listener = os.environ["METERHALL_ROLE"], os.environ["METERHALL_LISTENER"]
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"meterhall.{role}.settings")
+    listener = os.environ["METERHALL_LISTENER"]
     django.setup()
     config = platform().config
-    configure_logs(role, listener, config.log_level, config.log_format)
+    configure_logs(config.role, listener, config.log_level, config.log_format)
     handler = ASGIHandler()
 
     async def listening(scope: Any, receive: Any, send: Any) -> None:

@@ -13,7 +13,7 @@ from meterhall.domain.errors import InvalidInput
 
 Role = Literal["marketplace", "provider", "requester"]
 PREFIX = "METERHALL_"
-NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_ROLE", "METERHALL_LISTENER"}
+NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_LISTENER"}
 """Environment names the launcher itself uses; they say which home, not how it is set."""
 
 
@@ -53,7 +53,7 @@ class Config(BaseSettings):
     log_format: Literal["json", "text"] = Field("json", description="One JSON object or one readable line per event.")
     worker_threads: int = Field(4, ge=1, le=64, description="Jobs the worker runs at the same time.")
     worker_poll_ms: int = Field(
-        200, ge=10, le=60_000, description="How long an idle worker waits before it looks again."
+        200, ge=10, le=60_000, description="How often an idle worker asks whether anything was committed."
     )
     retry_first_s: float = Field(
         1.0, gt=0, description="Wait before the first retry of a failed message; doubles each time."

@@ -17,7 +17,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-import trustme
 from cryptography.fernet import Fernet, InvalidToken
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound
@@ -116,6 +115,8 @@ def write_private(path: Path, content: bytes) -> None:
 
 def create_ca(folder: Path) -> Path:
     """Make a local certificate authority in `folder` (ca.pem, ca.key); kept as it is when there is one."""
+    import trustme
+
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / "ca.pem").exists():
         authority = trustme.CA(organization_name="Meterhall local authority")
@@ -126,6 +127,8 @@ def create_ca(folder: Path) -> Path:
 
 def issue_certificate(ca: Path, into: Path) -> None:
     """A server certificate for this machine's loopback names from the local CA in `ca`."""
+    import trustme
+
     authority = trustme.CA.from_pem((ca / "ca.pem").read_bytes(), (ca / "ca.key").read_bytes())
     issued = authority.issue_cert("localhost", "127.0.0.1", "::1")
     write_private(into / "server.key", pkcs8(issued.private_key_pem.bytes()))

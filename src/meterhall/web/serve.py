@@ -1,18 +1,21 @@
 """Run a platform: the two HTTPS listeners and the worker, each its own process, together or apart.
 
-`serve` starts all three and keeps them running; a part that dies is started again. The parts die with their parent,
-so that nothing is left behind whatever kills it.
+`serve` loads the platform once, forks the parts from there and keeps them running; a part that dies is started again.
+The parts die with their parent, so that nothing is left behind whatever kills it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
@@ -23,7 +26,7 @@ from meterhall.web.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 PARTS = ("b2b", "portal", "worker")
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 GRACE_S = 10.0
 
 
@@ -33,14 +36,10 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def environment(role: str, home: Path, listener: str) -> dict[str, str]:
-    """The environment of a part's process."""
-    return os.environ | {
-        "METERHALL_ROLE": role,
-        "METERHALL_HOME": str(home),
-        "METERHALL_LISTENER": listener,
-        "DJANGO_SETTINGS_MODULE": f"meterhall.{role}.settings",
-    }
+def name_process(part: str) -> None:
+    """Let `ps` and `top` say which part of a platform this process is: `mh-b2b`, `mh-portal`, `mh-worker`."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NAME, f"mh-{part}".encode(), 0, 0, 0)
 
 
 @dataclass
@@ -50,20 +49,23 @@ class Supervisor:
     role: str
     home: Path
     parts: tuple[str, ...] = PARTS
-    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _running: dict[str, BaseProcess] = field(default_factory=dict)
     _stopping: bool = False
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit code."""
+        """Serve until SIGTERM or SIGINT; the exit code. Django is set up."""
+        config = Home(self.home).config
+        configure_logs(self.role, "supervisor", config.log_level, config.log_format)
+        preload(self.parts)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         waits: dict[str, float] = {}
         while not self._stopping:
             for part in self.parts:
                 process = self._running.get(part)
-                if process is None or process.poll() is not None:
+                if process is None or not process.is_alive():
                     if process is not None:
-                        log.error("part.ended", part=part, code=process.returncode)
+                        log.error("part.ended", part=part, code=process.exitcode)
                         time.sleep(waits.get(part, 0.5))
                         waits[part] = min(waits.get(part, 0.5) * 2, 30.0)
                     self._running[part] = self._start(part)
@@ -71,9 +73,11 @@ class Supervisor:
         self._end()
         return 0
 
-    def _start(self, part: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "meterhall.web.serve", part]
-        return subprocess.Popen(command, env=environment(self.role, self.home, part), stdin=subprocess.DEVNULL)
+    def _start(self, part: str) -> BaseProcess:
+        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        process: BaseProcess = context.Process(target=run_part, args=(self.role, self.home, part), name=part)  # type: ignore[attr-defined]
+        process.start()
+        return process
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
@@ -83,11 +87,48 @@ class Supervisor:
             process.terminate()
         until = time.monotonic() + GRACE_S
         for process in self._running.values():
-            try:
-                process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            process.join(max(0.1, until - time.monotonic()))
+            if process.is_alive():
                 process.kill()
-                process.wait()
+                process.join()
+
+
+def preload(parts: tuple[str, ...]) -> None:
+    """Load what the parts run, so that each is forked complete: at once, and with its memory shared.
+
+    Only modules are loaded. Whatever does not outlive a fork (connections, threads, engines) is made after it.
+    """
+    from django.conf import settings
+    from django.db import connections
+
+    from meterhall.web.work.engine import discover
+
+    urls: dict[str, str] = getattr(settings, "METERHALL_URLS", {})
+    for part in parts:
+        if part == "worker":
+            discover()
+        else:
+            import_module("granian.server")
+            import_module(urls[part])
+    connections.close_all()
+    gc.collect()
+    gc.freeze()
+
+
+def run_part(role: str, home: Path, part: str) -> None:
+    """A part's process, from its first to its last moment."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    die_with_parent()
+    name_process(part)
+    os.environ |= {
+        "METERHALL_HOME": str(home),
+        "METERHALL_LISTENER": part,
+        "DJANGO_SETTINGS_MODULE": f"meterhall.{role}.settings",
+    }
+    config = Home(home).config
+    configure_logs(role, part, config.log_level, config.log_format)
+    run_worker() if part == "worker" else run_listener(part)
 
 
 def run_listener(listener: str) -> None:
@@ -126,19 +167,3 @@ def run_worker() -> None:
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.run()
-
-
-def main() -> None:
-    """Entry of a part's process: `python -m meterhall.web.serve b2b|portal|worker`."""
-    die_with_parent()
-    part = sys.argv[1]
-    config = Home(Path(os.environ["METERHALL_HOME"])).config
-    configure_logs(config.role, part, config.log_level, config.log_format)
-    if part == "worker":
-        run_worker()
-    else:
-        run_listener(part)
-
-
-if __name__ == "__main__":
-    main()

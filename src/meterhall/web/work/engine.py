@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
-from django.db import close_old_connections
-from django.db.models import F, Q
+from django.db import close_old_connections, connection
+from django.db.models import F, Min, Q
+from django.db.models.functions import Coalesce, Greatest
 from django.utils.module_loading import autodiscover_modules
 
 from meterhall.web.platform import platform
@@ -19,6 +20,9 @@ from meterhall.web.work.models import PendingWork, Schedule, WorkState
 
 log = structlog.get_logger(__name__)
 Row = TypeVar("Row", bound=PendingWork)
+LONGEST_REST = timedelta(minutes=1)
+STAMP = {"sqlite": "PRAGMA data_version", "postgresql": "SELECT pg_current_snapshot()::text"}
+"""What each database is asked for a value that changes with every commit of another connection."""
 
 
 class NotYet(Exception):
@@ -132,15 +136,18 @@ def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: 
         "last_error": reason,
     }
     if free:
-        changes["attempts"] = F("attempts") - 1
+        changes["attempts"] = row.attempts - 1
     queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(**changes)
 
 
 def fire_schedules(now: datetime) -> int:
     """Run the repeated tasks that are due; how many ran."""
-    ran = 0
+    ran, due = 0, dict(Schedule.objects.values_list("name", "due_at"))
     for task in REPEATED.values():
-        Schedule.objects.get_or_create(name=task.name, defaults={"due_at": now})
+        if task.name not in due:
+            Schedule.objects.get_or_create(name=task.name, defaults={"due_at": now})
+        elif due[task.name] > now:
+            continue
         following = now + timedelta(seconds=task.every_s)
         if Schedule.objects.filter(name=task.name, due_at__lte=now).update(due_at=following):
             ran += 1
@@ -149,6 +156,24 @@ def fire_schedules(now: datetime) -> int:
             except Exception as fault:
                 log.error("schedule.failed", task=task.name, error=f"{type(fault).__name__}: {fault}"[:500])
     return ran
+
+
+def stamp() -> object:
+    """A value that differs once another connection has committed anything; far cheaper than a look at every queue."""
+    with connection.cursor() as cursor:
+        cursor.execute(STAMP[connection.vendor])
+        return cursor.fetchone()
+
+
+def next_due(now: datetime) -> datetime:
+    """When the first waiting row or schedule falls due, as far as is known now; soon at the latest."""
+    free = Greatest("due_at", Coalesce("leased_until", "due_at"))
+    times: list[datetime | None] = [
+        queue.model.objects.filter(work_state=WorkState.PENDING).aggregate(at=Min(free))["at"]
+        for queue in QUEUES.values()
+    ]
+    times.append(Schedule.objects.filter(name__in=REPEATED).aggregate(at=Min("due_at"))["at"])
+    return min([now + LONGEST_REST, *(at for at in times if at is not None)])
 
 
 def run_until_idle(most: int = 10_000) -> int:
@@ -181,12 +206,18 @@ class Worker:
         discover()
         log.info("worker.started", queues=sorted(model.__name__ for model in QUEUES), schedules=len(REPEATED))
         while not self._stop.is_set():
-            close_old_connections()
+            seen = stamp()
             fire_schedules(platform().now())
             if not self._claim_round():
-                self._stop.wait(self._poll_s)
+                self._rest(seen)
         self._pool.shutdown(wait=True)
         log.info("worker.stopped")
+
+    def _rest(self, seen: object) -> None:
+        """Wait until somebody commits something, or until the next row falls due."""
+        until = next_due(platform().now())
+        while not self._stop.wait(self._poll_s) and stamp() == seen and platform().now() < until:
+            pass
 
     def _claim_round(self) -> int:
         claimed = 0

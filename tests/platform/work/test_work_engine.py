@@ -1,0 +1,126 @@
+"""The worker's engine: what is due, what is claimed once, what is tried again, and when an idle worker looks again."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import override_settings
+
+from meterhall.web.messaging.models import Inbox
+from meterhall.web.platform import Platform
+from meterhall.web.work import engine
+from meterhall.web.work.engine import NotYet, Queue, Repeated, claim, fire_schedules, next_due, perform, stamp
+from meterhall.web.work.models import Schedule, WorkState
+
+NOW = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    """One queue, whose work succeeds, and no schedule."""
+    held = Queue(Inbox, lambda row: None, lease_s=60)
+    monkeypatch.setattr(engine, "QUEUES", {Inbox: held})
+    monkeypatch.setattr(engine, "REPEATED", {})
+    return held
+
+
+def arrived(name: str, due_at: datetime = NOW, leased_until: datetime | None = None, attempts: int = 0) -> Inbox:
+    return Inbox.objects.create(
+        id=name, sender="MH0000000001", type="t", body="{}", received_at=NOW, due_at=due_at, leased_until=leased_until,
+        attempts=attempts,
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_row_is_claimed_once_while_its_lease_holds_and_again_after_it(queue: Queue) -> None:
+    arrived("evt_1")
+    assert claim(queue, NOW) is not None
+    assert claim(queue, NOW + timedelta(seconds=59)) is None
+    again = claim(queue, NOW + timedelta(seconds=61))
+    assert again is not None
+    assert again.attempts == 2
+
+
+@pytest.mark.django_db
+def test_a_failed_row_waits_twice_as_long_each_time_and_is_laid_aside_in_the_end() -> None:
+    def fails(row: object) -> None:
+        raise ValueError("no")
+
+    failing = Queue(Inbox, fails, lease_s=60)
+    home = settings.METERHALL.home
+    with override_settings(METERHALL=Platform(home, clock=lambda: NOW)):
+        waits = []
+        for attempts in (0, 1, 2):
+            row = arrived(f"evt_{attempts}", attempts=attempts)
+            claimed = claim(failing, NOW)
+            assert claimed is not None
+            perform(failing, claimed)
+            row.refresh_from_db()
+            waits.append((row.due_at - NOW).total_seconds())
+        assert waits == [1, 2, 4]
+        arrived("evt_last", attempts=home.config.retry_attempts - 1)
+        claimed = claim(failing, NOW)
+        assert claimed is not None
+        perform(failing, claimed)
+    last = Inbox.objects.get(pk="evt_last")
+    assert (last.work_state, last.last_error) == (WorkState.DEAD, "ValueError: no")
+
+
+@pytest.mark.django_db
+def test_a_row_that_is_not_ready_waits_and_loses_no_attempt() -> None:
+    def waits(row: object) -> None:
+        raise NotYet(7)
+
+    waiting = Queue(Inbox, waits, lease_s=60)
+    arrived("evt_1")
+    with override_settings(METERHALL=Platform(settings.METERHALL.home, clock=lambda: NOW)):
+        claimed = claim(waiting, NOW)
+        assert claimed is not None
+        perform(waiting, claimed)
+    row = Inbox.objects.get()
+    assert (row.due_at - NOW, row.attempts, row.leased_until) == (timedelta(seconds=7), 0, None)
+
+
+@pytest.mark.django_db
+def test_a_schedule_runs_when_it_is_due_and_then_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(engine, "REPEATED", {"tick": Repeated("tick", lambda: ran.append("tick"), every_s=30)})
+    for second, runs in ((0, 1), (29, 1), (30, 2), (31, 2)):
+        fire_schedules(NOW + timedelta(seconds=second))
+        assert len(ran) == runs
+
+
+@pytest.mark.django_db
+def test_the_next_look_is_when_the_first_row_or_schedule_falls_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds() -> float:
+        return (next_due(NOW) - NOW).total_seconds()
+
+    assert seconds() == 60
+    arrived("evt_retry", due_at=NOW + timedelta(seconds=40))
+    Inbox.objects.filter(pk=arrived("evt_done").pk).update(work_state=WorkState.DONE)
+    assert seconds() == 40
+    arrived("evt_at_work", leased_until=NOW + timedelta(seconds=25))
+    assert seconds() == 25
+    Schedule.objects.create(name="gone", due_at=NOW - timedelta(days=1))
+    assert seconds() == 25, "a schedule nobody runs any more wakes nobody"
+    monkeypatch.setattr(engine, "REPEATED", {"tick": Repeated("tick", lambda: None, every_s=30)})
+    Schedule.objects.create(name="tick", due_at=NOW + timedelta(seconds=0.5))
+    assert seconds() == 0.5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_stamp_changes_when_somebody_else_commits_and_not_before() -> None:
+    def commit() -> None:
+        arrived("evt_other")
+        connection.close()
+
+    before = stamp()
+    assert stamp() == before
+    other = threading.Thread(target=commit)
+    other.start()
+    other.join()
+    assert stamp() != before
