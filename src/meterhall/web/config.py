@@ -55,6 +55,9 @@ class Config(BaseSettings):
     worker_poll_ms: int = Field(
         200, ge=10, le=60_000, description="How often an idle worker asks whether anything was committed."
     )
+    worker_lease_s: float = Field(
+        60.0, gt=0, description="How long the work of a worker that was killed waits before another takes it."
+    )
     retry_first_s: float = Field(
         1.0, gt=0, description="Wait before the first retry of a failed message; doubles each time."
     )

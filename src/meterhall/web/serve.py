@@ -164,7 +164,7 @@ def run_worker() -> None:
     from meterhall.web.work.engine import Worker
 
     config = platform().config
-    worker = Worker(config.worker_threads, config.worker_poll_ms / 1000)
+    worker = Worker(config.worker_threads, config.worker_poll_ms / 1000, config.worker_lease_s)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.run()

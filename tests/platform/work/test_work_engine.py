@@ -13,7 +13,7 @@ from django.test import override_settings
 from meterhall.web.messaging.models import Inbox
 from meterhall.web.platform import Platform
 from meterhall.web.work import engine
-from meterhall.web.work.engine import NotYet, Queue, Repeated, claim, fire_schedules, next_due, perform, stamp
+from meterhall.web.work.engine import Grip, NotYet, Queue, Repeated, claim, fire_schedules, next_due, perform, stamp
 from meterhall.web.work.models import Schedule, WorkState
 
 NOW = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
@@ -43,6 +43,34 @@ def test_a_row_is_claimed_once_while_its_lease_holds_and_again_after_it(queue: Q
     again = claim(queue, NOW + timedelta(seconds=61))
     assert again is not None
     assert again.attempts == 2
+
+
+@pytest.mark.django_db
+def test_a_worker_keeps_its_row_while_it_works_and_a_killed_one_loses_it_soon(queue: Queue) -> None:
+    arrived("evt_1")
+    grip = Grip(lease_s=8)
+    row = grip.claim(queue, NOW)
+    assert row is not None
+    for second in (6, 12, 18):
+        grip.renew(NOW + timedelta(seconds=second))
+        assert claim(queue, NOW + timedelta(seconds=second + 7)) is None
+    assert claim(queue, NOW + timedelta(seconds=27)) is not None, "nobody renews any more"
+
+
+@pytest.mark.django_db
+def test_a_row_that_takes_too_long_or_was_woken_is_not_kept(queue: Queue) -> None:
+    arrived("evt_1")
+    grip = Grip(lease_s=50)
+    row = grip.claim(queue, NOW)
+    assert row is not None
+    grip.renew(NOW + timedelta(seconds=49))
+    assert row.leased_until == NOW + timedelta(seconds=60)
+    Inbox.objects.update(leased_until=None)
+    grip.renew(NOW + timedelta(seconds=50))
+    assert Inbox.objects.get().leased_until is None
+    grip.let_go(row)
+    perform(queue, row)
+    assert Inbox.objects.get().work_state == WorkState.PENDING, "it is looked at again"
 
 
 @pytest.mark.django_db

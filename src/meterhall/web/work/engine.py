@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 from django.db.models import F, Min, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.module_loading import autodiscover_modules
@@ -35,7 +35,7 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Rows of `model` and the function that does one of them."""
+    """Rows of `model`, the function that does one of them, and how long one may take at most."""
 
     model: type[Any]
     run: Callable[[Any], None]
@@ -57,7 +57,8 @@ def works_on(model: type[Row], *, lease_s: float = 120) -> Callable[[Callable[[R
     """Register the function that does one row of `model`.
 
     It runs outside any transaction, may run twice for one row after a crash, and must bear that. On return the row is
-    done; on an exception it is tried again later; after the configured attempts it is dead and listed.
+    done; on an exception it is tried again later; after the configured attempts it is dead and listed. What takes
+    longer than `lease_s` is given to a worker anew; what a killed worker was at, much sooner.
     """
 
     def register(run: Callable[[Row], None]) -> Callable[[Row], None]:
@@ -83,22 +84,26 @@ def discover() -> None:
     autodiscover_modules("tasks")
 
 
-def claim(queue: Queue, now: datetime) -> PendingWork | None:
+def claim(queue: Queue, now: datetime, lease_s: float | None = None) -> PendingWork | None:
     """Lease one due row to this worker, or None. Two workers never get the same row while its lease holds."""
+    until = now + timedelta(seconds=lease_s or queue.lease_s)
     due = queue.model.objects.filter(work_state=WorkState.PENDING, due_at__lte=now)
     free = due.filter(Q(leased_until=None) | Q(leased_until__lt=now)).order_by("due_at", "pk")
     for pk, lease in free.values_list("pk", "leased_until")[:8]:
         mine = queue.model.objects.filter(pk=pk, work_state=WorkState.PENDING, leased_until=lease)
-        if mine.update(leased_until=now + timedelta(seconds=queue.lease_s), attempts=F("attempts") + 1):
+        if mine.update(leased_until=until, attempts=F("attempts") + 1):
             row: PendingWork = queue.model.objects.get(pk=pk)
             return row
     return None
 
 
-def perform(queue: Queue, row: PendingWork) -> None:
-    """Do a claimed row and write down how it went."""
+def perform(queue: Queue, row: PendingWork, let_go: Callable[[], None] = lambda: None) -> None:
+    """Do a claimed row and write down how it went; `let_go` is called in between."""
     try:
-        queue.run(row)
+        try:
+            queue.run(row)
+        finally:
+            let_go()
     except NotYet as wait:
         _again(queue, row, wait.wait_s, "", free=True)
     except Exception as fault:
@@ -189,11 +194,53 @@ def run_until_idle(most: int = 10_000) -> int:
     return done
 
 
+class Grip:
+    """The rows a worker is at. Their leases are short and renewed, so that a killed worker's rows are free soon."""
+
+    def __init__(self, lease_s: float) -> None:
+        self.lease_s = lease_s
+        self._rows: dict[int, tuple[Queue, PendingWork, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def claim(self, queue: Queue, now: datetime) -> PendingWork | None:
+        """As `claim`, and hold on to the row."""
+        row = claim(queue, now, min(self.lease_s, queue.lease_s))
+        if row is not None:
+            with self._lock:
+                self._rows[id(row)] = queue, row, now + timedelta(seconds=queue.lease_s)
+        return row
+
+    def let_go(self, row: PendingWork) -> None:
+        """Renew no longer."""
+        with self._lock:
+            self._rows.pop(id(row), None)
+
+    def renew(self, now: datetime) -> None:
+        """Renew the leases of rows that have not taken too long, unless somebody took a lease off."""
+        with self._lock:
+            for queue, row, longest in self._rows.values():
+                until = min(now + timedelta(seconds=self.lease_s), longest)
+                mine = queue.model.objects.filter(pk=row.pk, leased_until=row.leased_until)
+                if until > now and mine.update(leased_until=until):
+                    row.leased_until = until
+
+    def keep(self, stop: threading.Event) -> None:
+        """Renew again and again until told to stop; in a thread of its own."""
+        while not stop.wait(self.lease_s / 4):
+            try:
+                self.renew(platform().now())
+            except DatabaseError as fault:
+                log.warning("work.lease_not_renewed", error=type(fault).__name__)
+            finally:
+                close_old_connections()
+
+
 class Worker:
     """The worker process: claims rows of all queues into a few threads until told to stop."""
 
-    def __init__(self, threads: int, poll_s: float) -> None:
+    def __init__(self, threads: int, poll_s: float, lease_s: float = 60) -> None:
         self._stop = threading.Event()
+        self._grip = Grip(lease_s)
         self._slots = threading.Semaphore(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._poll_s = poll_s
@@ -205,12 +252,15 @@ class Worker:
     def run(self) -> None:
         discover()
         log.info("worker.started", queues=sorted(model.__name__ for model in QUEUES), schedules=len(REPEATED))
+        finished = threading.Event()
+        threading.Thread(target=self._grip.keep, args=(finished,), name="leases", daemon=True).start()
         while not self._stop.is_set():
             seen = stamp()
             fire_schedules(platform().now())
             if not self._claim_round():
                 self._rest(seen)
         self._pool.shutdown(wait=True)
+        finished.set()
         log.info("worker.stopped")
 
     def _rest(self, seen: object) -> None:
@@ -223,7 +273,7 @@ class Worker:
         claimed = 0
         for queue in QUEUES.values():
             self._slots.acquire()
-            row = claim(queue, platform().now())
+            row = self._grip.claim(queue, platform().now())
             if row is None:
                 self._slots.release()
                 continue
@@ -233,7 +283,7 @@ class Worker:
 
     def _perform(self, queue: Queue, row: PendingWork) -> None:
         try:
-            perform(queue, row)
+            perform(queue, row, lambda: self._grip.let_go(row))
         except Exception as fault:
             log.error("work.lost_grip", queue=queue.model.__name__, error=f"{type(fault).__name__}: {fault}"[:500])
         finally:
