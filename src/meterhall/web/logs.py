@@ -35,5 +35,16 @@ def configure_logs(role: str, part: str, level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("django.request").addFilter(without_address)
     for noisy in ("httpx", "httpcore", "django.request", "granian"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def without_address(record: logging.LogRecord) -> bool:
+    """Take the address of a request out of the framework's own lines: whatever somebody typed may stand in it."""
+    request = getattr(record, "request", None)
+    if request is not None and isinstance(record.args, tuple):
+        match = getattr(request, "resolver_match", None)
+        route = f"/{match.route}" if match else "(no page)"
+        record.args = tuple(route if argument == request.path else argument for argument in record.args)
+    return True

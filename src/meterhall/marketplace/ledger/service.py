@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from django.db.models import Q, QuerySet
 from pydantic import ValidationError
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.canonical import canonical
 from meterhall.domain.protocol.keys import header_of, verify
 from meterhall.domain.protocol.log import LoggedStatement, ProofFile
@@ -47,6 +49,10 @@ MARKETPLACE_ONLY = frozenset(
     }
 )
 """What only the Market Place can state, since only it does it."""
+
+
+PLAIN_ID = re.compile(r"([a-z]{3}_[0-9a-f]{24}(:\d{1,9})?|MH\d{10}|)", re.ASCII)
+"""What transactions and subjects are, of those we know."""
 
 
 class BadStatement(InvalidInput):
@@ -147,6 +153,10 @@ def _check_content(statement: Statement) -> None:
     for index, party in enumerate(statement.parties):
         if party not in known:
             raise UnknownParty(field=f"/statement/parties/{index}")
+    for name in ("transaction", "subject"):
+        text = getattr(statement, name)
+        if not PLAIN_ID.fullmatch(text):
+            refuse_pods(text, field=f"/statement/{name}")
     if statement.type not in OTHER_SIDE:
         return
     if not SUBJECT.fullmatch(statement.subject):
