@@ -108,12 +108,7 @@ def _ask_clumsily(stranger: Requester) -> None:
     hall.refused(422, "filter_unknown", "GET", "/v1/offers", pod=one)
     hall.ask("GET", "/v1/offers", text=one)
     hall.ask("POST", "/v1/localisations", {"items": [{"pod": one}]}, extra={"X-Correlation-Id": one})
-    wish: dict[str, Any] = {
-        "text": "for " + one,
-        "countries": ["ES"],
-        "customers": 1,
-        "scope": {"granularities": ["P1D"]},
-    }
+    wish: dict[str, Any] = {"countries": ["ES"], "customers": 1, "scope": {"granularities": ["P1D"]}}
     assert hall.refused(422, "text_holds_pod", "POST", "/v1/wishes", wish | {"text": f"for {one}"})["field"] == "/text"
     hall.ask("POST", "/v1/wishes", wish, key=one, extra={"X-Correlation-Id": one})
     with_pod = stranger.statement("data.requested", one, stranger.provider, "", {})
