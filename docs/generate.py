@@ -164,6 +164,54 @@ def validation() -> str:
     )
 
 
+def pods() -> str:
+    """The schemes of points of delivery."""
+    from meterhall.domain.pods import DEMONSTRATION_OPERATOR, SCHEMES
+
+    rows = [
+        (
+            f"`{one.code}`",
+            one.country,
+            one.name,
+            ", ".join(map(str, sorted(one.lengths))),
+            f"`{one.operator_grammar.pattern}`" if one.operator_grammar else "",
+            f"`{one.stem}`" if one.stem else "",
+            "checked" if one.check else "",
+            f"`{DEMONSTRATION_OPERATOR[one.code]}`" if one.code in DEMONSTRATION_OPERATOR else "",
+        )
+        for one in SCHEMES
+    ]
+    head = (
+        "scheme", "country", "name", "characters", "operator part", "stands after", "check digits", "demonstration",
+    )  # fmt: skip
+    return (
+        "# Points of delivery\n\nThe schemes `meterhall.domain.pods` reads. The operator part is what names the grid "
+        "operator, as a regular expression, and stands after the characters of the next column; a scheme without one "
+        "is localised by place. Spaces, dots and case are forgiven when a POD is read.\n\n" + table(head, rows)
+    )
+
+
+def metrics() -> str:
+    """Every figure of `/metrics`."""
+    from meterhall.web.metrics import DESCRIBED
+
+    rows = [
+        (f"`{one.name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help)
+        for _, one in sorted(DESCRIBED.items())
+    ]
+    return (
+        "# Metrics\n\n`/metrics` on both listeners, in Prometheus' text format, to this machine only. Scrape both: "
+        "counters and histograms are those of the one process that answers. Gauges are read from the database at the "
+        "scrape and are the same on both, so take one of them (`max by`), not their sum. A platform shows the figures "
+        "of its own role; `process_*` and `python_*` come with them. No label holds a POD, a party or an id: `route` "
+        "is the pattern of the address, `queue` a table.\n\n"
+        + table(("figure", "kind", "labels", "what it says"), rows)
+        + "\nWorth an alarm: `meterhall_database_up == 0`; `meterhall_work_dead > 0`; `meterhall_work_late_seconds` "
+        "over a minute (the worker is down or overwhelmed); `meterhall_outbox_oldest_seconds` over an hour (another "
+        "platform cannot be reached); `meterhall_log_entries - meterhall_log_published_entries` that keeps growing.\n"
+    )
+
+
 def diagram(machine: Mapping[tuple[str, str], str], first: str) -> str:
     """A Mermaid state diagram of a table."""
     ends = sorted(set(machine.values()) - {state for state, _ in machine})
@@ -253,6 +301,8 @@ def pages() -> dict[str, Callable[[], str]]:
         "errors.md": errors,
         "settings.md": settings,
         "messages.md": messages,
+        "pods.md": pods,
+        "metrics.md": metrics,
         "validation.md": validation,
         "states.md": states,
         "cli.md": cli,

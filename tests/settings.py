@@ -35,3 +35,4 @@ APPS = [
 
 globals().update(django_settings(_home, APPS, "meterhall.provider"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+globals()["MIDDLEWARE"].append("tests.openapi.CheckAnswers")

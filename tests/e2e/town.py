@@ -285,12 +285,12 @@ def parts_of(running: Running) -> dict[str, int]:
     found: dict[str, int] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
+            name = (entry / "comm").read_text().strip()
             parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        if int(parent) == running.process.pid and b"meterhall.web.serve" in words:
-            found[words[words.index(b"meterhall.web.serve") + 1].decode()] = int(entry.name)
+        if int(parent) == running.process.pid and name.startswith("mh-"):
+            found[name.removeprefix("mh-")] = int(entry.name)
     return found
 
 

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 from urllib.parse import urljoin
 
-from lxml import etree, html
+from lxml import etree
 
-from meterhall.demo.person import Page, Person
+from meterhall.demo.person import NotThere, Page, Person
 
 SVG = "http://www.w3.org/2000/svg"
 SHEETS = ("tokens", "charts")
+DRAWING = re.compile(r'class="chart-plot"[^>]*>(<svg.*?</svg>)\s*</div>', re.DOTALL)
+"""As it was sent: an HTML parser would lower the case of SVG's attributes."""
 LIGHT_DARK = re.compile(r"light-dark\((#[0-9a-fA-F]+), *#[0-9a-fA-F]+\)")
 """A picture in a file is light."""
 
@@ -19,8 +21,10 @@ LIGHT_DARK = re.compile(r"light-dark\((#[0-9a-fA-F]+), *#[0-9a-fA-F]+\)")
 def keep_picture(person: Person, path: str, file: Path) -> Path:
     """Write the first chart of a page of the portal as an SVG file with its style in it; the file."""
     page = person.get(path)
-    [drawing] = page.document.xpath("//div[@class='chart-plot']//*[local-name()='svg']")[:1]
-    root = etree.fromstring(html.tostring(drawing, encoding="unicode").replace("<svg", f'<svg xmlns="{SVG}"', 1))
+    drawn = DRAWING.search(page.text)
+    if drawn is None:
+        raise NotThere(f"{page.path} (HTTP {page.status}) shows no chart.")
+    root = etree.fromstring(drawn[1].replace("<svg", f'<svg xmlns="{SVG}"', 1))
     style = etree.SubElement(root, f"{{{SVG}}}style")
     style.text = _style(person, page)
     root.insert(0, style)

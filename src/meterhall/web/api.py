@@ -11,7 +11,7 @@ import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -21,6 +21,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Status
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 
@@ -78,9 +79,33 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] | None = None
 
 
+class Api(NinjaAPI):
+    """An API whose OpenAPI document says what goes out: refusals are problem documents, and no member is ever null."""
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        document = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"] = dict(sorted(operation["responses"].items(), key=lambda each: int(each[0])))
+                for status, answer in operation["responses"].items():
+                    if int(status) >= 400 and "content" in answer:
+                        answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+        for schema in document["components"]["schemas"].values():
+            if "required" in schema:
+                schema["required"] = [name for name in schema["required"] if not _is_nullable(schema, name)]
+        return document
+
+
+def _is_nullable(schema: dict[str, Any], name: str) -> bool:
+    """Whether a member may be null, and is then left out of the answer."""
+    return {"type": "null"} in schema["properties"][name].get("anyOf", [])
+
+
 def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
     """An API whose refusals are problem documents and whose OpenAPI is published at /openapi.json."""
-    api = NinjaAPI(
+    api = Api(
         title=title,
         version=__version__,
         description=description,
@@ -166,13 +191,15 @@ def endpoint(
     idempotent: bool | None = None,
     calls_out: bool = False,
     step: str = "",
+    besides: Mapping[int, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare one call. Commands (POST, PUT, DELETE) take an Idempotency-Key unless `idempotent=False`.
 
     A command that `calls_out` to another platform runs outside any transaction, since none waits for a network; what it
     calls has keys of its own, so that it may be repeated after a crash in between.
 
-    `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag.
+    `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag;
+    `besides` are further answers that are no refusals with a code.
     """
     command = method != "GET" if idempotent is None else idempotent
     extra: dict[str, Any] = {}
@@ -190,7 +217,7 @@ def endpoint(
         api.api_operation(
             [method],
             path,
-            response={status: response, frozenset(error.status for error in errors): Problem},
+            response={status: response, **(besides or {}), frozenset(error.status for error in errors): Problem},
             auth=auth,
             operation_id=run.__name__,
             summary=(inspect.getdoc(run) or run.__name__).splitlines()[0],
@@ -209,11 +236,19 @@ def _refusals(
     run: Callable[..., Any], method: str, command: bool, auth: Any, refuses: Iterable[type[MeterhallError]]
 ) -> set[type[MeterhallError]]:
     """Everything a call may refuse with: its own errors, and those of its door, its body, its key and its cursor."""
-    errors = {InvalidInput, *refuses, *getattr(auth, "refuses", ())}
+    errors = {InvalidInput, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
     errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
     errors |= {NotJson, BodyTooLarge} if method != "GET" else set()
     errors |= {BadCursor} if "after" in inspect.signature(run).parameters else set()
     return errors
+
+
+def _with_kinds(errors: Iterable[type[MeterhallError]]) -> set[type[MeterhallError]]:
+    """The errors with the finer ones below each."""
+    found = set(errors)
+    for error in errors:
+        found |= _with_kinds(error.__subclasses__())
+    return found
 
 
 def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:

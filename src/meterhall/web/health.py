@@ -6,7 +6,9 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from meterhall.web.metrics import discover, scrape
 
 
 def live(request: HttpRequest) -> JsonResponse:
@@ -30,9 +32,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus figures; to this machine only."""
     if request.META.get("REMOTE_ADDR") not in {"127.0.0.1", "::1"}:
         return HttpResponse(status=403)
-    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(scrape(), content_type=CONTENT_TYPE_LATEST)
 
 
 def health_urls() -> list[URLPattern]:
     """The three addresses, the same on both listeners."""
+    discover()
     return [path("health/live", live), path("health/ready", ready), path("metrics", metrics)]

@@ -1,17 +1,31 @@
-"""What every request passes: the listener's own URLs, and a correlation id that crosses platforms."""
+"""What every request passes: the listener's own URLs, the count, and a correlation id that crosses platforms."""
 
 from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Callable
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from meterhall.web.metrics import counter, histogram
+
 Handler = Callable[[HttpRequest], HttpResponseBase]
 CORRELATION = re.compile(r"[A-Za-z0-9._-]{8,64}")
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+ANSWERS = counter(
+    "meterhall_http_requests", "Requests answered, by the route's pattern.", "listener", "method", "route", "status"
+)
+SECONDS = histogram(
+    "meterhall_http_request_seconds",
+    "Time until an answer begins; its body may take longer.",
+    "listener",
+    "route",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
 
 class ListenerMiddleware:
@@ -26,6 +40,23 @@ class ListenerMiddleware:
         if listener is not None:
             request.urlconf = urls[listener]
         return self.get_response(request)
+
+
+class MeasureMiddleware:
+    """Count and time each answer by listener, method, route and status; a path nobody serves is `none`."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        response = self.get_response(request)
+        listener = getattr(request, "scope", {}).get("meterhall_listener", "none")
+        route = f"/{request.resolver_match.route}" if request.resolver_match else "none"
+        method = request.method if request.method in METHODS else "other"
+        ANSWERS.labels(listener, method, route, response.status_code).inc()
+        SECONDS.labels(listener, route).observe(time.perf_counter() - began)
+        return response
 
 
 class CorrelationMiddleware:

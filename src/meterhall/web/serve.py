@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 PARTS = ("b2b", "portal", "worker")
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 GRACE_S = 10.0
+APPLICATION = "meterhall.web.asgi:application"
 
 
 def die_with_parent() -> None:
@@ -131,8 +132,8 @@ def run_part(role: str, home: Path, part: str) -> None:
     run_worker() if part == "worker" else run_listener(part)
 
 
-def run_listener(listener: str) -> None:
-    """Serve one listener in this process: HTTPS, HTTP/1.1, ASGI."""
+def run_listener(listener: str, application: str = APPLICATION) -> None:
+    """Serve one listener in this process: HTTPS, HTTP/1.1, ASGI. `application` names what makes the application."""
     from granian.constants import HTTPModes, Interfaces
     from granian.server import Server
 
@@ -140,7 +141,7 @@ def run_listener(listener: str) -> None:
     config = home.config
     host, port = (config.b2b_host, config.b2b_port) if listener == "b2b" else (config.portal_host, config.portal_port)
     Server(
-        "meterhall.web.asgi:application",
+        application,
         address=host,
         port=port,
         interface=Interfaces.ASGINL,

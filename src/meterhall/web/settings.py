@@ -42,7 +42,11 @@ def django_settings(home: Home, apps: list[str], urls: str) -> dict[str, Any]:
         "DATABASES": {"default": database(config.database_url, home.path / "db.sqlite3")},
         "ROOT_URLCONF": f"{urls}.urls_portal",
         "METERHALL_URLS": {"b2b": f"{urls}.urls_b2b", "portal": f"{urls}.urls_portal"},
-        "MIDDLEWARE": ["meterhall.web.middleware.ListenerMiddleware", "meterhall.web.middleware.CorrelationMiddleware"],
+        "MIDDLEWARE": [
+            "meterhall.web.middleware.ListenerMiddleware",
+            "meterhall.web.middleware.MeasureMiddleware",
+            "meterhall.web.middleware.CorrelationMiddleware",
+        ],
         "TEMPLATES": [
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -50,7 +50,8 @@ class Published:
         answer = operation["responses"].get(str(status)) or operation["responses"].get(f"{status // 100}XX")
         if answer is None:
             raise Undocumented(f"{method} {path}: {status} {response.text[:300]}")
-        if "json" not in response.headers.get("Content-Type", "") or not response.content:
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
+        if kind not in {"application/json", "application/problem+json"} or not response.content:
             return
         body = response.json()
         if response.is_error and "code" in body and body["code"] not in operation["x-error-codes"]:

@@ -141,15 +141,15 @@ class Requester(Player):
         assert (len(response.content), sha256(response.content)) == (part["size_bytes"], part["digest"])
         return response.content
 
-    def receipt(self, manifest: dict[str, Any], **other: Any) -> dict[str, str]:
+    def receipt(self, of: dict[str, Any], **other: Any) -> dict[str, str]:
         """Our signed word of what arrived."""
         document = {
-            "delivery_id": manifest["delivery_id"],
-            "version": manifest["version"],
-            "manifest": fingerprint(manifest),
+            "delivery_id": of["delivery_id"],
+            "version": of["version"],
+            "manifest": fingerprint(of),
             "received_at": now(),
             "outcome": "received",
-            "readings": sum(part["readings"] for part in manifest["parts"]),
+            "readings": sum(part["readings"] for part in of["parts"]),
         } | other
         return {"jws": self.transport.sign(document, "meterhall-receipt+jws")}
 

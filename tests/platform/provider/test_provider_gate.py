@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import RequestFactory
+from prometheus_client import REGISTRY
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.activations import Refresh
@@ -178,14 +179,21 @@ WAYS = [
 ]  # fmt: skip
 
 
+def aborts() -> float:
+    """How many bodies this process has broken off, as `/metrics` tells."""
+    return REGISTRY.get_sample_value("meterhall_gate_aborts_total") or 0
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_body_breaks_off_before_the_next_block(
     world: World, delivery: Delivery, points: list[Point], way: str
 ) -> None:
     response = ask(open_part(delivery, 1))
+    counted = aborts()
     with pytest.raises(BodyWithdrawn) as fault:
         read(response, ends(world, delivery, points)[way])
     assert fault.value.args == (GATE_BLOCK_BYTES,), "the last good byte is that of the block before"
+    assert aborts() == counted + 1
 
 
 @pytest.mark.parametrize("way", WAYS)

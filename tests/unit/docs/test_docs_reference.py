@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib.util
 import re
 from types import ModuleType
+from typing import get_args
 
 import pytest
-from tests.unit.docs.pages import ROOT
+from tests.unit.docs.pages import LINK, ROOT, anchors, pages, prose
+
+from meterhall.domain.protocol.events import DATA
+from meterhall.domain.protocol.statements import StatementType
 
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -53,6 +57,13 @@ def test_every_setting_is_documented() -> None:
         assert field.description
 
 
+def test_every_event_and_statement_is_explained_to_a_stranger() -> None:
+    told = (ROOT / "docs" / "protocol" / "events.md").read_text()
+    said = (ROOT / "docs" / "protocol" / "statements.md").read_text()
+    assert [kind for kind in DATA if f"`{kind}`" not in told] == []
+    assert [kind for kind in get_args(StatementType) if f"`{kind}`" not in said] == []
+
+
 def test_every_command_is_documented(generator: ModuleType) -> None:
     text = (REFERENCE / "cli.md").read_text()
     for name, command in generator.commands().items():
@@ -67,3 +78,30 @@ def test_every_state_is_drawn() -> None:
     for machine in (states.PLAYER, states.OFFER_VERSION, states.SUBSCRIPTION):
         for (state, command), following in machine.items():
             assert f"    {state} --> {following}: {command}\n" in text
+
+
+def test_relative_links_resolve() -> None:
+    broken = []
+    for page in pages():
+        for target in LINK.findall(prose(page)):
+            path, _, anchor = target.partition("#")
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            found = (page.parent / path).resolve() if path else page
+            if not found.exists() or (anchor and found.suffix == ".md" and anchor not in anchors(found)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        for target in LINK.findall(prose(page)):
+            path = (page.parent / target.partition("#")[0]).resolve()
+            if "://" not in target and path.exists():
+                waiting.append(path / "README.md" if path.is_dir() else path)
+    assert [str(page.relative_to(ROOT)) for page in pages() if page not in seen] == []

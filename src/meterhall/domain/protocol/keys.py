@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 from joserfc.jws import JWSRegistry
 
 from meterhall.domain.errors import NotAuthenticated
-from meterhall.domain.protocol.canonical import canonical
+from meterhall.domain.protocol.canonical import canonical, digest
 
 ALGORITHMS = ["Ed25519", "EdDSA"]
 """What is accepted; what Meterhall itself writes is the first."""
@@ -120,9 +120,14 @@ def header_of(token: str) -> dict[str, Any]:
 def payload_of(token: str) -> Any:
     """The payload, not yet to be believed: for a document that brings the keys it is signed with."""
     try:
-        return json.loads(jws.extract_compact(token.encode()).payload)
+        return json.loads(jws.extract_compact(token.encode(), registry=REGISTRY).payload)
     except (JoseError, ValueError) as fault:
         raise BadSignature("This is not a compact JWS with a JSON payload.", field="/jws") from fault
+
+
+def signed_digest(token: str) -> str:
+    """The digest of the document under a signature, as its maker wrote it: with no member added that it left out."""
+    return digest(canonical(payload_of(token)))
 
 
 @dataclass(frozen=True, slots=True)

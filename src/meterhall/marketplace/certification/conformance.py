@@ -45,7 +45,7 @@ from meterhall.domain.protocol.deliveries import (
     Receipt,
     ReceiptTaken,
 )
-from meterhall.domain.protocol.keys import PublicKey, SigningKey, sign, verify
+from meterhall.domain.protocol.keys import PublicKey, SigningKey, sign, signed_digest, verify
 from meterhall.domain.protocol.offers import CertificationCheck, DataScope, Profile
 from meterhall.domain.protocol.players import Discovery, PlayerView
 from meterhall.domain.protocol.statements import STATEMENT_TYP, Statement
@@ -101,6 +101,7 @@ class Run:
     pseudonyms: tuple[str, ...] = ()
     delivery_id: str = ""
     manifest: Manifest | None = None
+    digest: str = ""
     parts: dict[int, bytes] = field(default_factory=dict)
     readings: int = 0
 
@@ -265,9 +266,9 @@ def check_manifest(run: Run) -> Passed:
             raise
 
     shown = run.patiently(look, "No delivery was published")
-    signed = verify(shown.jws, run.provider_keys, typ=MANIFEST_TYP).document
+    signed = Manifest.model_validate(verify(shown.jws, run.provider_keys, typ=MANIFEST_TYP).document)
     manifest, profile = shown.manifest, run.given.profile
-    require(signed == manifest.document(), "The manifest is not the one that was signed.")
+    require(signed == manifest, "The manifest is not the one that was signed.")
     asked = (run.delivery_id, run.activation_id, run.given.certifier, profile.format, profile.granularity)
     about = (
         manifest.delivery_id, manifest.activation_id, manifest.requester, manifest.format, manifest.granularity
@@ -276,8 +277,8 @@ def check_manifest(run: Run) -> Passed:
     require(bool(manifest.parts), "The manifest has no parts.")
     named = {name for part in manifest.parts for name in part.pseudonyms}
     require(named <= set(run.pseudonyms), "A part names a pseudonym that no answer gave.")
-    run.manifest = manifest
-    return Passed(f"Signed manifest of {len(manifest.parts)} parts.", manifest.fingerprint())
+    run.manifest, run.digest = manifest, signed_digest(shown.jws)
+    return Passed(f"Signed manifest of {len(manifest.parts)} parts.", run.digest)
 
 
 def check_parts(run: Run) -> Passed:
@@ -329,7 +330,7 @@ def check_receipt(run: Run) -> Passed:
     receipt = Receipt(
         delivery_id=run.delivery_id,
         version=run.published.version,
-        manifest=run.published.fingerprint(),
+        manifest=run.digest,
         received_at=datetime.now(UTC),
         outcome="received",
         readings=run.readings,

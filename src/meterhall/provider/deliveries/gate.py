@@ -22,6 +22,7 @@ from meterhall.provider.consents.epoch import epoch
 from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.entitled import passes
+from meterhall.provider.deliveries.metrics import ABORTS
 from meterhall.provider.deliveries.models import AccessLog, Delivery, DeliveryPart, PartContent
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
@@ -145,6 +146,7 @@ async def blocks(opened: Opened, start: int, end: int) -> AsyncIterator[bytes]:
 def _block(opened: Opened, file: int, start: int, end: int) -> bytes:
     block = os.pread(file, min(GATE_BLOCK_BYTES, end - start), start)
     if not block or not opened.still_open():
+        ABORTS.inc()
         log.info("gate.closed", delivery=opened.part.delivery_id, part=opened.part.number, at_byte=start)
         raise BodyWithdrawn("a consent behind this body has ended")
     return block

@@ -8,9 +8,8 @@ from pydantic import ValidationError
 
 from meterhall.client.b2b import B2BClient
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.protocol.canonical import canonical, digest
 from meterhall.domain.protocol.deliveries import MANIFEST_TYP, Manifest, ManifestView
-from meterhall.domain.protocol.keys import verify
+from meterhall.domain.protocol.keys import signed_digest, verify
 from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection.models import Delivery, Part, Version
 from meterhall.web.messaging.peers import my_access_number, transport_keys
@@ -39,8 +38,6 @@ def read(jws: str, provider: str, delivery_id: str) -> Manifest:
     for name, value in expected:
         if getattr(manifest, name) != value:
             raise BadManifest(f"The manifest names another {name}.", field=f"/{name}")
-    if manifest.document() != signed:
-        raise BadManifest("The manifest's canonical form is not what was signed.", field="/jws")
     return manifest
 
 
@@ -65,12 +62,12 @@ def keep(delivery: Delivery, manifest: Manifest, jws: str) -> Version:
             version=manifest.version,
             defaults={
                 "manifest": manifest.document(),
-                "digest": digest(canonical(manifest.document())),
+                "digest": signed_digest(jws),
                 "jws": jws,
                 "fetched_at": platform().now(),
             },
         )
-        if version.digest != manifest.fingerprint():
+        if version.digest != signed_digest(jws):
             raise BadManifest("The provider signed two manifests of one version.", field="/version")
         newest = max(delivery.version, manifest.version)
         Delivery.objects.filter(pk=delivery.pk).update(activation=activation, version=newest)

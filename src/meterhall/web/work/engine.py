@@ -136,7 +136,7 @@ def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: 
         "last_error": reason,
     }
     if free:
-        changes["attempts"] = F("attempts") - 1
+        changes["attempts"] = row.attempts - 1
     queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(**changes)
 
 
@@ -168,7 +168,7 @@ def stamp() -> object:
 def next_due(now: datetime) -> datetime:
     """When the first waiting row or schedule falls due, as far as is known now; soon at the latest."""
     free = Greatest("due_at", Coalesce("leased_until", "due_at"))
-    times = [
+    times: list[datetime | None] = [
         queue.model.objects.filter(work_state=WorkState.PENDING).aggregate(at=Min(free))["at"]
         for queue in QUEUES.values()
     ]

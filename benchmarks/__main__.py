@@ -1,0 +1,63 @@
+"""`python -m benchmarks [--json FILE] [--only NAME]`: run, print a table, write a list of results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import formats, lake, platforms
+from benchmarks.measure import Row
+
+BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "espi": formats.espi,
+    "espi-read": formats.espi_read,
+    "csv": formats.csv,
+    "jsonl": formats.jsonl,
+    "parquet": formats.parquet,
+    "ingest": lake.ingest,
+    "series": lake.series,
+    "sum": lake.group_sum,
+    "platform": platforms.platform,
+}
+
+
+def table(rows: list[Row]) -> Table:
+    made = Table(box=None, header_style="bold")
+    made.add_column("what")
+    for column in ("value", "baseline", "ratio", "bar", "holds"):
+        made.add_column(column, justify="right")
+    for row in rows:
+        made.add_row(
+            row.name,
+            *("" if one is None else f"{one:,.3g}" for one in (row.value, row.baseline, row.ratio, row.bar)),
+            {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[row.holds],
+        )
+    return made
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure against named baselines.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
+    parser.add_argument("--only", action="append", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    given = parser.parse_args()
+    console, rows, began = Console(width=None if sys.stdout.isatty() else 140), [], time.monotonic()
+    for name in given.only or BENCHMARKS:
+        with console.status(f"Measuring {name} …"), tempfile.TemporaryDirectory(prefix="meterhall-bench-") as folder:
+            rows += BENCHMARKS[name](Path(folder))
+    console.print(table(rows))
+    console.print(f"\n{time.monotonic() - began:.0f} s. value / baseline = ratio; each baseline was taken in this run.")
+    if given.json:
+        given.json.write_text(json.dumps([row.document() for row in rows], indent=1) + "\n")
+    return 1 if any(row.holds is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,149 @@
+"""Load curves to files: 1,000 PODs, a month of quarter hours, against the plain write and the field's own writers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from lxml import etree
+
+from benchmarks.measure import MB, Row, peak_mb, seconds
+from meterhall.domain.readings import LoadCurve, Series
+from meterhall.formats import FORMATS, PartHeader
+
+PODS, SLOTS = 1000, 31 * 96
+START, KNOWN = datetime(2026, 2, 28, 23, tzinfo=UTC), datetime(2026, 4, 1, 5, tzinfo=UTC)
+HEADER = PartHeader("dlv_0123456789abcdef01234567", 1, "MH0000000117", "Example grid", default_zone="Europe/Rome")
+ROUNDS = 3
+
+
+def curves(pods: int = PODS) -> list[LoadCurve]:
+    """Household-like values: most small, some large."""
+    chance = np.random.default_rng(20260301)
+    quality = np.full(SLOTS, 17, np.uint8)
+    return [
+        LoadCurve(Series(f"{number:036x}", 900), START, chance.gamma(1.2, 90, SLOTS).astype(np.int64), quality, KNOWN)
+        for number in range(pods)
+    ]
+
+
+def _write(form: str, made: list[LoadCurve], path: Path) -> None:
+    with path.open("wb") as out:
+        for block in FORMATS[form].encode(made, HEADER):
+            out.write(block)
+
+
+def espi(folder: Path) -> Iterator[Row]:
+    """ESPI XML to disk: against write() of the same bytes, and against lxml element by element."""
+    made, path = curves(), folder / "espi.xml"
+    readings = PODS * SLOTS / MB
+    memory = peak_mb(lambda: _write("espi", made, path))
+    whole = path.read_bytes()
+    few = made[: PODS // 50]
+    ours, plain, elements = seconds(
+        ROUNDS,
+        lambda: _write("espi", made, path),
+        lambda: (folder / "plain.xml").write_bytes(whole),
+        lambda: _elements(few, folder / "lxml.xml"),
+    )
+    yield Row("ESPI to disk, M readings/s, against write() of the same bytes", readings / ours, readings / plain)
+    yield Row("ESPI to disk, M readings/s, against lxml by elements", readings / ours, readings / 50 / elements)
+    if memory is not None:
+        yield Row("ESPI to disk, peak MB, against the file's MB", memory, len(whole) / MB)
+
+
+def _elements(made: list[LoadCurve], path: Path) -> None:
+    """The same readings as lxml writes them, a day at a time."""
+    with path.open("wb") as out:
+        for curve in made:
+            starts, values = curve.starts.tolist(), curve.mantissas.tolist()
+            for first in range(0, len(starts), 96):
+                block = etree.Element("{http://naesb.org/espi}IntervalBlock", nsmap={None: "http://naesb.org/espi"})
+                for start, value in zip(starts[first : first + 96], values[first : first + 96], strict=True):
+                    reading = etree.SubElement(block, "IntervalReading")
+                    period = etree.SubElement(reading, "timePeriod")
+                    etree.SubElement(period, "duration").text = "900"
+                    etree.SubElement(period, "start").text = str(start)
+                    etree.SubElement(reading, "value").text = str(value)
+                out.write(etree.tostring(block))
+
+
+def espi_read(folder: Path) -> Iterator[Row]:
+    """ESPI XML read: against a bare lxml iterparse over the same file, the faster of lxml's two ways."""
+    made, path = curves(PODS // 20), folder / "read.xml"
+    _write("espi", made, path)
+    content, readings = path.read_bytes(), len(made) * SLOTS / MB
+    ours, bare = seconds(ROUNDS, lambda: FORMATS["espi"].decode(content), lambda: _iterparse(path))
+    yield Row("ESPI read, M readings/s, against a bare lxml iterparse", readings / ours, readings / bare)
+
+
+def _iterparse(path: Path) -> int:
+    total = 0
+    for _, block in etree.iterparse(path, tag="{http://naesb.org/espi}IntervalReading"):
+        total += int(block[-1].text or 0)
+        block.clear()
+        while block.getprevious() is not None:
+            del block.getparent()[0]
+    return total
+
+
+def csv(folder: Path) -> Iterator[Row]:
+    """CSV to disk against pyarrow's own writer of the same columns."""
+    made, path, readings = curves(), folder / "rows.csv", PODS * SLOTS / MB
+    rows = _table(made)
+    ours, arrow = seconds(
+        ROUNDS, lambda: _write("csv", made, path), lambda: pyarrow.csv.write_csv(rows, folder / "arrow.csv")
+    )
+    yield Row("CSV to disk, M readings/s, against pyarrow", readings / ours, readings / arrow)
+
+
+def _table(made: list[LoadCurve]) -> pa.Table:
+    """A row a reading, with the columns of our CSV; without a zone, which pyarrow would spend most of its time on."""
+    count = len(made) * SLOTS
+    points = pa.array(np.repeat([curve.series.usage_point for curve in made], SLOTS))
+    return pa.table(
+        {
+            "usage_point": points,
+            "start": pa.array(np.concatenate([curve.starts for curve in made]), pa.timestamp("s")),
+            "resolution": pa.repeat("PT15M", count),
+            "direction": pa.repeat("import", count),
+            "energy_wh": np.concatenate([curve.mantissas for curve in made]),
+            "quality": np.concatenate([curve.quality for curve in made]),
+            "available_at": pa.repeat(pa.scalar(KNOWN.replace(tzinfo=None), pa.timestamp("s")), count),
+        }
+    )
+
+
+def jsonl(folder: Path) -> Iterator[Row]:
+    """JSON lines to disk against DuckDB's writer of the same lines (pyarrow writes no JSON)."""
+    made, path, readings = curves(), folder / "lines.jsonl", PODS * SLOTS / MB
+    _write("jsonl", made, path)
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")
+        connection.execute(f"CREATE TABLE lines AS SELECT * FROM read_json('{path}')")
+        ours, duck = seconds(
+            ROUNDS,
+            lambda: _write("jsonl", made, path),
+            lambda: connection.execute(f"COPY lines TO '{folder / 'duck.jsonl'}' (FORMAT json)"),
+        )
+    yield Row("JSON lines to disk, M readings/s, against DuckDB on one thread", readings / ours, readings / duck)
+
+
+def parquet(folder: Path) -> Iterator[Row]:
+    """Parquet to disk against pyarrow's own writer of the same table, with the same settings."""
+    made, path, readings = curves(), folder / "part.parquet", PODS * SLOTS / MB
+    _write("parquet", made, path)
+    table = pq.read_table(path)
+    kind = pq.ParquetFile(path).metadata.row_group(0).column(0).compression
+    ours, arrow = seconds(
+        ROUNDS,
+        lambda: _write("parquet", made, path),
+        lambda: pq.write_table(table, folder / "arrow.parquet", compression=kind),
+    )
+    yield Row("Parquet to disk, M readings/s, against pyarrow", readings / ours, readings / arrow)
