@@ -13,7 +13,7 @@ from meterhall.requester.collection.models import Delivery, Version
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.models import Subscription
 from meterhall.requester.words import READERS
-from meterhall.web.accounts.access import role_required
+from meterhall.web.accounts.access import may, role_required
 from meterhall.web.membership.service import membership
 from meterhall.web.messaging.models import Identity
 from meterhall.web.portal.values import Badge, Task
@@ -24,7 +24,7 @@ from meterhall.web.portal.values import Badge, Task
 def home(request: HttpRequest) -> HttpResponse:
     """The way from enrolment to the first load curve."""
     context = {
-        "tasks": [*_membership(), *_market(), *_data()],
+        "tasks": [*_membership(request), *_market(), *_data()],
         "rejected": Delivery.objects.filter(state__in=["rejected", "refused"]).count(),
         "mismatched": Version.objects.filter(match="mismatched").count(),
         "unresolved": CustomerPoint.objects.filter(state__in=["unresolved", "ambiguous", "invalid"]).count(),
@@ -39,7 +39,7 @@ def _badge(is_done: bool, may_start: bool = True) -> Badge:
     return Badge(_("to do"), "info") if may_start else Badge(_("cannot start yet"))
 
 
-def _membership() -> list[Task]:
+def _membership(request: HttpRequest) -> list[Task]:
     known = membership()
     enrolled = Identity.objects.exists()
     admitted = known is not None and known.player.status == "admitted"
@@ -50,7 +50,8 @@ def _membership() -> list[Task]:
         Task(_("Enrol at the Market Place"), state, standing),
         Task(
             _("Sign the general contract"), _badge(signed, admitted),
-            reverse("membership:general_contract") if admitted else "", _("A signer, once"),
+            reverse("membership:general_contract") if admitted and may(request, "signer") else "",
+            _("A signer, once"),
         ),
     ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def configure_logs(role: str, part: str, level: str, form: str) -> None:
     root.setLevel(level)
     logging.getLogger("django.request").addFilter(without_address)
     for noisy in ("httpx", "httpcore", "django.request", "granian"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
 def without_address(record: logging.LogRecord) -> bool:

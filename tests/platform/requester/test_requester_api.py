@@ -124,7 +124,7 @@ def test_without_bounds_all_civil_days_there_are(staff: Client, collected: str) 
 def test_readings_as_a_table(staff: Client, collected: str) -> None:
     query = {"format": "csv", "first": "2025-03-30", "until": "2025-03-31", "granularity": "PT1H"}
     answer = staff.get(f"/api/readings/{PSEUDONYMS[1]}", query)
-    lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    lines = answer.content.decode().splitlines()
     assert lines[0] == "start,end,energy_wh,quality,values_present,values_expected"
     assert len(lines) == 24
     assert lines[3].startswith("2025-03-30T03:00:00+02:00,2025-03-30T04:00:00+02:00,")

@@ -87,7 +87,7 @@ def test_the_curve_page_shows_the_curve(enter: Enter, collected: str) -> None:
     assert page.count("<svg") > 2
     assert "A-1" in page
     table = enter("auditor").get(f"/curves/{PSEUDONYMS[0]}?from={FIRST}&to={UNTIL}&export=csv")
-    lines = b"".join(table.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    lines = table.content.decode().splitlines()
     assert len(lines) == 285
 
 

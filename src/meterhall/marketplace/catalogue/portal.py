@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from django import forms
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from meterhall.domain.protocol.offers import Offer, OfferView, ProviderView
@@ -20,6 +18,7 @@ from meterhall.marketplace.catalogue.search import OfferSearch, catalogue
 from meterhall.marketplace.catalogue.words import (
     AREA,
     ASSURANCE,
+    DIRECTION,
     FORMAT,
     GRANULARITY,
     KIND,
@@ -35,14 +34,13 @@ from meterhall.marketplace.players.words import Words
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
-from meterhall.web.portal.templatetags.portal import day_range, duration
+from meterhall.web.portal.templatetags.portal import day_range, duration, duration_text
 from meterhall.web.portal.values import CopyId, Fact, Link, Sample, state_badge
 
 PER_PAGE = 24
 AREAS_SHOWN = 200
 LONGEST_AREA = 60
 NOBODY = "anonymous"
-PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?")
 
 
 class SearchForm(forms.Form):
@@ -158,24 +156,12 @@ def _facts(view: OfferView) -> list[Fact]:
     return facts
 
 
-def duration_text(period: str) -> str:
-    """An ISO 8601 period of years, months and days in words; what is none stays as it is."""
-    match = PERIOD.fullmatch(period)
-    years, months, days = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
-    words = [
-        ngettext("%(n)d year", "%(n)d years", years) % {"n": years} if years else "",
-        ngettext("%(n)d month", "%(n)d months", months) % {"n": months} if months else "",
-        ngettext("%(n)d day", "%(n)d days", days) % {"n": days} if days else "",
-    ]
-    return ", ".join(word for word in words if word) or period
-
-
 def _data(offer: Offer) -> list[Fact]:
     scope = offer.scope
     facts = [
         Fact(_("Service"), word(SERVICE, offer.service_type)),
         Fact(_("Data"), f"{word(KIND, scope.kind)}, {word(TIMING, scope.timing)}"),
-        Fact(_("Directions"), ", ".join(scope.directions)),
+        Fact(_("Directions"), listed(DIRECTION, scope.directions)),
         Fact(_("Granularity"), listed(GRANULARITY, scope.granularities)),
         Fact(_("Formats"), listed(FORMAT, offer.formats)),
         Fact(_("Transmission"), listed(TRANSMISSION, offer.transmission)),

@@ -15,6 +15,7 @@ SERVICE: Words = {
     "local_energy_control": gettext_lazy("local energy control"),
     "flexibility": gettext_lazy("flexibility"),
 }
+DIRECTION: Words = {"import": gettext_lazy("consumption"), "export": gettext_lazy("feed-in")}
 KIND: Words = {"individual": gettext_lazy("individual load curves"), "aggregate": gettext_lazy("aggregates")}
 TIMING: Words = {
     "historical": gettext_lazy("historical"),

@@ -16,6 +16,7 @@ from meterhall.requester.words import DIRECTION, GRANULARITY, listed
 from meterhall.web.messaging.peers import peer
 from meterhall.web.platform import platform
 from meterhall.web.portal.middleware import csp_form_action
+from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Fact
 
 STATE = "consent_state"
@@ -82,6 +83,6 @@ def _facts(detail: MeteringDataDetail) -> list[Fact]:
             _("Which data"),
             f"{listed(DIRECTION, detail.scope.directions)}, {listed(GRANULARITY, detail.scope.granularities)}",
         ),
-        Fact(_("Readings"), f"{period.first} – {period.until}" if period else _("as far as there are")),
+        Fact(_("Readings"), day_range(period.first, period.until) if period else _("as far as there are")),
         Fact(_("Until"), detail.access_until),
     ]

@@ -27,10 +27,11 @@ from meterhall.requester.activations.service import ActivationIn, ItemIn, Refres
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.service import contract_of, subscription
 from meterhall.requester.words import DIRECTION, FORMAT, GRANULARITY, READERS, WRITERS, choices, listed, word
-from meterhall.web.accounts.access import role_required
+from meterhall.web.accounts.access import may, role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, state_badge
 
 MOST_POINTS = 10_000
@@ -215,7 +216,8 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
         return csv_response("answers", items, ITEMS)
     view = service.activation_view(row)
     period = view.scope.period
-    may_ask = bool(row.remote_id) and view.accepted > 0 and row.state not in {"refused", "ended"}
+    writes = may(request, *WRITERS)
+    may_ask = writes and bool(row.remote_id) and view.accepted > 0 and row.state not in {"refused", "ended"}
     context = {
         "row": row,
         "badge": state_badge(row.state),
@@ -225,13 +227,13 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
             Fact(_("Provider"), row.subscription.provider_name),
             Fact(_("Granularity"), listed(GRANULARITY, view.scope.granularities)),
             Fact(_("Direction"), listed(DIRECTION, view.scope.directions)),
-            Fact(_("Readings"), f"{period.first} – {period.until}" if period else _("no bound")),
+            Fact(_("Readings"), day_range(period.first, period.until) if period else _("no bound")),
             Fact(_("Daily deliveries"), word(FORMAT, view.schedule.format) if view.schedule else _("none")),
             Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
         ],
         "table": table(request, items, ITEMS, _("Points of delivery"), order="position"),
         "actions": [Link(_("Request data"), reverse("collection:ask", args=[row.pk]), primary=True)] if may_ask else [],
-        "removable": view.accepted + view.pending if row.state not in {"refused", "ended"} else 0,
+        "removable": view.accepted + view.pending if writes and row.state not in {"refused", "ended"} else 0,
     }
     return render(request, "requester_activations/activation.html", context)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from pydantic import Field
 
@@ -139,7 +139,7 @@ def _answer(
 ) -> ReadingsView | HttpResponse:
     curve = load_curve(subject, direction, _period(subject, direction, bounds), granularity)
     if form == "csv":
-        lines = StreamingHttpResponse(csv_rows(subject, curve), content_type="text/csv; charset=utf-8")
+        lines = HttpResponse("".join(csv_rows(subject, curve)), content_type="text/csv; charset=utf-8")
         lines["Content-Disposition"] = 'attachment; filename="readings.csv"'
         return lines  # type: ignore[return-value]
     there = (curve.mantissas != MISSING).tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -98,7 +98,7 @@ def _page(request: HttpRequest, subject: Subject, name: str) -> HttpResponseBase
     except GranularityUnavailable:
         found = service.load_curve(subject, direction, days)
     if wants_csv(request):
-        lines = StreamingHttpResponse(service.csv_rows(subject, found), content_type="text/csv; charset=utf-8")
+        lines = HttpResponse("".join(service.csv_rows(subject, found)), content_type="text/csv; charset=utf-8")
         lines["Content-Disposition"] = 'attachment; filename="readings.csv"'
         return lines
     title = _reference(subject) or name
@@ -107,7 +107,7 @@ def _page(request: HttpRequest, subject: Subject, name: str) -> HttpResponseBase
         "crumbs": [Link(_("Load curves"), reverse("analysis:curves")), Link(title)],
         "charts": [_chart(found, subject, title, period), _strip(subject, direction, title, days)],
         "facts": _facts(subject, series),
-        "choices": _choices(subject, direction, str(found.granularity), period),
+        "choices": _choices(subject, direction, str(found.granularity), series[0].granularity, period),
     }
     return render(request, "analysis/curve.html", context)
 
@@ -138,10 +138,12 @@ def _facts(subject: Subject, series: list[Series]) -> list[Fact]:
     ]
 
 
-def _choices(subject: Subject, direction: str, granularity: str, period: Period) -> list[list[Link]]:
-    """Other directions and granularities of the same days, as links."""
+def _choices(subject: Subject, direction: str, granularity: str, finest: str, period: Period) -> list[list[Link]]:
+    """Other directions, and granularities no finer than what is held, of the same days, as links."""
     held = Series.objects.filter(pseudonym__in=subject.pseudonyms, withdrawn_at=None).exclude(received_at=None)
     directions = sorted(set(held.values_list("direction", flat=True)) & set(DIRECTION))
+    codes = list(GRANULARITY)
+    coarser = codes[codes.index(finest) :] if finest in codes else codes
     kept = {"from": period.first.isoformat(), "to": period.until.isoformat()}
 
     def link(text: str, chosen: bool, **wanted: str) -> Link:
@@ -150,7 +152,7 @@ def _choices(subject: Subject, direction: str, granularity: str, period: Period)
 
     return [
         [link(word(DIRECTION, one), one == direction, direction=one, granularity=granularity) for one in directions],
-        [link(word(GRANULARITY, one), one == granularity, direction=direction, granularity=one) for one in GRANULARITY],
+        [link(word(GRANULARITY, one), one == granularity, direction=direction, granularity=one) for one in coarser],
     ]
 
 

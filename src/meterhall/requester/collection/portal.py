@@ -26,6 +26,7 @@ from meterhall.requester.words import FORMAT, GRANULARITY, READERS, TRANSMISSION
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Step, Tone, state_badge
 
 COLUMNS: list[Column[Delivery]] = [
@@ -106,7 +107,7 @@ def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
             Fact(_("Provider"), row.activation.subscription.provider_name if row.activation else row.provider),
             Fact(_("Readings"), view.readings),
             Fact(_("Missing"), view.missing),
-            Fact(_("Period"), f"{view.period.first} – {view.period.until}" if view.period else None),
+            Fact(_("Period"), day_range(view.period.first, view.period.until) if view.period else None),
             Fact(_("Granularity"), word(GRANULARITY, view.granularity) if view.granularity else None),
             Fact(_("Format"), word(FORMAT, view.format) if view.format else None),
             Fact(_("Points in the sum"), view.group_size)

@@ -23,7 +23,7 @@ from meterhall.requester.customers import service
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.customers.service import CustomerPointChange, CustomerPointIn
 from meterhall.requester.words import POINT, READERS, WRITERS, word
-from meterhall.web.accounts.access import role_required
+from meterhall.web.accounts.access import may, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.values import Link, state_badge
@@ -118,12 +118,13 @@ def points(request: HttpRequest) -> HttpResponse:
     if wants_csv(request):
         return csv_response("customers", rows, COLUMNS)
     counts = [(code, str(label), CustomerPoint.objects.filter(state=code).count()) for code, label in POINT.items()]
+    writes = may(request, *WRITERS)
     context = {
         "table": table(request, rows, COLUMNS, _("Points of delivery"), order="reference"),
         "counts": [one for one in counts if one[2]],
         "state": state,
-        "actions": [Link(_("Add customers"), reverse("customers:add"), primary=True)],
-        "waiting": CustomerPoint.objects.filter(provider="").exclude(state="invalid").count(),
+        "actions": [Link(_("Add customers"), reverse("customers:add"), primary=True)] if writes else [],
+        "waiting": writes and CustomerPoint.objects.filter(provider="").exclude(state="invalid").count(),
     }
     return render(request, "customers/points.html", context)
 
@@ -163,7 +164,7 @@ def _localise(request: HttpRequest, rows: list[CustomerPoint]) -> None:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@role_required(*WRITERS)
+@role_required(*READERS, writers=WRITERS)
 def point(request: HttpRequest, number: int) -> HttpResponse:
     """Correct a line; it is localised at once."""
     row = service.find_point(number)
@@ -183,7 +184,7 @@ def point(request: HttpRequest, number: int) -> HttpResponse:
             return HttpResponseRedirect(reverse("customers:points"))
     context = {
         "row": row,
-        "form": form,
+        "form": form if may(request, *WRITERS) else None,
         "badge": state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
         "why": row.detail or row.code.replace("_", " "),
         "crumbs": [Link(_("Customers"), reverse("customers:points")), Link(row.reference)],

@@ -35,11 +35,12 @@ from meterhall.requester.words import (
     price_text,
     word,
 )
-from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, role_required
+from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, may, role_required
 from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.templatetags.portal import duration_text
 from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Sample, state_badge
 
 
@@ -121,7 +122,7 @@ def _facts(view: OfferView) -> list[Fact]:
         Fact(_("Formats"), listed(FORMAT, offer.formats)),
         Fact(_("Transmission"), listed(TRANSMISSION, offer.transmission)),
         Fact(_("Price"), price_text(offer.price)),
-        Fact(_("Contract runs for"), offer.duration),
+        Fact(_("Contract runs for"), duration_text(offer.duration)),
         Fact(_("Countries"), ", ".join(offer.countries)),
     ]
 
@@ -140,7 +141,7 @@ def _offer(offer_id: str) -> OfferView:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@role_required(*WRITERS)
+@role_required(*READERS, writers=WRITERS)
 def offer(request: HttpRequest, offer_id: str) -> HttpResponse:
     """One offer, and the form to subscribe to it."""
     view = _offer(offer_id)
@@ -158,7 +159,7 @@ def offer(request: HttpRequest, offer_id: str) -> HttpResponse:
         return HttpResponseRedirect(reverse("partners:subscription", args=[made.subscription_id]))
     context = {
         "view": view,
-        "form": form,
+        "form": form if may(request, *WRITERS) else None,
         "facts": [Fact(_("Provider"), view.provider_name), *_facts(view), Fact(_("Offer"), CopyId(view.offer_id))],
         "crumbs": [Link(_("Offers"), reverse("partners:offers")), Link(view.offer.title)],
         "samples": _samples(
@@ -178,6 +179,7 @@ def _samples(method: str, path_: str, body: str) -> list[Sample]:
     return [Sample("curl", "\n".join(lines))]
 
 
+QUITTABLE = ("active", "requester_signed", "drafted")
 COLUMNS: list[Column[Subscription]] = [
     Column(
         gettext_lazy("Contract"),
@@ -230,17 +232,17 @@ def subscription(request: HttpRequest, subscription_id: str) -> HttpResponse:
             Fact(_("Digest"), CopyId(row.digest)),
             Fact(_("Contract"), CopyId(row.subscription_id)),
         ],
-        "actions": _actions(row),
-        "confirmation": quitting if row.state in {"active", "requester_signed", "drafted"} else None,
+        "actions": _actions(request, row),
+        "confirmation": quitting if row.state in QUITTABLE and may(request, *WRITERS) else None,
     }
     return render(request, "partners/subscription.html", context)
 
 
-def _actions(row: Subscription) -> list[Link]:
-    """What can be done with a contract in its state."""
-    if row.state == "drafted":
+def _actions(request: HttpRequest, row: Subscription) -> list[Link]:
+    """What the person can do with a contract in its state."""
+    if row.state == "drafted" and may(request, "signer"):
         return [Link(_("Read and sign the contract"), reverse("partners:sign", args=[row.pk]), primary=True)]
-    if row.state != "active":
+    if row.state != "active" or not may(request, *WRITERS):
         return []
     return [
         Link(_("Activate points"), reverse("activations:new", args=[row.pk]), primary=True),

@@ -38,9 +38,15 @@ def person_of(request: HttpRequest) -> Person:
     return person
 
 
-def role_required(*roles: str) -> Callable[[View], View]:
+def may(request: HttpRequest, *roles: str) -> bool:
+    """Whether somebody with one of these roles is signed in: what a page need not offer to others."""
+    person = signed_in(request)
+    return person is not None and person.has_role(*roles)
+
+
+def role_required(*roles: str, writers: tuple[str, ...] = ()) -> Callable[[View], View]:
     """A view for people who are signed in with a second factor and have one of `roles`; without roles, for everybody
-    signed in. Others go to sign in, or get a 403 page (`RoleMissing`)."""
+    signed in. Others go to sign in, or get a 403 page (`RoleMissing`), as do those who post without being `writers`."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -49,6 +55,8 @@ def role_required(*roles: str) -> Callable[[View], View]:
             if person is None:
                 return go_and_come_back(request, SIGN_IN_PATH)
             if roles and not person.has_role(*roles):
+                raise RoleMissing
+            if writers and request.method not in ("GET", "HEAD") and not person.has_role(*writers):
                 raise RoleMissing
             return view(request, *args, **kwargs)
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.market.contracts import readable_terms
 from meterhall.domain.protocol.players import Activity, LegalIdentifier, Membership
-from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, role_required
+from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, may, role_required
 from meterhall.web.membership import service
 from meterhall.web.membership.readable import as_html
 from meterhall.web.messaging.models import Identity
@@ -72,6 +72,7 @@ def standing(request: HttpRequest) -> HttpResponse:
         "form": None if number else form,
         "facts": _facts(number, known),
         "badge": state_badge(known.player.status) if known else Badge(_("applied") if number else _("not enrolled")),
+        "is_signer": may(request, "signer"),
         "may_sign": bool(known and known.player.status == "admitted" and not known.general_contract_signed),
         "signed": bool(known and known.general_contract_signed),
         "reason": known.reason if known else None,

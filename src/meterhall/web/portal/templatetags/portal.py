@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 
 from django import template
@@ -16,6 +17,7 @@ from django.utils.translation import ngettext
 from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, state_badge
 
 register = template.Library()
+PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?")
 ICONS = {"neutral": "○", "info": "●", "success": "✓", "warning": "▲", "danger": "✕"}
 
 
@@ -88,6 +90,18 @@ def duration(seconds: int) -> str:
     if seconds % 60 == 0:
         return ngettext("%(n)d minute", "%(n)d minutes", seconds // 60) % {"n": seconds // 60}
     return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+
+
+def duration_text(period: str) -> str:
+    """An ISO 8601 period of years, months and days in words; what is none stays as it is."""
+    match = PERIOD.fullmatch(period)
+    years, months, days = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    words = [
+        ngettext("%(n)d year", "%(n)d years", years) % {"n": years} if years else "",
+        ngettext("%(n)d month", "%(n)d months", months) % {"n": months} if months else "",
+        ngettext("%(n)d day", "%(n)d days", days) % {"n": days} if days else "",
+    ]
+    return ", ".join(word for word in words if word) or period
 
 
 @register.filter
