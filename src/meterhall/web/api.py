@@ -137,8 +137,17 @@ def problem(fault: MeterhallError) -> HttpResponse:
     return response
 
 
+def _route(request: HttpRequest) -> str:
+    """The pattern a call was found by; an address may hold what somebody wrote into it."""
+    return f"/{request.resolver_match.route}" if request.resolver_match else "none"
+
+
 def _meterhall_error(request: HttpRequest, fault: Any) -> HttpResponse:
+<<<<<<< HEAD
     log.info("api.refused", call=_call(request), code=fault.code, status=fault.status)
+=======
+    log.info("api.refused", route=_route(request), code=fault.code, status=fault.status)
+>>>>>>> review
     return problem(fault)
 
 
@@ -181,7 +190,11 @@ def _pydantic_error(request: HttpRequest, fault: Any) -> HttpResponse:
 
 
 def _unexpected(request: HttpRequest, fault: Any) -> HttpResponse:
+<<<<<<< HEAD
     log.exception("api.fault", call=_call(request), error=type(fault).__name__)
+=======
+    log.exception("api.fault", route=_route(request), error=type(fault).__name__)
+>>>>>>> review
     return problem(MeterhallError())
 
 
@@ -285,7 +298,7 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
                     caller=caller, key=key, fingerprint=print_, status=status, created_at=platform().now()
                 )
                 answer = run(request, *args, **kwargs)
-                record.response = _body_of(answer)
+                record.response = _sealed(answer)
                 record.save(update_fields=["response"])
         except IntegrityError:
             known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
@@ -314,7 +327,7 @@ def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
             defaults={
                 "fingerprint": print_,
                 "status": status,
-                "response": _body_of(answer),
+                "response": _sealed(answer),
                 "created_at": platform().now(),
             },
         )
@@ -343,11 +356,19 @@ def _body_of(answer: Any) -> str:
     return canonical(answer).decode()
 
 
+def _sealed(answer: Any) -> str:
+    """An answer may hold a link that lets somebody in, or a POD: it rests as every secret does."""
+    return platform().seal(_body_of(answer).encode()).decode()
+
+
 def _replay(known: IdempotencyRecord, fingerprint: str) -> HttpResponse:
     if known.fingerprint != fingerprint:
         raise IdempotencyKeyReused(field="/Idempotency-Key")
     return HttpResponse(
-        known.response, status=known.status, content_type="application/json", headers={"Idempotent-Replayed": "true"}
+        platform().unseal(known.response.encode()),
+        status=known.status,
+        content_type="application/json",
+        headers={"Idempotent-Replayed": "true"},
     )
 
 

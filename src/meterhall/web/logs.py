@@ -4,8 +4,36 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from pathlib import Path
+from typing import Any
 
 import structlog
+
+from meterhall.domain.errors import MeterhallError
+
+
+def described(fault: BaseException) -> str:
+    """An error for a log line or a row: its type and our own sentence; of a library's error only its type and place,
+    since its words may quote what was being handled."""
+    name = type(fault).__name__
+    if isinstance(fault, MeterhallError):
+        return f"{name}: {fault.detail}"[:500]
+    frames = traceback.extract_tb(fault.__traceback__)
+    ours = [frame for frame in frames if "meterhall" in Path(frame.filename).parts] or list(frames)
+    return f"{name} in {Path(ours[-1].filename).stem}:{ours[-1].lineno}" if ours else name
+
+
+def bare_exception(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The exception of a log line as types and stack, without what the errors say (see `described`)."""
+    given = event.pop("exc_info", None)
+    fault = given if isinstance(given, BaseException) else given[1] if isinstance(given, tuple) else None
+    fault = sys.exc_info()[1] if given is True else fault
+    lines: list[str] = []
+    while fault is not None and len(lines) < 500:
+        lines += [*traceback.format_tb(fault.__traceback__), f"{described(fault)}\n"]
+        fault = fault.__cause__ or fault.__context__
+    return event | {"exception": "".join(lines).rstrip()} if lines else event
 
 
 def configure_logs(role: str, part: str, level: str, form: str) -> None:
@@ -14,7 +42,7 @@ def configure_logs(role: str, part: str, level: str, form: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        bare_exception,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -121,7 +121,7 @@ def test_scopes_are_the_clients_and_can_be_narrowed(http: httpx.Client, key: Sig
 
 def test_new_keys_count_at_once(http: httpx.Client, auth: DPoPAuth) -> None:
     fresh = SigningKey.generate()
-    change_keys(NUMBER, [fresh.public.jwk()])
+    change_keys(NUMBER, [fresh.public.jwk()], platform().now())
     assert http.get(ME, auth=DPoPAuth(BASE, NUMBER, fresh, http=http)).status_code == 200
     with pytest.raises(TokenRefused):
         http.get(ME, auth=auth)
@@ -147,6 +147,28 @@ def test_a_suspension_is_lifted_by_a_newer_word_only(admit: Admit, clock: Clock)
     clock.ahead = timedelta(minutes=1)
     admit(valid_until=clock() + life)
     assert Client.objects.get().suspended_at is None
+
+
+def test_a_word_from_before_a_change_of_keys_does_not_bring_the_old_ones_back(admit: Admit, clock: Clock) -> None:
+    life = timedelta(seconds=ATTESTATION_LIFE_S)
+    shown, unseen = clock() + life, clock() + life + timedelta(minutes=1)
+    admit(valid_until=shown)
+    clock.ahead = timedelta(minutes=2)
+    fresh = SigningKey.generate().public.jwk()
+    change_keys(NUMBER, [fresh], clock())
+    for earlier in (shown, unseen):
+        admit(valid_until=earlier)
+        assert Client.objects.get().keys == [fresh]
+
+
+def test_a_suspension_that_is_heard_of_late_does_not_undo_a_later_word(admit: Admit, clock: Clock) -> None:
+    suspended_at = clock()
+    clock.ahead = timedelta(minutes=5)
+    admit(valid_until=clock() + timedelta(seconds=ATTESTATION_LIFE_S))
+    suspend_client(NUMBER, suspended_at)
+    assert Client.objects.get().suspended_at is None
+    suspend_client(NUMBER, clock())
+    assert Client.objects.get().suspended_at is not None
 
 
 @pytest.fixture

@@ -10,10 +10,16 @@ import pytest
 from meterhall.domain.protocol.agreements import SIGNATURE_TYP, ContractSignature, ServiceContract, SubscriptionView
 from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.canonical import new_id
-from meterhall.domain.protocol.events import Event, SubscriptionActive, SubscriptionEnded, SubscriptionRequested
+from meterhall.domain.protocol.events import (
+    Event,
+    PlayerChanged,
+    SubscriptionActive,
+    SubscriptionEnded,
+    SubscriptionRequested,
+)
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, sign, verify
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.protocol.players import ATTESTATION_TYP
+from meterhall.domain.protocol.players import ATTESTATION_LIFE_S, ATTESTATION_TYP
 from meterhall.provider.contracts import signing
 from meterhall.provider.contracts.models import Contract, SandboxAccess, StandingAcceptanceHeld
 from meterhall.provider.contracts.service import (
@@ -34,8 +40,9 @@ from meterhall.provider.contracts.signing import (
 from meterhall.provider.contracts.tasks import expire
 from meterhall.web.membership.service import BadAttestation, Signer, SignerNotFresh
 from meterhall.web.messaging.handlers import handle, may_come_from
-from meterhall.web.messaging.models import Outbox
+from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.oauth.models import Client
+from meterhall.web.oauth.service import ClientSuspended
 from meterhall.web.platform import platform
 from tests.platform.provider.conftest import MARKET, ME, OTHER, REQUESTER, World, contract_document
 from tests.platform.provider.people import signed_in
@@ -260,6 +267,41 @@ def test_a_fresh_attestation_refreshes_a_partner_and_lets_no_stranger_in(world: 
         refresh_from_attestation(OTHER, attestation(world))
     refresh_from_attestation(REQUESTER, attestation(world))
     assert Client.objects.get(pk=REQUESTER).scopes == ["data"]
+
+
+def changed(world: World, kind: str, **player_changes: object) -> None:
+    """The Market Place tells of a player."""
+    data = PlayerChanged.model_validate({"player": player(world) | player_changes})
+    handle(
+        Event(id=new_id("evt"), source=f"urn:meterhall:{MARKET}", type=kind, time=world.clock(), data=data.document())  # type: ignore[arg-type]
+    )
+
+
+def test_an_attestation_from_before_brings_back_neither_replaced_keys_nor_a_lost_standing(world: World) -> None:
+    activate(world)
+    old = attestation(world)
+    world.clock.now += timedelta(minutes=1)
+    fresh = SigningKey.generate().public.jwk()
+    changed(world, "player.keys_changed", keys={"transport": [fresh], "contract": [fresh]})
+    refresh_from_attestation(REQUESTER, old)
+    assert [key["kid"] for key in Peer.objects.get(pk=REQUESTER).transport_keys] == [fresh["kid"]]
+    assert [key["kid"] for key in Client.objects.get(pk=REQUESTER).keys] == [fresh["kid"]]
+    changed(world, "player.suspended", status="suspended")
+    with pytest.raises(ClientSuspended):
+        refresh_from_attestation(REQUESTER, old)
+    assert Peer.objects.get(pk=REQUESTER).status == "suspended"
+
+
+def test_events_about_a_player_may_come_in_any_order(world: World) -> None:
+    activate(world)
+    suspended_at, world.clock.now = world.clock.now, world.clock.now + timedelta(hours=1)
+    changed(world, "player.admitted")
+    refresh_from_attestation(REQUESTER, attestation(world, exp=int(world.clock().timestamp()) + ATTESTATION_LIFE_S))
+    now, world.clock.now = world.clock.now, suspended_at
+    changed(world, "player.suspended", status="suspended")
+    world.clock.now = now
+    assert Peer.objects.get(pk=REQUESTER).status == "admitted"
+    assert Client.objects.get(pk=REQUESTER).suspended_at is None
 
 
 def test_a_certifier_comes_in_for_the_sandbox_only(world: World) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
 from meterhall.domain.protocol.agreements import SubscriptionRequest, SubscriptionView
+from meterhall.domain.protocol.canonical import new_id
+from meterhall.domain.protocol.events import Event
 from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import subscribe
+from meterhall.web.membership.models import HeldAttestation, Standing
+from meterhall.web.membership.tasks import refresh
+from meterhall.web.messaging.handlers import handle
+from meterhall.web.messaging.models import Peer
+from meterhall.web.messaging.peers import transport_keys
 
-from .conftest import GridDouble
+from .conftest import GRID, GRID_URL, HALL, ME, Clock, GridDouble
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +63,46 @@ def test_what_is_known_is_not_undone_by_an_answer_that_comes_late(
     Subscription.objects.update(state=held)
     ask(grid, subscription, told)
     assert Subscription.objects.get().state == kept
+
+
+def as_player(grid: GridDouble, number: str, **changes: object) -> dict[str, object]:
+    """A player as the Market Place shows it."""
+    key = grid.key.public.jwk()
+    return {
+        "access_number": number, "organisation": "Grid", "country": "IT", "roles": ["provider"],
+        "legal_id": {"kind": "GLN", "value": "9520000000004"}, "activity": "dso", "contact": "x",
+        "endpoints": {"b2b": GRID_URL}, "keys": {"transport": [key], "contract": [key]}, "status": "admitted",
+    } | changes  # fmt: skip
+
+
+def standing(grid: GridDouble) -> None:
+    """We are a member."""
+    grid.hall["/v1/players/me"] = {"player": as_player(grid, ME), "general_contract_signed": True}
+    Standing.objects.create(enrolment={}, idempotency_key="k")
+
+
+def test_a_provider_is_believed_longer_than_the_attestation_that_came_with_the_contract(
+    grid: GridDouble, subscription: Subscription, clock: Clock
+) -> None:
+    standing(grid)
+    grid.hall[f"/v1/players/{GRID}"] = as_player(grid, GRID)
+    grid.refusals["/attestations"] = (422, "audience_unknown")
+    Peer.objects.filter(pk=GRID).update(vouched_until=clock() + timedelta(days=7))
+    for _ in range(10):
+        clock.ahead += timedelta(days=1)
+        refresh()
+    assert [key.kid for key in transport_keys(GRID)] == [grid.key.kid]
+    grid.hall[f"/v1/players/{GRID}"] = as_player(grid, GRID, status="suspended")
+    clock.ahead += timedelta(days=2)
+    refresh()
+    assert transport_keys(GRID) == []
+
+
+def test_who_is_admitted_again_does_not_show_the_word_from_before(
+    grid: GridDouble, subscription: Subscription, clock: Clock
+) -> None:
+    standing(grid)
+    clock.ahead = timedelta(hours=2)
+    back = {"player": as_player(grid, ME)}
+    handle(Event(id=new_id("evt"), source=f"urn:meterhall:{HALL}", type="player.admitted", time=clock(), data=back))
+    assert not HeldAttestation.objects.exists()

@@ -18,7 +18,7 @@ from meterhall.web.membership.service import BadAttestation, accept_attestation,
 from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import my_access_number, public_keys, remember_player
 from meterhall.web.messaging.service import state
-from meterhall.web.oauth.service import admit_client, suspend_client
+from meterhall.web.oauth.service import ATTESTATION_LIFE, admit_client, suspend_client
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
 
@@ -187,14 +187,14 @@ def end_contract(subscription_id: str, reason: Literal["quit", "expired"], about
         return contract
 
 
-def shut_out(player: PlayerView) -> None:
+def shut_out(player: PlayerView, at: datetime) -> None:
     """The Market Place suspended a requester: its tokens, and whatever is on its way to it, stop at once.
 
     Admitted again, it shows a fresh attestation with its next token request, and its contracts hold as before.
     """
     with transaction.atomic():
-        remember_player(player, None)
-        suspend_client(player.access_number)
+        remember_player(player, at + ATTESTATION_LIFE)
+        suspend_client(player.access_number, at)
         advance_epoch()
 
 

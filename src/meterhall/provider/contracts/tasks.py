@@ -45,7 +45,7 @@ def ended(event: Event, data: SubscriptionEnded) -> None:
 @on("player.suspended", PlayerChanged)
 def suspended(event: Event, data: PlayerChanged) -> None:
     """A requester is suspended: nothing goes to it from now on."""
-    shut_out(data.player)
+    shut_out(data.player, event.time)
 
 
 @on("certification.started", CertificationStarted)

@@ -37,7 +37,8 @@ from meterhall.domain.protocol.players import (
     PlayerView,
 )
 from meterhall.web.membership.models import HeldAttestation, Standing
-from meterhall.web.messaging.clients import marketplace_client
+from meterhall.web.messaging.clients import is_final, marketplace_client
+from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import (
     marketplace,
     my_access_number,
@@ -46,6 +47,7 @@ from meterhall.web.messaging.peers import (
     remember_player,
     set_access_number,
 )
+from meterhall.web.oauth.service import ATTESTATION_LIFE
 from meterhall.web.platform import platform
 
 
@@ -212,6 +214,27 @@ def attestation_for(audience: str) -> str:
         defaults={"jws": answer.attestation, "expires_at": answer.expires_at, "fetched_at": now},
     )
     return answer.attestation
+
+
+def renew_peers() -> int:
+    """Have the Market Place vouch anew for each player whose word is a day old; how many it vouched for.
+
+    A requester hears a provider's attestation once, with the contract; without this it would stop believing that
+    provider's events and manifests a week later.
+    """
+    now = platform().now()
+    old = Peer.objects.filter(is_marketplace=False, vouched_until__lt=now + ATTESTATION_LIFE - timedelta(days=1))
+    renewed = 0
+    for number in list(old.exclude(access_number=my_access_number()).values_list("access_number", flat=True)):
+        try:
+            player = marketplace_client().call("GET", f"/v1/players/{number}", None, PlayerView)
+        except RemoteRefusal as refusal:
+            if not is_final(refusal):
+                raise
+            continue
+        remember_player(player, now + ATTESTATION_LIFE)
+        renewed += 1
+    return renewed
 
 
 def read_attestation(jws: str) -> Attestation:

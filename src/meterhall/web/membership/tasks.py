@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import structlog
+
+from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import NotPermitted
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.web.membership.models import HeldAttestation, Standing
-from meterhall.web.membership.service import attestation_for, refresh_membership
+from meterhall.web.membership.service import attestation_for, refresh_membership, renew_peers
 from meterhall.web.membership.witness import look_at_log
 from meterhall.web.messaging.handlers import on
 from meterhall.web.messaging.models import Identity
 from meterhall.web.messaging.peers import marketplace, my_access_number, remember_player
-from meterhall.web.oauth.service import change_keys, suspend_client
+from meterhall.web.oauth.service import ATTESTATION_LIFE, change_keys, suspend_client
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import every
+
+log = structlog.get_logger(__name__)
 
 
 @every(3600)
 def refresh() -> None:
-    """Once an hour: our standing, and every attestation that is a day old."""
+    """Once an hour: our standing, the word for those we know, and every attestation that is a day old."""
     if not Identity.objects.exists() or not Standing.objects.exists():
         return
     refresh_membership()
+    renew_peers()
     for audience in HeldAttestation.objects.values_list("audience", flat=True):
-        attestation_for(audience)
+        try:
+            attestation_for(audience)
+        except RemoteRefusal as refusal:
+            log.info("attestation.refused", audience=audience, code=refusal.remote_code)
 
 
 @every(30)
@@ -42,21 +51,22 @@ def admitted(event: Event, data: PlayerChanged) -> None:
 def suspended(event: Event, data: PlayerChanged) -> None:
     """The Market Place suspended us or a partner; a partner's tokens stop at once."""
     _changed(event, data)
-    suspend_client(data.player.access_number)
+    suspend_client(data.player.access_number, event.time)
 
 
 @on("player.keys_changed", PlayerChanged)
 def keys_changed(event: Event, data: PlayerChanged) -> None:
     """A partner has new keys."""
     _changed(event, data)
-    change_keys(data.player.access_number, [key.document() for key in data.player.keys.transport])
+    change_keys(data.player.access_number, [key.document() for key in data.player.keys.transport], event.time)
 
 
 def _changed(event: Event, data: PlayerChanged) -> None:
-    """Only the Market Place speaks about players."""
+    """Only the Market Place speaks about players. Word for us from before such a change is not shown any more."""
     if event.sender != marketplace().access_number:
         raise NotPermitted("A player's standing is the Market Place's to announce.")
     if data.player.access_number == my_access_number():
+        HeldAttestation.objects.filter(fetched_at__lte=event.time).delete()
         refresh_membership()
     else:
-        remember_player(data.player, None)
+        remember_player(data.player, event.time + ATTESTATION_LIFE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
+
 from meterhall.domain.errors import Conflict, NotFound
 from meterhall.domain.protocol.keys import PublicKey
 from meterhall.domain.protocol.players import Discovery, Jwk, PlayerView
@@ -37,8 +39,16 @@ def set_access_number(number: str) -> None:
     Identity.objects.get_or_create(access_number=number)
 
 
+@transaction.atomic
 def remember_player(player: PlayerView, vouched_until: datetime | None) -> Peer:
-    """Store what the Market Place vouches for about a player; the newest word wins."""
+    """Store what the Market Place vouches for about a player; the newest word wins.
+
+    Each word holds equally long, so of two the one that ends later is the newer: an older one, shown or arriving late,
+    brings back neither keys that were replaced nor a standing that was lost.
+    """
+    known = Peer.objects.select_for_update().filter(access_number=player.access_number).first()
+    if known is not None and vouched_until is not None and vouched_until < (known.vouched_until or vouched_until):
+        return known
     peer, _ = Peer.objects.update_or_create(
         access_number=player.access_number,
         defaults={

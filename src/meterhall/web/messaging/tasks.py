@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 
 from meterhall.client.b2b import B2BClient, post_event
@@ -9,10 +11,13 @@ from meterhall.domain.protocol.events import Event
 from meterhall.domain.protocol.statements import LogReceipt, StatementPosted
 from meterhall.web.messaging.clients import marketplace_client
 from meterhall.web.messaging.handlers import handle
-from meterhall.web.messaging.models import Inbox, Outbox
+from meterhall.web.messaging.models import IdempotencyRecord, Inbox, Outbox
 from meterhall.web.messaging.peers import my_access_number, peer
 from meterhall.web.platform import platform
-from meterhall.web.work.engine import works_on
+from meterhall.web.work.engine import every, works_on
+
+ANSWERS_KEPT = timedelta(days=30)
+"""How long a command may be repeated with its key and get the first answer; far longer than anybody retries."""
 
 
 @works_on(Outbox, lease_s=60)
@@ -50,3 +55,10 @@ def take(arrived: Inbox) -> None:
     event = Event.model_validate_json(arrived.body)
     with structlog.contextvars.bound_contextvars(correlation=event.correlation or arrived.id):
         handle(event)
+
+
+@every(3600)
+def forget_answers() -> int:
+    """Forget the answers nobody asks for again; how many."""
+    old = IdempotencyRecord.objects.filter(created_at__lt=platform().now() - ANSWERS_KEPT)
+    return int(old.delete()[0])

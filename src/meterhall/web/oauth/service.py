@@ -29,6 +29,7 @@ THINKING_TIME = timedelta(minutes=30)
 """How long a customer may take, from the first sight of the request to the decision."""
 REQUEST_URI = re.compile(r"[\x21-\x7e]{1,120}")
 CODE_LIFE = timedelta(seconds=60)
+ATTESTATION_LIFE = timedelta(seconds=ATTESTATION_LIFE_S)
 
 
 class ClientSuspended(NotPermitted):
@@ -101,15 +102,15 @@ def admit_client(
 ) -> None:
     """Let a player have tokens until `valid_until`, or change what is known of it.
 
-    An attestation lives for a week, so of two with an end the later-ending is the newer: an older one changes nothing,
-    and one older than a suspension raises `ClientSuspended`.
+    An attestation lives for a week, so of two with an end the later-ending is the newer: one that is not newer changes
+    nothing, and one older than a suspension raises `ClientSuspended`.
     """
     with transaction.atomic():
         known = Client.objects.select_for_update().filter(client_id=client_id).first()
         if known is not None and valid_until is not None:
             if known.suspended_at is not None and not _is_newer(valid_until, known.suspended_at):
                 raise ClientSuspended
-            if known.suspended_at is None and known.valid_until is not None and valid_until < known.valid_until:
+            if known.suspended_at is None and known.valid_until is not None and valid_until <= known.valid_until:
                 return
         Client.objects.update_or_create(
             client_id=client_id,
@@ -131,15 +132,24 @@ def _is_newer(valid_until: datetime, suspended_at: datetime) -> bool:
     return valid_until.timestamp() - ATTESTATION_LIFE_S >= int(suspended_at.timestamp())
 
 
-def change_keys(client_id: str, keys: Sequence[dict[str, Any]]) -> None:
-    """The player has new transport keys; what it may do stays the same."""
-    Client.objects.filter(client_id=client_id).update(keys=list(keys), changed_at=platform().now())
+def change_keys(client_id: str, keys: Sequence[dict[str, Any]], at: datetime) -> None:
+    """The Market Place says that since `at` the player has these transport keys; what it may do stays the same.
+
+    That word lives as long as an attestation made then, so that an earlier one does not bring replaced keys back.
+    """
+    until = at + ATTESTATION_LIFE
+    known = Client.objects.filter(client_id=client_id).exclude(valid_until__gt=until)
+    known.update(keys=list(keys), valid_until=until, changed_at=platform().now())
 
 
-def suspend_client(client_id: str) -> None:
-    """No token any more; those it holds stop at once."""
+def suspend_client(client_id: str, at: datetime | None = None) -> None:
+    """No token any more; those it holds stop at once. `at` is when the Market Place decided so: where the client is
+    here by a later word than that, it stays."""
     now = platform().now()
-    Client.objects.filter(client_id=client_id).update(suspended_at=now, changed_at=now)
+    known = Client.objects.filter(client_id=client_id)
+    if at is not None:
+        known = known.exclude(valid_until__gt=at + ATTESTATION_LIFE)
+    known.update(suspended_at=at or now, changed_at=now)
 
 
 def open_request(client_id: str, request_uri: str) -> OpenRequest:

@@ -15,6 +15,7 @@ from django.db.models import F, Min, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.module_loading import autodiscover_modules
 
+from meterhall.web.logs import described
 from meterhall.web.platform import platform
 from meterhall.web.work.models import PendingWork, Schedule, WorkState
 
@@ -123,7 +124,7 @@ def _done(queue: Queue, row: PendingWork) -> None:
 
 def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
     config = platform().config
-    reason = f"{type(fault).__name__}: {fault}"[:500]
+    reason = described(fault)
     name = queue.model.__name__
     if row.attempts >= config.retry_attempts:
         queue.model.objects.filter(pk=row.pk).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
@@ -159,7 +160,7 @@ def fire_schedules(now: datetime) -> int:
             try:
                 task.run()
             except Exception as fault:
-                log.error("schedule.failed", task=task.name, error=f"{type(fault).__name__}: {fault}"[:500])
+                log.error("schedule.failed", task=task.name, error=described(fault))
     return ran
 
 
@@ -285,7 +286,7 @@ class Worker:
         try:
             perform(queue, row, lambda: self._grip.let_go(row))
         except Exception as fault:
-            log.error("work.lost_grip", queue=queue.model.__name__, error=f"{type(fault).__name__}: {fault}"[:500])
+            log.error("work.lost_grip", queue=queue.model.__name__, error=described(fault))
         finally:
             close_old_connections()
             self._slots.release()

@@ -1,0 +1,100 @@
+"""What must not rest or be logged: the words of errors, and answers kept for a repeated command."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+import structlog
+from django.http import HttpRequest
+from django.test import Client, override_settings
+from django.urls import path
+from pydantic import BaseModel, ValidationError
+
+from meterhall.domain.errors import InvalidInput
+from meterhall.web.api import Problem, endpoint, make_api
+from meterhall.web.logs import bare_exception, configure_logs, described
+from meterhall.web.messaging.models import IdempotencyRecord
+from meterhall.web.messaging.tasks import ANSWERS_KEPT, forget_answers
+from meterhall.web.platform import platform
+
+POD = "IT999E00000001"
+api = make_api("Test", "A command whose answer is a secret.", "nothing_said")
+made: list[str] = []
+
+
+class Link(BaseModel):
+    link: str
+
+
+@endpoint(api, "POST", "/link", response=Link, status=201)
+def post_link(request: HttpRequest) -> Link:
+    """Make a link."""
+    made.append(f"https://localhost/link?token=secret-{len(made)}")
+    return Link(link=made[-1])
+
+
+urlpatterns = [path("", api.urls)]
+
+
+def wrong() -> Exception:
+    """A library's error that quotes what it was given."""
+    try:
+        Problem.model_validate({"title": [POD]})
+    except ValidationError as fault:
+        assert POD in str(fault)
+        return fault
+    raise AssertionError
+
+
+def test_an_error_is_described_without_the_words_of_a_library() -> None:
+    assert described(InvalidInput("It is wrong.")) == "InvalidInput: It is wrong."
+    assert described(wrong()).startswith("ValidationError in ")
+    assert described(ValueError(POD)) == "ValueError"
+
+
+@pytest.mark.parametrize("how", ["structlog", "logging"])
+def test_a_logged_exception_keeps_its_stack_and_loses_its_words(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, out = logging.getLogger(), io.StringIO()
+    before = root.handlers[:], root.level, structlog.get_config()
+    monkeypatch.setattr("sys.stderr", out)
+    try:
+        configure_logs("provider", "web", "INFO", "json")
+        try:
+            try:
+                raise wrong()
+            except ValidationError as fault:
+                raise KeyError(POD) from fault
+        except KeyError:
+            (structlog.get_logger("x") if how == "structlog" else logging.getLogger("x")).exception("it.broke")
+    finally:
+        root.handlers[:], level, config = before[0], before[1], before[2]
+        root.setLevel(level)
+        structlog.configure(**config)
+        structlog.contextvars.clear_contextvars()
+    line = json.loads(out.getvalue())
+    assert POD not in out.getvalue()
+    assert "KeyError" in line["exception"]
+    assert "ValidationError" in line["exception"]
+    assert "test_nothing_said.py" in line["exception"]
+
+
+def test_a_line_without_an_exception_stays_as_it_is() -> None:
+    assert bare_exception(None, "info", {"event": "x"}) == {"event": "x"}
+
+
+@pytest.mark.django_db
+def test_the_answer_kept_for_a_repeated_command_is_sealed_given_again_and_forgotten() -> None:
+    with override_settings(ROOT_URLCONF=__name__):
+        first, again = (Client().post("/link", headers={"Idempotency-Key": "once"}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert json.loads(first.content) == json.loads(again.content) == {"link": made[0]}
+    assert (len(made), again.headers["Idempotent-Replayed"]) == (1, "true")
+    kept = IdempotencyRecord.objects.get()
+    assert "secret" not in kept.response
+    assert forget_answers() == 0
+    IdempotencyRecord.objects.update(created_at=platform().now() - ANSWERS_KEPT - timedelta(hours=1))
+    assert forget_answers() == 1
