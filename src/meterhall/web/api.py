@@ -137,17 +137,8 @@ def problem(fault: MeterhallError) -> HttpResponse:
     return response
 
 
-def _route(request: HttpRequest) -> str:
-    """The pattern a call was found by; an address may hold what somebody wrote into it."""
-    return f"/{request.resolver_match.route}" if request.resolver_match else "none"
-
-
 def _meterhall_error(request: HttpRequest, fault: Any) -> HttpResponse:
-<<<<<<< HEAD
     log.info("api.refused", call=_call(request), code=fault.code, status=fault.status)
-=======
-    log.info("api.refused", route=_route(request), code=fault.code, status=fault.status)
->>>>>>> review
     return problem(fault)
 
 
@@ -190,11 +181,7 @@ def _pydantic_error(request: HttpRequest, fault: Any) -> HttpResponse:
 
 
 def _unexpected(request: HttpRequest, fault: Any) -> HttpResponse:
-<<<<<<< HEAD
     log.exception("api.fault", call=_call(request), error=type(fault).__name__)
-=======
-    log.exception("api.fault", route=_route(request), error=type(fault).__name__)
->>>>>>> review
     return problem(MeterhallError())
 
 
