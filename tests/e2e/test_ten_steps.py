@@ -61,19 +61,21 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
     said = io.StringIO()
     result = tmp_path_factory.mktemp("demo") / "result.json"
+    folder = tmp_path_factory.mktemp("demo-tmp")
     chosen = run.free_ports
-    before = _left()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "free_ports", remember)
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv("TMPDIR", str(folder))
         console = Console(file=said, width=200)
         code = run.run_demo(once=True, result=result, databases=_databases(), console=console)
-    return Ran(code, json.loads(result.read_text()), said.getvalue(), ports, _left() - before)
+    return Ran(code, json.loads(result.read_text()), said.getvalue(), ports, _left(folder))
 
 
-def _left() -> set[str]:
-    """What a demo may leave: its folder, and processes that were started in it."""
-    folders = {str(path) for path in Path(tempfile.gettempdir()).glob("meterhall-demo-*")}
-    return folders | {line for line in map(_command, Path("/proc").glob("[0-9]*")) if "meterhall-demo-" in line}
+def _left(folder: Path) -> set[str]:
+    """What a demo may leave: something in the folder for temporary files, and processes that were started in it."""
+    processes = map(_command, Path("/proc").glob("[0-9]*"))
+    return {str(path) for path in folder.glob("*")} | {one for one in processes if str(folder) in one}
 
 
 def _command(process: Path) -> str:
