@@ -42,12 +42,9 @@ urlpatterns = [path("", api.urls)]
 
 def wrong() -> Exception:
     """A library's error that quotes what it was given."""
-    try:
+    with pytest.raises(ValidationError, match=POD) as caught:
         Problem.model_validate({"title": [POD]})
-    except ValidationError as fault:
-        assert POD in str(fault)
-        return fault
-    raise AssertionError
+    return caught.value
 
 
 def test_an_error_is_described_without_the_words_of_a_library() -> None:
