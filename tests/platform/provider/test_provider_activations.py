@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from meterhall.domain.protocol.activations import REFUSALS, ActivationRequest, R
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.provider.activations.ends import cut_to_holders, end_with_contracts
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import (
     ActivationEnded,
@@ -20,6 +22,9 @@ from meterhall.provider.activations.service import (
     ScheduleNotOffered,
     ScopeExceedsOffer,
     UnknownActivation,
+    answer,
+    consent_denied,
+    consent_granted,
     end,
     find,
     refresh,
@@ -27,7 +32,9 @@ from meterhall.provider.activations.service import (
     wake_waiting,
 )
 from meterhall.provider.activations.views import item_answer
+from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
+from meterhall.provider.contracts.models import Contract
 from meterhall.provider.contracts.service import NoContract, end_contract
 from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn
@@ -309,3 +316,32 @@ def test_who_is_admitted_again_gets_the_answers_that_waited(world: World, measur
     wake_waiting(REQUESTER)
     world.work()
     assert states(taken) == [("accepted", "")]
+
+
+LOCKING: dict[str, Callable[[Activation, Consent], object]] = {
+    "answer": lambda activation, consent: answer(activation.pk),
+    "refresh": lambda activation, consent: refresh(activation.pk, REQUESTER, Refresh(remove=("IT999E00000000",))),
+    "end": lambda activation, consent: end(activation.pk, REQUESTER),
+    "end with contracts": lambda activation, consent: end_with_contracts(),
+    "cut to holders": lambda activation, consent: cut_to_holders(-1),
+    "granted": lambda activation, consent: consent_granted(consent),
+    "denied": lambda activation, consent: consent_denied(REQUESTER, [1], [activation.subscription_id]),
+}
+
+
+@pytest.mark.parametrize("name", LOCKING)
+def test_the_epoch_is_held_before_an_activation_is_locked_or_items_are_read_to_be_changed(
+    world: World, measured: list[Point], name: str
+) -> None:
+    activation = world.activated(measured)
+    if name == "end with contracts":
+        Contract.objects.update(ended_at=world.clock())
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        LOCKING[name](activation, Consent.objects.get())
+    begun = next(place for place, one in enumerate(asked) if one["sql"].startswith(("SAVEPOINT", "BEGIN")))
+    inside = [one["sql"] for one in asked.captured_queries[begun:]]
+    epoch = next(place for place, sql in enumerate(inside) if "consentepoch" in sql)
+    touched = [place for place, sql in enumerate(inside) if sql.startswith("UPDATE") or "FOR UPDATE" in sql]
+    assert epoch < min(touched, default=len(inside))

@@ -9,6 +9,7 @@ from meterhall.domain.protocol.activations import REFUSALS
 from meterhall.domain.protocol.base import Period
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import count, end_in_place, save_answers, tell
+from meterhall.provider.consents.epoch import hold_epoch
 from meterhall.provider.contracts.models import Contract
 from meterhall.provider.points.holders import Holders
 from meterhall.provider.sets import pieces
@@ -22,6 +23,7 @@ def end_with_contracts() -> int:
     names = list(running.values_list("pk", flat=True))
     for name in names:
         with transaction.atomic():
+            hold_epoch()
             end_in_place(Activation.objects.select_for_update().get(pk=name), "contract_ended")
     return len(names)
 
@@ -45,14 +47,18 @@ def _end(items: QuerySet[ActivationItem], code: str) -> int:
 
 
 def cut_to_holders(since: int) -> int:
-    """Cut the accepted items of points whose holders changed after epoch `since`, and tell; how many changed."""
+    """Cut the accepted items of points whose holders changed after epoch `since`, and tell; how many changed.
+
+    Nothing ends meanwhile, so that no item is written back as it was before it ended.
+    """
     moved = ActivationItem.objects.filter(
         state="accepted", point__holders_epoch__gt=since, consent_item__isnull=False
     ).select_related("consent_item__consent", "activation")
-    items = list(moved)
-    holders = Holders(item.point_id for item in items if item.point_id)
-    changed = [item for item in items if _cut(item, holders)]
     with transaction.atomic():
+        hold_epoch()
+        items = list(moved)
+        holders = Holders(item.point_id for item in items if item.point_id)
+        changed = [item for item in items if _cut(item, holders)]
         save_answers(changed)
         for some in pieces({item.activation_id for item in changed}):
             for activation in Activation.objects.filter(pk__in=some):

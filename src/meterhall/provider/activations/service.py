@@ -191,8 +191,12 @@ def find(activation_id: str, requester: str) -> Activation:
 
 
 def _locked(activation_id: str, requester: str) -> Activation:
-    """The caller's activation, not to be answered or changed by anyone else until the transaction is over."""
+    """The caller's activation, not to be answered or changed by anyone else until the transaction is over.
+
+    Whoever locks the epoch and an activation locks the epoch first: two orders would be a deadlock.
+    """
     find(activation_id, requester)
+    hold_epoch()
     return Activation.objects.select_for_update().get(pk=activation_id)
 
 
@@ -334,12 +338,17 @@ def tell(activation: Activation, counts: Counts) -> None:
 
 
 def consent_granted(consent: Consent) -> None:
-    """A customer consented: look again at what waits for this consent's points."""
-    points = consent.items.values("point")
-    waiting = ActivationItem.objects.filter(
-        activation__requester=consent.requester, state="pending", point__in=points
-    ).values_list("activation_id", flat=True)
-    wake(set(waiting))
+    """A customer consented: look again at what waits for this consent's points.
+
+    An answer under way has not seen the consent, and what it leaves waiting is not to be seen yet: it is waited for.
+    """
+    with transaction.atomic():
+        hold_epoch()
+        points = consent.items.values("point")
+        waiting = ActivationItem.objects.filter(
+            activation__requester=consent.requester, state="pending", point__in=points
+        ).values_list("activation_id", flat=True)
+        wake(set(waiting))
 
 
 def consent_denied(requester: str, points: Iterable[int], subscriptions: Iterable[str]) -> int:
@@ -351,6 +360,7 @@ def consent_denied(requester: str, points: Iterable[int], subscriptions: Iterabl
         point__in=list(points),
     )
     with transaction.atomic():
+        hold_epoch()
         touched = set(waiting.values_list("activation_id", flat=True))
         code = "consent_denied"
         refused = waiting.update(state="refused", code=code, detail=REFUSALS[code], answered_at=platform().now())

@@ -39,8 +39,8 @@ def close_ended() -> None:
     """Deliveries of an ended activation: nothing follows, and their files go."""
     for delivery in Delivery.objects.filter(activation__state="ended", state="published"):
         with transaction.atomic():
-            DeliveryPart.objects.filter(delivery=delivery, replaced_reason="").update(replaced_reason="revocation")
             Delivery.objects.filter(pk=delivery.pk).update(state="ended")
+            DeliveryPart.objects.filter(delivery=delivery, replaced_reason="").update(replaced_reason="revocation")
         sweep(delivery)
 
 

@@ -19,7 +19,7 @@ def expire_files() -> int:
     old = list(published.annotate(newest=Max("versions__published_at")).filter(newest__lt=before))
     for delivery in old:
         with transaction.atomic():
-            DeliveryPart.objects.filter(delivery=delivery, replaced_reason="").update(replaced_reason="retention")
             Delivery.objects.filter(pk=delivery.pk).update(state="expired")
+            DeliveryPart.objects.filter(delivery=delivery, replaced_reason="").update(replaced_reason="retention")
         sweep(delivery)
     return len(old)
