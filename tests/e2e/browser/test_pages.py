@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.browser.conftest import Open
 from tests.e2e.browser.hall import GRID
-from tests.e2e.browser.visits import DESKTOP, PHONE, faults_of, kind_of, walk
+from tests.e2e.browser.visits import DESKTOP, PHONE, broken_links, faults_of, kind_of, walk
 
 WALKS = [
     ("marketplace", "", 5),
@@ -43,6 +43,8 @@ def test_every_page_is_fit_for_everybody(
             window.page.set_viewport_size(size)  # type: ignore[arg-type]
             found = faults_of(window.page, thorough=mark not in examined)
             faults += [f"{path} at {size['width']} px: {fault}" for fault in found]
+        if mark not in examined:
+            faults += [f"{path}: {link}" for link in broken_links(window.page)]
         examined.add(mark)
     assert faults == []
     assert seen >= least

@@ -75,6 +75,18 @@ def walk(visit: Visit, start: str = "/") -> Iterator[str]:
         waiting += [_within(visit.portal, link) for link in links if _within(visit.portal, link)]
 
 
+def broken_links(page: Page) -> list[str]:
+    """Addresses of the same portal the page links to, files included, that answer with a fault."""
+    return page.evaluate(
+        """async () => {
+            const links = [...document.querySelectorAll("main a[href]")].map(one => one.href);
+            const ours = [...new Set(links)].filter(one => one.startsWith(location.origin) && !one.includes("#"));
+            const answers = await Promise.all(ours.map(one => fetch(one).then(answer => [answer.status, one])));
+            return answers.filter(([status]) => status >= 400).map(([status, one]) => `${status} ${one}`);
+        }"""
+    )
+
+
 def _within(portal: str, link: str) -> str:
     """The path of a link to a page of the portal; files are fetched by other tests."""
     parts = urlsplit(link)
