@@ -94,7 +94,7 @@ def again(name: str, report: Path, tally: Tally, environment: Mapping[str, str] 
     first = Tally()
     first.count(report)
     second = report.with_name("again.xml")
-    words = ["pytest", "-q", "-p", "no:xdist", f"--junit-xml={second}", *failed_in(report)]
+    words = ["pytest", "-q", "-n", "0", f"--junit-xml={second}", *failed_in(report)]
     passed = command(f"{name}, {first.failed} failed: once more, alone", words, environment)
     tally.passed += first.passed
     tally.skipped += first.skipped
