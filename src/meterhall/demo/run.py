@@ -44,6 +44,8 @@ def run_demo(
 ) -> int:
     """Run the demo; the exit code. `databases` maps a platform's key to its PostgreSQL URL; others embed SQLite."""
     console = console or Console(highlight=False, soft_wrap=True)
+    if result is not None:
+        result.write_text("")  # refused now rather than after the steps
     folder = home or Path(tempfile.mkdtemp(prefix="meterhall-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(Town(folder, databases or {}), operators(), CardAuthority.create(), console.print)
