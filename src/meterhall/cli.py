@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -377,7 +376,6 @@ def demo(
     """The ten steps on real meters, on this machine."""
     from meterhall.demo.run import run_demo
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     raise typer.Exit(run_demo(once=once, home=home, result=result))
 
 

@@ -37,11 +37,12 @@ class Hall:
         if self.down:
             raise httpx.ReadTimeout("nobody")
         declared = payload_of(json.loads(request.content)["jws"])
-        self.sent.append((request.headers["Idempotency-Key"], declared))
+        self.sent.append((request.headers["Idempotency-Key"], dict(declared)))
         if declared["legal_id"]["value"] == WRONG.value:
             return httpx.Response(422, json={"code": "legal_id_check_failed", "detail": "The check digit is wrong."})
         if self.answer is not None:
             return httpx.Response(202, content=self.answer)
+        del declared["description"]
         return httpx.Response(202, json=declared | {"access_number": "MH0000000202", "status": "applied"})
 
     def discovery(self) -> dict[str, Any]:
