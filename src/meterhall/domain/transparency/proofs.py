@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.base import iso
 from meterhall.domain.protocol.keys import BadSignature, PublicKey, verify
 from meterhall.domain.protocol.log import ProofFile
@@ -18,7 +19,7 @@ from meterhall.domain.transparency.merkle import entry_of, leaf_hash, verify_inc
 from meterhall.domain.transparency.notes import COSIGNATURE, SIGNATURE, Note, VerifierKey
 
 
-class NotWitnessed(BadNote):
+class NotWitnessed(InvalidInput):
     code = "not_witnessed"
     title = "Too few trusted witnesses cosigned the checkpoint."
 
