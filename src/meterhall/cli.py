@@ -6,28 +6,62 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from meterhall import __version__
-from meterhall.domain.errors import InvalidInput, MeterhallError
+from meterhall.domain.errors import InvalidInput, MeterhallError, Unavailable
+from meterhall.domain.protocol.players import Activity, LegalIdentifier
 
-out = Console()
-err = Console(stderr=True)
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The open EU market hall for smart-metering data.")
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The open EU market hall for smart-metering data.",
+    pretty_exceptions_enable=False,
+)
 ca = typer.Typer(no_args_is_help=True, help="A local certificate authority, for machines without one.")
 app.add_typer(ca, name="ca")
 
+Part = StrEnum("Part", ["b2b", "portal", "worker"])
 HomeOption = Annotated[Path, typer.Option("--home", help="The platform's folder.", envvar="METERHALL_HOME")]
 
 
 class BadLegalId(InvalidInput):
     code = "bad_legal_id_argument"
-    title = "A legal id is written KIND:VALUE, for example LEI:529900T8BM49AURSDO55."
+    title = "A legal id is written KIND:VALUE with KIND one of EIC, LEI, VAT, GLN: LEI:529900T8BM49AURSDO55."
+
+
+class BadInvitation(InvalidInput):
+    code = "bad_invitation"
+    title = "A person is invited as ROLE:EMAIL:NAME, for example signer:sam@grid.example:Sam Signer."
+
+
+class BadSettingArgument(InvalidInput):
+    code = "bad_setting_argument"
+    title = "A setting is given as NAME=VALUE, for example zone=Europe/Brussels."
+
+
+class NobodyNamed(InvalidInput):
+    code = "nobody_named"
+    title = "Name the access numbers to admit, or give --waiting for everybody who waits."
+
+
+class UnusableFile(InvalidInput):
+    code = "unusable_file"
+    title = "A file or folder cannot be read or written."
+
+
+class DatabaseUnusable(Unavailable):
+    code = "database_unusable"
+    title = "The database cannot be used."
 
 
 class NoLogKey(InvalidInput):
@@ -52,10 +86,21 @@ def ca_init(folder: Annotated[Path, typer.Argument(help="Where the authority's k
     """Make a certificate authority; one that is there stays as it is."""
     from meterhall.web.home import create_ca
 
-    out.print(f"Certificate authority: {create_ca(folder)}")
+    out.print(f"Certificate authority: {create_ca(folder)}", markup=False)
 
 
 def django_ready(role: str, home: Path) -> None:
+    """Load the Django project of the platform in `home`, and see that its database answers."""
+    load_project(role, home)
+    from django.db import Error, connection
+
+    try:
+        connection.ensure_connection()
+    except Error as fault:
+        raise DatabaseUnusable(f"The database cannot be used: {' '.join(str(fault).split())}.") from None
+
+
+def load_project(role: str, home: Path) -> None:
     """Load the Django project of the platform in `home`."""
     import django
 
@@ -109,42 +154,48 @@ def platform_commands(role: str) -> typer.Typer:
         if marketplace:
             settings["marketplace_url"] = marketplace
         settings |= dict(_setting(text) for text in setting or [])
-        Home.create(home, settings, ca, tuple(trust or ()))
-        django_ready(role, home)
-        migrate()
-        _initialise(role)
-        made = _first_people(home, person or [], machine)
+        people = [_invitation(text) for text in person or []]
+        new = Home.create(home, settings, ca, tuple(trust or ()))
+        try:
+            django_ready(role, home)
+            migrate()
+            _initialise(role)
+            made = _first_people(home, people, machine)
+        except BaseException:
+            new.discard()
+            raise
         if as_json:
             out.print_json(data=made)
             return
         for email, link in made["links"].items():
-            out.print(f"{email}: {link}", soft_wrap=True)
+            out.print(f"{email}: {link}", markup=False)
         if machine:
-            out.print(f"staff key {machine}: {made['staff_key']}", soft_wrap=True)
-        out.print(f"{role.capitalize()} [bold]{name}[/] is ready in {home}. Next: meterhall {role} serve --home {home}")
+            out.print(f"staff key {machine}: {made['staff_key']}", markup=False)
+        said = f"{role.capitalize()} {name} is ready in {home}. Next: meterhall {role} serve --home {home}"
+        out.print(said, markup=False)
 
     @commands.command()
     def serve(
         home: HomeOption,
-        part: Annotated[list[str] | None, typer.Option(help="Only this part: b2b, portal or worker.")] = None,
+        part: Annotated[list[Part] | None, typer.Option(help="Only this part: b2b, portal or worker.")] = None,
     ) -> None:
         """Serve the B2B listener, the portal and the worker; Ctrl-C stops."""
         from meterhall.web.serve import PARTS, Supervisor
 
         django_ready(role, home)
         migrate()
-        raise typer.Exit(Supervisor(role, home.resolve(), tuple(part or PARTS)).run())
+        raise typer.Exit(Supervisor(role, home.resolve(), tuple(one.value for one in part) if part else PARTS).run())
 
     @commands.command()
     def check(home: HomeOption) -> None:
         """Look at the settings, keys, certificates, database and the Market Place; say what is wrong."""
-        django_ready(role, home)
+        load_project(role, home)
         from meterhall.web.check import run_checks
 
         results = run_checks()
         for result in results:
             mark = "[green]ok[/]  " if result.passed else "[red]bad[/] "
-            out.print(f"{mark} {result.name}: {result.detail}")
+            out.print(f"{mark} {escape(f'{result.name}: {result.detail}')}")
         raise typer.Exit(0 if all(result.passed for result in results) else 1)
 
     @commands.command("staff-key")
@@ -153,7 +204,7 @@ def platform_commands(role: str) -> typer.Typer:
         django_ready(role, home)
         from meterhall.web.staff.service import create_staff_key
 
-        out.print(create_staff_key(name), soft_wrap=True)
+        out.print(create_staff_key(name), markup=False)
 
     @commands.command()
     def invite(
@@ -161,31 +212,39 @@ def platform_commands(role: str) -> typer.Typer:
         email: Annotated[str, typer.Argument(help="The person's address.")],
         name: Annotated[str, typer.Option(help="How the person is called.")],
         role_name: Annotated[str, typer.Option("--role", help="operator, staff, signer, auditor or customer.")],
+        holder: Annotated[str, typer.Option("--holder", help="The reference a customer's meters are held under.")] = "",
     ) -> None:
         """Invite a person; prints a link that works once."""
         django_ready(role, home)
         from meterhall.web.accounts.service import invite as make
 
-        out.print(make(email=email, name=name, role=role_name), soft_wrap=True)
+        out.print(make(email=email, name=name, role=role_name, holder_reference=holder), markup=False)
 
     return commands
 
 
-def _first_people(home: Path, invited: list[str], machine: str) -> dict[str, Any]:
-    """Invite `ROLE:EMAIL:NAME` people, each by a link that works once, and make a staff key."""
+def _invitation(text: str) -> tuple[str, str, str]:
+    """The role, address and name in `ROLE:EMAIL:NAME`. Raises `BadInvitation`."""
+    role, _, rest = text.partition(":")
+    email, _, name = rest.partition(":")
+    if not (role and email):
+        raise BadInvitation(field="/invite")
+    return role, email, name or email
+
+
+def _first_people(home: Path, invited: list[tuple[str, str, str]], machine: str) -> dict[str, Any]:
+    """Invite people, each by a link that works once, and make a staff key."""
     from meterhall.web.accounts.service import invite
     from meterhall.web.staff.service import create_staff_key
 
-    links = {}
-    for text in invited:
-        role, _, rest = text.partition(":")
-        email, _, name = rest.partition(":")
-        links[email] = invite(email=email, name=name or email, role=role)
+    links = {email: invite(email=email, name=name, role=role) for role, email, name in invited}
     return {"home": str(home), "links": links, "staff_key": create_staff_key(machine) if machine else None}
 
 
 def _setting(text: str) -> tuple[str, object]:
-    name, _, value = text.partition("=")
+    name, found, value = text.partition("=")
+    if not (name and found):
+        raise BadSettingArgument(field="/set")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -206,18 +265,21 @@ def player_commands(role: str, commands: typer.Typer) -> None:
     def enrol(
         home: HomeOption,
         legal_id: Annotated[str, typer.Option(help="KIND:VALUE with KIND one of EIC, LEI, VAT, GLN.")],
-        activity: Annotated[str, typer.Option(help="dso, tso, metering_data_manager, retailer, esco, aggregator, …")],
+        activity: Annotated[Activity, typer.Option(help=f"What the organisation is: {', '.join(get_args(Activity))}.")],
     ) -> None:
         """Apply at the Market Place; prints the access number."""
+        from pydantic import ValidationError
+
+        kind, _, value = legal_id.partition(":")
+        try:
+            legal = LegalIdentifier.model_validate({"kind": kind.upper(), "value": value})
+        except ValidationError:
+            raise BadLegalId(field="/legal-id") from None
         django_ready(role, home)
-        from meterhall.domain.protocol.players import LegalIdentifier
         from meterhall.web.membership.service import enrol as apply
 
-        kind, found, value = legal_id.partition(":")
-        if not found:
-            raise BadLegalId(field="/legal-id")
-        view = apply(LegalIdentifier(kind=kind, value=value), (role,), activity)  # type: ignore[arg-type]
-        out.print(f"{view.access_number} ({view.status})")
+        view = apply(legal, (role,), activity)  # type: ignore[arg-type]
+        out.print(f"{view.access_number} ({view.status})", markup=False)
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
@@ -225,7 +287,7 @@ def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in columns))
+        table.add_row(*(escape(str(row.get(column, ""))) for column in columns))
     return table
 
 
@@ -259,6 +321,8 @@ def admit(
     waiting: Annotated[bool, typer.Option("--waiting", help="Everybody who waits.")] = False,
 ) -> None:
     """Admit players who applied."""
+    if not access_number and not waiting:
+        raise NobodyNamed(field="/access-number")
     django_ready("marketplace", home)
     from meterhall.marketplace.players.models import Player
     from meterhall.marketplace.players.service import admit as admit_player
@@ -269,6 +333,8 @@ def admit(
     for number in numbers:
         admit_player(number, by="operator@cli")
         out.print(f"{number} admitted")
+    if not numbers:
+        out.print("Nobody waits.")
 
 
 @app.command()
@@ -298,7 +364,7 @@ def verify(
         out.print_json(data=proven.document())
         return
     for line in proven.sentences():
-        out.print(f"[green]holds[/] {line}", soft_wrap=True, highlight=False)
+        out.print(f"[green]holds[/] {escape(line)}")
 
 
 @app.command()
@@ -314,12 +380,20 @@ def demo(
 
 
 def main(run: Callable[[], Any] = app) -> None:
-    """The console entry: a refusal is one sentence and exit code 2."""
+    """The console entry: a refusal is one sentence and exit code 2, and so is a file that can't be read or written."""
     try:
         run()
     except MeterhallError as refusal:
-        err.print(f"[red]{refusal.code}[/]: {refusal.detail}", highlight=False)
-        sys.exit(2)
+        _refuse(refusal)
+    except OSError as fault:
+        if fault.filename is None:
+            raise
+        _refuse(UnusableFile(f"{fault.filename}: {fault.strerror}."))
+
+
+def _refuse(refusal: MeterhallError) -> None:
+    err.print(f"[red]{refusal.code}[/]: {escape(refusal.detail)}")
+    sys.exit(2)
 
 
 if __name__ == "__main__":

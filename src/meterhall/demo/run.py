@@ -44,9 +44,12 @@ def run_demo(
 ) -> int:
     """Run the demo; the exit code. `databases` maps a platform's key to its PostgreSQL URL; others embed SQLite."""
     console = console or Console(highlight=False, soft_wrap=True)
+    if result is not None:
+        result.write_text("")  # refused now rather than after the steps
     folder = home or Path(tempfile.mkdtemp(prefix="meterhall-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(Town(folder, databases or {}), operators(), CardAuthority.create(), console.print)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
     try:
         began = time.monotonic()
         _set(stage, console)
@@ -63,6 +66,7 @@ def run_demo(
             result.write_text(json.dumps(stage.outcome.document(), indent=1) + "\n")
         if home is None:
             shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
     return 0 if all(step.ok for step in stage.outcome.steps) and len(stage.outcome.steps) == len(STEPS) else 1
 
 

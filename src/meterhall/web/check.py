@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from meterhall.domain.errors import MeterhallError
+from meterhall.web.health import waiting_migrations
 from meterhall.web.platform import platform
 
 
@@ -31,8 +33,12 @@ def run_checks() -> list[Check]:
 def _guarded(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, True, look())
+    except MeterhallError as refusal:
+        return Check(name, False, refusal.detail)
+    except OSError as fault:
+        return Check(name, False, f"{fault.filename}: {fault.strerror}.")
     except Exception as fault:
-        return Check(name, False, f"{type(fault).__name__}: {fault}")
+        return Check(name, False, " ".join(str(fault).split()) or type(fault).__name__)
 
 
 def _settings() -> str:
@@ -55,8 +61,8 @@ def _certificate() -> str:
 
 
 def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    if waiting_migrations():
+        raise ValueError("its tables are not those of this version; `serve` makes them so")
     return connection.vendor
 
 

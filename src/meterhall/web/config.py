@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import tomllib
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from meterhall.domain.errors import InvalidInput
 
@@ -15,6 +20,7 @@ Role = Literal["marketplace", "provider", "requester"]
 PREFIX = "METERHALL_"
 NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_LISTENER"}
 """Environment names the launcher itself uses; they say which home, not how it is set."""
+HTTPS = r"^(https://[^\s/]\S*)?$"
 
 
 class BadSetting(InvalidInput):
@@ -32,17 +38,25 @@ class Config(BaseSettings):
         "regulated", description="Which of the two separate market environments this deployment belongs to."
     )
     name: str = Field("Meterhall", description="The organisation's name as people and other players see it.")
-    country: str = Field("BE", pattern="^[A-Z]{2}$", description="ISO 3166 country of the organisation.")
+    country: str = Field("BE", pattern="^[A-Z]{2}$", description="ISO 3166 country of the organisation, two letters.")
     b2b_host: str = Field("127.0.0.1", description="Address the B2B listener binds.")
     b2b_port: int = Field(8443, ge=1, le=65535, description="Port the B2B listener binds (HTTPS).")
-    b2b_url: str = Field("", description="Public base URL of the B2B listener; empty: https://localhost:<b2b_port>.")
+    b2b_url: str = Field(
+        "", pattern=HTTPS, description="Public base URL of the B2B listener; empty: https://localhost:<b2b_port>."
+    )
     portal_host: str = Field("127.0.0.1", description="Address the portal listener binds.")
     portal_port: int = Field(8444, ge=1, le=65535, description="Port the portal listener binds (HTTPS).")
-    portal_url: str = Field("", description="Public base URL of the portal; empty: https://localhost:<portal_port>.")
-    database_url: str = Field(
-        "", description="postgresql://… ; empty: SQLite in the home. `DATABASE_URL` sets it as well."
+    portal_url: str = Field(
+        "", pattern=HTTPS, description="Public base URL of the portal; empty: https://localhost:<portal_port>."
     )
-    marketplace_url: str = Field("", description="Base URL of the Market Place's B2B listener (players only).")
+    database_url: str = Field(
+        "",
+        pattern=r"^(postgres(ql)?://\S*)?$",
+        description="postgresql://… ; empty: SQLite in the home. `DATABASE_URL` sets it as well.",
+    )
+    marketplace_url: str = Field(
+        "", pattern=HTTPS, description="Base URL of the Market Place's B2B listener, https://… (players only)."
+    )
     contact: str = Field("", description="E-mail address other players may write to.")
     language: Literal["en", "fr", "de", "it", "es"] = Field("en", description="Default language of the portal.")
     zone: str = Field("Europe/Brussels", description="IANA zone in which the portal shows times.")
@@ -72,6 +86,21 @@ class Config(BaseSettings):
     certificate_days: int = Field(365, ge=1, description="How long an integration certificate holds (marketplace).")
     debug_kit: bool = Field(False, description="Serve the component gallery at /kit (development only).")
 
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{name} is no time zone") from None
+        return name
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if (self.b2b_host, self.b2b_port) == (self.portal_host, self.portal_port):
+            raise ValueError("b2b_port and portal_port are the same")
+        return self
+
     @property
     def base_url(self) -> str:
         """Public base URL of the B2B listener, without a trailing slash."""
@@ -96,20 +125,46 @@ class Config(BaseSettings):
 
 def load_config(home: Path) -> Config:
     """The settings of the platform in `home`. Raises `BadSetting` naming the setting and what is wrong with it."""
+    file = home / "config.toml"
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except ValueError as fault:  # TOMLDecodeError and UnicodeDecodeError are
+        raise BadSetting(f"{file} cannot be read as TOML: {fault}.") from None
+    return make_config(values)
+
+
+def make_config(values: dict[str, Any]) -> Config:
+    """The settings that `values` and the environment make together. Raises `BadSetting`."""
     _refuse_unknown_environment()
-    values: dict[str, Any] = dict(TomlConfigSettingsSource(Config, home / "config.toml")())
     if url := os.environ.get("DATABASE_URL"):
-        values["database_url"] = url
+        values = values | {"database_url": url}
     try:
         return Config(**values)
+    except SettingsError as fault:
+        raise BadSetting(f"The environment: {fault}.") from None
     except ValidationError as fault:
-        first = fault.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise BadSetting(f"Setting {name}: {first['msg']}.", field=f"/{name}") from None
+        raise _bad_setting(fault.errors(include_input=False)[0]) from None
+
+
+def _bad_setting(fault: ErrorDetails) -> BadSetting:
+    """What is wrong, without the value: it may be a password."""
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    said = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        return BadSetting(_no_setting(name, Config.model_fields), field=f"/{name}")
+    if not name:
+        return BadSetting(f"Settings: {said}.")
+    meaning = str(Config.model_fields[name].description)
+    return BadSetting(f"Setting {name}: {said}. It is: {meaning}", field="/" + "/".join(map(str, fault["loc"])))
+
+
+def _no_setting(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"There is no setting {name}." + (f" Is {near[0]} meant?" if near else "")
 
 
 def _refuse_unknown_environment() -> None:
     known = {PREFIX + name.upper() for name in Config.model_fields} | NOT_SETTINGS
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith("METERHALL_TEST_"):
-            raise BadSetting(f"There is no setting {name}.", field=f"/{name}")
+            raise BadSetting(_no_setting(name, known), field=f"/{name}")

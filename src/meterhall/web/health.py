@@ -11,6 +11,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from meterhall.web.metrics import discover, scrape
 
 
+def waiting_migrations() -> bool:
+    """Whether the database's schema is behind this version's."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
 def live(request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers."""
     return JsonResponse({"status": "ok"})
@@ -19,8 +25,7 @@ def live(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when the database answers and its schema is current, else 503 with the reason."""
     try:
-        executor = MigrationExecutor(connection)
-        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        waiting = waiting_migrations()
     except Exception as fault:
         return JsonResponse({"status": "unavailable", "reason": type(fault).__name__}, status=503)
     if waiting:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound
 from meterhall.domain.protocol.keys import SigningKey
-from meterhall.web.config import Config, load_config
+from meterhall.web.config import Config, load_config, make_config
 
 KeyName = Literal["transport", "contract"]
 
@@ -34,6 +35,11 @@ class NoHome(NotFound):
 class HomeExists(Conflict):
     code = "home_exists"
     title = "There is a platform in this folder already."
+
+
+class NoAuthority(InvalidInput):
+    code = "no_authority"
+    title = "There is no certificate authority here; `meterhall ca init` makes a local one."
 
 
 class BadSecret(InvalidInput):
@@ -49,9 +55,14 @@ class Home:
 
     @classmethod
     def create(cls, path: Path, settings: dict[str, object], ca: Path | None, trust: tuple[Path, ...] = ()) -> Self:
-        """Make a new home: settings, fresh keys and, where a local CA's folder is given, certificates from it."""
-        if (path / "config.toml").exists():
+        """Make a new home: settings, fresh keys and, where a local CA's folder is given, certificates from it.
+
+        Nothing is written when the settings or an authority can't be used: `BadSetting`, `NoAuthority`.
+        """
+        if any((path / name).exists() for name in ("config.toml", "secret.key")):
             raise HomeExists(f"There is a platform in {path} already.")
+        make_config(settings)
+        bundle = _authorities(ca, trust)
         for folder in ("keys", "tls", "lake", "files"):
             (path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         home = cls(path)
@@ -60,11 +71,19 @@ class Home:
             home.store_key(name, SigningKey.generate())
         if ca is not None:
             issue_certificate(ca, path / "tls")
-        bundle = b"".join(pem.read_bytes() for pem in ([ca / "ca.pem"] if ca else []) + list(trust))
         (path / "tls" / "trust.pem").write_bytes(bundle)
-        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+        lines = "".join(f"{key} = {_toml(value)}\n" for key, value in settings.items())
         write_private(path / "config.toml", lines.encode())
         return home
+
+    def discard(self) -> None:
+        """Take back what `create` and the first start made; whatever else is in the folder stays."""
+        for name in ("keys", "tls", "lake", "files"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for file in (self.path / "config.toml", self.path / "secret.key", *self.path.glob("db.sqlite3*")):
+            file.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
 
     @cached_property
     def config(self) -> Config:
@@ -74,7 +93,10 @@ class Home:
 
     @cached_property
     def _fernet(self) -> Fernet:
-        return Fernet((self.path / "secret.key").read_bytes())
+        try:
+            return Fernet((self.path / "secret.key").read_bytes())
+        except ValueError:
+            raise BadSecret(f"{self.path / 'secret.key'} holds no key of a home.") from None
 
     def seal(self, plain: bytes) -> bytes:
         """Encrypt a secret for rest."""
@@ -101,6 +123,27 @@ class Home:
 
     def store_key(self, name: KeyName, key: SigningKey) -> None:
         write_private(self.path / "keys" / f"{name}.sealed", self.seal(key.to_bytes()))
+
+
+def _toml(value: object) -> str:
+    """A setting's value in TOML, which is JSON's but for what lies beyond 16 bits and for the delete character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _authorities(ca: Path | None, trust: tuple[Path, ...]) -> bytes:
+    """The certificates a platform trusts besides the system's. Raises `NoAuthority`."""
+    from cryptography import x509
+
+    if ca is not None and not all((ca / name).is_file() for name in ("ca.pem", "ca.key")):
+        raise NoAuthority(f"There is no authority in {ca}; `meterhall ca init {ca}` makes one.", field="/ca")
+    bundle = b""
+    for pem in ([ca / "ca.pem"] if ca else []) + list(trust):
+        try:
+            x509.load_pem_x509_certificates(held := pem.read_bytes())
+        except (OSError, ValueError):
+            raise NoAuthority(f"{pem} is no file of certificates (PEM).", field="/trust") from None
+        bundle += held
+    return bundle
 
 
 def write_private(path: Path, content: bytes) -> None:

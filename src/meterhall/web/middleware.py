@@ -11,6 +11,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from meterhall.domain.errors import MeterhallError, NotFound
 from meterhall.domain.market.texts import holds_pod
 from meterhall.web.metrics import counter, histogram
 
@@ -29,8 +30,14 @@ SECONDS = histogram(
 )
 
 
+class MethodNotAllowed(MeterhallError):
+    status = 405
+    code = "method_not_allowed"
+    title = "This address does not know this method; `Allow` names those it knows."
+
+
 class ListenerMiddleware:
-    """Serve the URLs of the listener the request came in by, and no others."""
+    """Serve the URLs of the listener the request came in by, and no others; to programs refuse as to programs."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -40,7 +47,21 @@ class ListenerMiddleware:
         urls: dict[str, str] = getattr(settings, "METERHALL_URLS", {})
         if listener is not None:
             request.urlconf = urls[listener]
-        return self.get_response(request)
+        response = self.get_response(request)
+        for_programs = listener == "b2b" or request.path.startswith("/api/")
+        if for_programs and response.status_code in (404, 405) and response["Content-Type"].startswith("text/"):
+            return _as_problem(response)
+        return response
+
+
+def _as_problem(response: HttpResponseBase) -> HttpResponseBase:
+    """The problem document in place of a page: no such address, or not by this method."""
+    from meterhall.web.api import problem
+
+    answer = problem(NotFound() if response.status_code == 404 else MethodNotAllowed())
+    if "Allow" in response:
+        answer["Allow"] = response["Allow"]
+    return answer
 
 
 class MeasureMiddleware:

@@ -11,6 +11,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from types import FrameType
 
 import structlog
 
+from meterhall.domain.errors import Conflict
+from meterhall.web.config import Config
 from meterhall.web.home import Home
 from meterhall.web.logs import configure_logs
 
@@ -29,6 +32,16 @@ PARTS = ("b2b", "portal", "worker")
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 GRACE_S = 10.0
 APPLICATION = "meterhall.web.asgi:application"
+
+
+class PortTaken(Conflict):
+    code = "port_taken"
+    title = "A listener cannot have its address."
+
+
+class NoCertificate(Conflict):
+    code = "no_certificate"
+    title = "The listeners have no certificate."
 
 
 def die_with_parent() -> None:
@@ -54,12 +67,14 @@ class Supervisor:
     _stopping: bool = False
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit code. Django is set up."""
+        """Serve until SIGTERM or SIGINT; the exit code. Django is set up. Raises `PortTaken`, `NoCertificate`."""
         config = Home(self.home).config
+        check_listeners(self.home, config, self.parts)
         configure_logs(self.role, "supervisor", config.log_level, config.log_format)
         preload(self.parts)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        log.info("platform.serving", parts=list(self.parts), b2b=config.base_url, portal=config.portal_base_url)
         waits: dict[str, float] = {}
         while not self._stopping:
             for part in self.parts:
@@ -92,6 +107,33 @@ class Supervisor:
             if process.is_alive():
                 process.kill()
                 process.join()
+
+
+def address_of(listener: str, config: Config) -> tuple[str, int]:
+    """Where a listener binds."""
+    if listener == "b2b":
+        return config.b2b_host, config.b2b_port
+    return config.portal_host, config.portal_port
+
+
+def check_listeners(home: Path, config: Config, parts: tuple[str, ...]) -> None:
+    """Refuse what would only be seen later: a listener shares a port with another's silently, and restarts for ever
+    without its certificate.
+    """
+    for part in parts:
+        if part == "worker":
+            continue
+        for name in ("server.pem", "server.key"):
+            if not (home / "tls" / name).is_file():
+                raise NoCertificate(f"{home / 'tls' / name} is missing: put it there, or make the home with `--ca`.")
+        host, port = address_of(part, config)
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as fault:
+            raise PortTaken(f"{part} cannot listen on {host}, port {port}: {fault.strerror}.") from None
 
 
 def preload(parts: tuple[str, ...]) -> None:
@@ -139,7 +181,7 @@ def run_listener(listener: str, application: str = APPLICATION) -> None:
 
     home = Home(Path(os.environ["METERHALL_HOME"]))
     config = home.config
-    host, port = (config.b2b_host, config.b2b_port) if listener == "b2b" else (config.portal_host, config.portal_port)
+    host, port = address_of(listener, config)
     Server(
         application,
         address=host,

@@ -16,7 +16,15 @@ from meterhall.domain.protocol.players import (
 )
 from meterhall.web.api import endpoint
 from meterhall.web.membership.hooks import log_key
-from meterhall.web.membership.service import NoMarketplace, enrol, my_endpoints, public_jwk, refresh_membership
+from meterhall.web.membership.service import (
+    BadEnrolment,
+    EnrolledOtherwise,
+    NoMarketplace,
+    enrol,
+    my_endpoints,
+    public_jwk,
+    refresh_membership,
+)
 from meterhall.web.membership.witness import witness_key
 from meterhall.web.messaging.models import Identity
 from meterhall.web.messaging.peers import NotEnrolled
@@ -58,7 +66,7 @@ def add_membership(api: NinjaAPI) -> None:
     staff = StaffAuth()
 
     @endpoint(api, "POST", "/enrolment", response=PlayerView, status=202, auth=staff, step="1 enrol",
-              refuses=(NoMarketplace, *REMOTE), calls_out=True)  # fmt: skip
+              refuses=(NoMarketplace, BadEnrolment, EnrolledOtherwise, *REMOTE), calls_out=True)  # fmt: skip
     def post_enrolment(request: HttpRequest, body: EnrolmentIn) -> PlayerView:
         """Apply at the Market Place; applying again gives the same access number."""
         return enrol(body.legal_id, body.roles, body.activity)

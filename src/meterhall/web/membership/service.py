@@ -9,7 +9,7 @@ import httpx
 from pydantic import ValidationError
 
 from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
-from meterhall.domain.errors import Conflict, NotAuthenticated, NotPermitted
+from meterhall.domain.errors import Conflict, InvalidInput, NotAuthenticated, NotPermitted
 from meterhall.domain.protocol.agreements import (
     SIGNATURE_TYP,
     SIGNER_FRESH_S,
@@ -38,7 +38,7 @@ from meterhall.domain.protocol.players import (
 )
 from meterhall.web.membership.models import HeldAttestation, Standing
 from meterhall.web.messaging.clients import is_final, marketplace_client
-from meterhall.web.messaging.models import Peer
+from meterhall.web.messaging.models import Identity, Peer
 from meterhall.web.messaging.peers import (
     marketplace,
     my_access_number,
@@ -59,6 +59,16 @@ class BadAttestation(NotAuthenticated):
 class NoMarketplace(Conflict):
     code = "no_marketplace"
     title = "The setting marketplace_url names no Market Place."
+
+
+class BadEnrolment(InvalidInput):
+    code = "bad_enrolment"
+    title = "An enrolment cannot be made of this."
+
+
+class EnrolledOtherwise(Conflict):
+    code = "enrolled_otherwise"
+    title = "This platform is enrolled already, as another organisation."
 
 
 class NotAdmitted(Conflict):
@@ -116,38 +126,76 @@ def my_endpoints(redirect_uris: tuple[str, ...] = ()) -> Endpoints:
 
 
 def enrol(legal_id: LegalIdentifier, roles: tuple[PlayerRole, ...], activity: Activity) -> PlayerView:
-    """Apply at the Market Place (step 1). Repeating it gives the same access number."""
+    """Apply at the Market Place (step 1). Repeating it gives the same access number.
+
+    Raises `BadEnrolment`, `EnrolledOtherwise` and like `contact_marketplace`. What the Market Place refused may be
+    corrected and sent again.
+    """
+    enrolment = _enrolment(legal_id, roles, activity)
     contact_marketplace()
-    config = platform().config
-    redirects = (f"{platform().portal_url}/consents/callback",) if "requester" in roles else ()
-    enrolment = Enrolment(
-        organisation=config.name,
-        country=config.country,
-        legal_id=legal_id,
-        roles=roles,
-        activity=activity,
-        contact=config.contact or "not stated",
-        endpoints=my_endpoints(redirects),
-        keys=KeySet(transport=(public_jwk(platform().transport_key),), contract=(public_jwk(platform().contract_key),)),
-    )
-    standing = Standing.objects.first() or Standing.objects.create(
-        enrolment=enrolment.document(), idempotency_key=new_salt()
-    )
-    view = _post_enrolment(Enrolment.model_validate(standing.enrolment), standing.idempotency_key)
+    standing = Standing.objects.first()
+    if standing is not None and Identity.objects.exists():
+        enrolment = _same_as_before(Enrolment.model_validate(standing.enrolment), enrolment)
+    elif standing is not None and standing.enrolment != enrolment.document():
+        standing.delete()
+        standing = None
+    if standing is None:
+        standing = Standing.objects.create(enrolment=enrolment.document(), idempotency_key=new_salt())
+    view = _post_enrolment(enrolment, standing.idempotency_key)
     set_access_number(view.access_number)
     return view
 
 
+def _same_as_before(before: Enrolment, now: Enrolment) -> Enrolment:
+    """What was declared, for it is declared once."""
+    if (before.legal_id, before.roles, before.activity) != (now.legal_id, now.roles, now.activity):
+        raise EnrolledOtherwise(
+            f"This platform is enrolled as {before.legal_id.kind}:{before.legal_id.value} ({before.activity}) already.",
+            field="/legal_id",
+        )
+    return before
+
+
+def _enrolment(legal_id: LegalIdentifier, roles: tuple[PlayerRole, ...], activity: Activity) -> Enrolment:
+    """What this platform declares of itself."""
+    config = platform().config
+    redirects = (f"{platform().portal_url}/consents/callback",) if "requester" in roles else ()
+    declared = {
+        "organisation": config.name,
+        "country": config.country,
+        "legal_id": legal_id,
+        "roles": roles,
+        "activity": activity,
+        "contact": config.contact or "not stated",
+        "endpoints": my_endpoints(redirects),
+        "keys": KeySet(
+            transport=(public_jwk(platform().transport_key),), contract=(public_jwk(platform().contract_key),)
+        ),
+    }
+    try:
+        return Enrolment.model_validate(declared)
+    except ValidationError as fault:
+        first = fault.errors(include_input=False)[0]
+        where = "/" + "/".join(str(part) for part in first["loc"])
+        raise BadEnrolment(f"{where}: {first['msg']}.", field=where) from None
+
+
 def _post_enrolment(enrolment: Enrolment, key: str) -> PlayerView:
     signed = Signed(jws=sign(enrolment.document(), platform().transport_key, typ=ENROLMENT_TYP))
-    response = platform().http.post(
-        f"{marketplace().b2b_url}/v1/players",
-        content=signed.canonical(),
-        headers={"Content-Type": "application/json", "Idempotency-Key": key},
-    )
-    if response.is_error:
-        raise RemoteRefusal(response)
-    return PlayerView.model_validate_json(response.content)
+    url = f"{marketplace().b2b_url}/v1/players"
+    try:
+        response = platform().http.post(
+            url,
+            content=signed.canonical(),
+            headers={"Content-Type": "application/json", "Idempotency-Key": key},
+        )
+        if response.is_error:
+            raise RemoteRefusal(response)
+        return PlayerView.model_validate_json(response.content)
+    except httpx.TransportError as fault:
+        raise RemoteUnreachable(f"{url} cannot be reached: {type(fault).__name__}.") from fault
+    except ValidationError as fault:
+        raise UnreadableAnswer(f"{url} answers no player.") from fault
 
 
 def refresh_membership() -> Membership:
