@@ -378,6 +378,9 @@ def _encode_cursor(value: object) -> str:
 
 def _decode_cursor(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        found = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
         raise BadCursor(field="/after") from None
+    if "\0" in found:
+        raise BadCursor(field="/after")
+    return found

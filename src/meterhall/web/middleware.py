@@ -11,6 +11,8 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from meterhall.domain.errors import InvalidInput
+from meterhall.web.api import problem
 from meterhall.web.metrics import counter, histogram
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -29,7 +31,8 @@ SECONDS = histogram(
 
 
 class ListenerMiddleware:
-    """Serve the URLs of the listener the request came in by, and no others."""
+    """Serve the URLs of the listener the request came in by, and no others. An address with a NUL, which PostgreSQL
+    cannot be asked for, is refused here."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -39,6 +42,10 @@ class ListenerMiddleware:
         urls: dict[str, str] = getattr(settings, "METERHALL_URLS", {})
         if listener is not None:
             request.urlconf = urls[listener]
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            return problem(
+                InvalidInput("The address holds the character NUL, which nothing here is named by.", field="")
+            )
         return self.get_response(request)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.domain.protocol.log import ConsistencyProof, LogCosignature, LoggedStatement, ProofFile
@@ -39,7 +40,7 @@ from meterhall.web.api import endpoint, page
 from meterhall.web.security import TokenAuth, caller
 
 STATEMENT_REFUSALS = (
-    BadSignature, BadStatement, ForeignStatement, WrongEnvironment, UnknownParty, StatementExists,
+    BadSignature, BadStatement, ForeignStatement, WrongEnvironment, UnknownParty, TextHoldsPod, StatementExists,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from django.db.models import Q, QuerySet
 from pydantic import ValidationError
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.canonical import canonical
 from meterhall.domain.protocol.keys import header_of, verify
 from meterhall.domain.protocol.log import LoggedStatement, ProofFile
@@ -47,6 +49,8 @@ MARKETPLACE_ONLY = frozenset(
     }
 )
 """What only the Market Place can state, since only it does it."""
+PLAIN_ID = re.compile(r"[a-z]{2,4}_[0-9a-f]{24}(?::[0-9]{1,9})?", re.ASCII)
+"""An id of the exchange, with a version or without."""
 
 
 class BadStatement(InvalidInput):
@@ -104,7 +108,8 @@ class Step:
 def post_statement(posted: StatementPosted, caller: str) -> LogReceipt:
     """Take a player's statement into the log; the same one again gives the same receipt.
 
-    Raises `BadSignature`, `BadStatement`, `ForeignStatement`, `WrongEnvironment`, `UnknownParty`, `StatementExists`.
+    Raises `BadSignature`, `BadStatement`, `ForeignStatement`, `WrongEnvironment`, `UnknownParty`, `TextHoldsPod`,
+    `StatementExists`.
     """
     keys = transport_keys(caller)
     document = verify(posted.statement, keys, typ=STATEMENT_TYP).document
@@ -147,12 +152,23 @@ def _check_content(statement: Statement) -> None:
     for index, party in enumerate(statement.parties):
         if party not in known:
             raise UnknownParty(field=f"/statement/parties/{index}")
+    _check_words(statement)
     if statement.type not in OTHER_SIDE:
         return
     if not SUBJECT.fullmatch(statement.subject):
         raise BadStatement("Its subject is <delivery id>:<version>.", field="/statement/subject")
     if COMMITMENT not in statement.commitments:
         raise BadStatement("It commits to the manifest.", field=f"/statement/commitments/{COMMITMENT}")
+
+
+def _check_words(statement: Statement) -> None:
+    """What its maker is free to write names no point of delivery. Raises `TextHoldsPod`."""
+    for name, text in (("transaction", statement.transaction), ("subject", statement.subject)):
+        if not PLAIN_ID.fullmatch(text):
+            refuse_pods(text, field=f"/statement/{name}")
+    for name, words in (("counts", statement.counts), ("commitments", statement.commitments)):
+        for word in words:
+            refuse_pods(word, field=f"/statement/{name}")
 
 
 def keep_own(statement: Statement, posted: StatementPosted) -> None:
