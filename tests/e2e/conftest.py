@@ -1,4 +1,4 @@
-"""One running set of platforms for all end-to-end tests, on one worker."""
+"""One running set of platforms for all end-to-end tests, on one worker; and a stranger that has entered the market."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.strangers.requester import Requester
 from tests.e2e.town import Streets, running, settle
 
 HERE = Path(__file__).parent
@@ -26,3 +27,26 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Streets]:
     with running(tmp_path_factory.mktemp("town")) as made:
         settle(made)
         yield made
+
+
+@pytest.fixture(scope="session")
+def stranger(streets: Streets) -> Requester:
+    """A requester that is admitted and has signed the terms."""
+    made = Requester(streets, "Extraña Consulta", 301)
+    made.enter(streets.admit)
+    return made
+
+
+@pytest.fixture(scope="session")
+def subscription(stranger: Requester) -> str:
+    """Its contract with the grid operator, in force."""
+    return stranger.contract_with_grid()
+
+
+@pytest.fixture(scope="session")
+def activation(streets: Streets, stranger: Requester, subscription: str) -> str:
+    """All households of the grid operator, each with its holder's signed consent; answered."""
+    items = [stranger.evidence(number) for number in range(60)]
+    made = stranger.activate(subscription, items)
+    stranger.answers(made)
+    return made

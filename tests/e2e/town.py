@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -171,7 +171,7 @@ def running(folder: Path) -> Iterator[Streets]:
 
 def plans() -> list[Plan]:
     ports = free_ports(6)
-    quick: dict[str, object] = {"worker_poll_ms": 100}
+    quick: dict[str, object] = {"worker_poll_ms": 100, "worker_lease_s": 6}
     own = quick | {"zone": "Europe/Madrid", "minimum_group": 5}
     hall = f"https://localhost:{ports[0]}"
     people = {key: (("signer", f"signer@{key}.invalid", f"Sam Signer of {key}"),) for key in KEYS}
@@ -265,6 +265,16 @@ def offer(title: str, operator: str, formats: list[str] | None = None) -> dict[s
     }
 
 
+def sign_contract(streets: Streets, subscription: str) -> None:
+    """The signer of Meterhall's requester signs a contract on its page, the second factor shown anew."""
+    signer = streets.person("esco", "signer@esco.invalid")
+    page = signer.get(f"/contracts/{subscription}/sign")
+    if "confirmation" in page.path:
+        signer.confirm()
+        signer.get(f"/contracts/{subscription}/sign")
+    signer.post(f"/contracts/{subscription}/sign", {})
+
+
 def _offer(streets: Streets) -> None:
     """Publish the offer, and let the grid operator's transport key sign the contracts under it."""
     office = streets.office("grid")
@@ -291,6 +301,19 @@ def parts_of(running: Running) -> dict[str, int]:
             continue
         if int(parent) == running.process.pid and name.startswith("mh-"):
             found[name.removeprefix("mh-")] = int(entry.name)
+    return found
+
+
+def descendants(running: Running) -> list[int]:
+    """All processes of a platform."""
+    assert running.process is not None
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found = [running.process.pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
     return found
 
 

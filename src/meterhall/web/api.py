@@ -137,14 +137,15 @@ def problem(fault: MeterhallError) -> HttpResponse:
     return response
 
 
-def _route(request: HttpRequest) -> str:
-    """The pattern a call was found by; an address may hold what somebody wrote into it."""
-    return f"/{request.resolver_match.route}" if request.resolver_match else "none"
-
-
 def _meterhall_error(request: HttpRequest, fault: Any) -> HttpResponse:
-    log.info("api.refused", route=_route(request), code=fault.code, status=fault.status)
+    log.info("api.refused", call=_call(request), code=fault.code, status=fault.status)
     return problem(fault)
+
+
+def _call(request: HttpRequest) -> str:
+    """Which call it is, as published: what a caller wrote into the address stays out of the logs."""
+    match = request.resolver_match
+    return f"{request.method} /{match.route if match else ''}"
 
 
 def pointer(location: Iterable[object]) -> str:
@@ -180,7 +181,7 @@ def _pydantic_error(request: HttpRequest, fault: Any) -> HttpResponse:
 
 
 def _unexpected(request: HttpRequest, fault: Any) -> HttpResponse:
-    log.exception("api.fault", route=_route(request), error=type(fault).__name__)
+    log.exception("api.fault", call=_call(request), error=type(fault).__name__)
     return problem(MeterhallError())
 
 
@@ -291,6 +292,7 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
             if known is None:
                 raise
             return _replay(known, print_)
+        log.info("api.done", call=_call(request), by=caller)
         return Status(status, answer)
 
     return command
@@ -323,9 +325,10 @@ def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
 
 def _named(request: HttpRequest) -> tuple[str, str, str]:
     """The caller, its key and the fingerprint of its command. Raises `IdempotencyKeyMissing`."""
-    key = request.headers.get("Idempotency-Key", "")
-    if not KEY.fullmatch(key):
+    given = request.headers.get("Idempotency-Key", "")
+    if not KEY.fullmatch(given):
         raise IdempotencyKeyMissing(field="/Idempotency-Key")
+    key = hashlib.sha256(given.encode()).hexdigest()  # kept as a digest: nobody knows what a caller puts in
     caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
     asked = f"{request.method} {request.get_full_path()}\n".encode()
     return caller, key, hashlib.sha256(asked + request.body).hexdigest()

@@ -33,9 +33,13 @@ def bare_exception(logger: Any, method: str, event: structlog.typing.EventDict) 
     while fault is not None and len(lines) < 500:
         lines += [*traceback.format_tb(fault.__traceback__), f"{described(fault)}\n"]
         fault = fault.__cause__ or fault.__context__
+<<<<<<< HEAD
     if lines:
         event["exception"] = "".join(lines).rstrip()
     return event
+=======
+    return {**event, "exception": "".join(lines).rstrip()} if lines else event
+>>>>>>> main
 
 
 def configure_logs(role: str, part: str, level: str, form: str) -> None:
@@ -65,5 +69,16 @@ def configure_logs(role: str, part: str, level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("django.request").addFilter(without_address)
     for noisy in ("httpx", "httpcore", "django.request", "granian"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def without_address(record: logging.LogRecord) -> bool:
+    """Take the address of a request out of the framework's own lines: whatever somebody typed may stand in it."""
+    request = getattr(record, "request", None)
+    if request is not None and isinstance(record.args, tuple):
+        match = getattr(request, "resolver_match", None)
+        route = f"/{match.route}" if match else "(no page)"
+        record.args = tuple(route if argument == request.path else argument for argument in record.args)
+    return True

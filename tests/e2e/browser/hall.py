@@ -33,13 +33,10 @@ CLOCK_CHANGE = "2016-10-30"
 
 
 def cast() -> tuple[Operator, ...]:
-    """One grid operator, every one of its households with the signature card but three: two to be asked on the page,
-    one without consent."""
+    """One grid operator with its households; one of them misses a day of readings."""
     grid = next(one for one in operators() if one.key == GRID)
     homes = list(grid.households)
     homes[2] = replace(homes[2], is_missing_a_day=True)
-    extra = replace(homes[0], pod=homes[0].pod)
-    homes[0] = extra
     return (replace(grid, households=tuple(homes)),)
 
 
@@ -47,7 +44,7 @@ def open_hall(folder: Path, say: Callable[[str], None] = lambda _: None) -> Stag
     """Make and start the platforms and let them do the ten steps once. The caller stops `stage.town`."""
     stage = Stage(Town(folder), cast(), CardAuthority.create(), say)
     try:
-        stage.town.create(plans(stage.operators))
+        stage.town.create(_with_staff(plan) for plan in plans(stage.operators))
         stage.cards.trust(stage.town.platforms[GRID].home / "trust" / "consent")
         stage.town.start()
         _play(stage)
@@ -55,6 +52,12 @@ def open_hall(folder: Path, say: Callable[[str], None] = lambda _: None) -> Stag
         stage.town.stop()
         raise
     return stage
+
+
+def _with_staff(plan: Plan) -> Plan:
+    """Somebody of the back office beside the people of the demo."""
+    staff = ("staff", f"staff@{plan.key}.invalid", f"Sasha Staff ({plan.key})")
+    return replace(plan, people=(*plan.people, staff)) if plan.role != "marketplace" else plan
 
 
 def _play(stage: Stage) -> None:

@@ -86,7 +86,7 @@ def test_the_operator_admits_an_applicant_by_keyboard(visit: Open) -> None:
     page.keyboard.press("Escape")
     assert dialog.is_hidden()
     page.keyboard.press("Enter")
-    reach(page, "Admit")
+    assert dialog.get_by_role("button", name="Admit").evaluate("one => one === document.activeElement")
     with page.expect_navigation():
         page.keyboard.press("Enter")
     assert page.locator("h1 .badge").inner_text().endswith("admitted")

@@ -75,6 +75,18 @@ def walk(visit: Visit, start: str = "/") -> Iterator[str]:
         waiting += [_within(visit.portal, link) for link in links if _within(visit.portal, link)]
 
 
+def broken_links(page: Page) -> list[str]:
+    """Addresses of the same portal the page links to, files included, that answer with a fault."""
+    return page.evaluate(
+        """async () => {
+            const links = [...document.querySelectorAll("main a[href]")].map(one => one.href);
+            const ours = [...new Set(links)].filter(one => one.startsWith(location.origin) && !one.includes("#"));
+            const answers = await Promise.all(ours.map(one => fetch(one).then(answer => [answer.status, one])));
+            return answers.filter(([status]) => status >= 400).map(([status, one]) => `${status} ${one}`);
+        }"""
+    )
+
+
 def _within(portal: str, link: str) -> str:
     """The path of a link to a page of the portal; files are fetched by other tests."""
     parts = urlsplit(link)
@@ -92,11 +104,9 @@ def kind_of(path: str) -> str:
     return f"{ID.sub('*', parts.path)}?{','.join(names)}"
 
 
-def faults_of(page: Page) -> list[str]:
-    """What axe finds wrong with the page as it stands, and whether it is wider than the window."""
-    found = [
-        f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}"
-        for one in AXE.run(page).response["violations"]
-    ]
+def faults_of(page: Page, *, thorough: bool) -> list[str]:
+    """Whether the page as it stands is wider than the window and, if `thorough`, what axe finds wrong with it."""
+    violations = AXE.run(page).response["violations"] if thorough else []
+    found = [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in violations]
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     return [*found, *([f"{wide} px wider than the window"] if wide > 0 else [])]

@@ -17,7 +17,7 @@ from meterhall.web.home import issue_certificate
 from tests.e2e.strangers.player import new_id, now
 from tests.e2e.strangers.provider import Provider, reading
 from tests.e2e.strangers.requester import scope
-from tests.e2e.town import MADRID, Streets, cups, gln, offer, wait_for
+from tests.e2e.town import MADRID, Streets, cups, gln, offer, sign_contract, wait_for
 
 PERIOD = {"from": "2025-03-28", "until": "2025-04-01"}
 PODS = [cups(27_182_800 + number) for number in range(3)]
@@ -68,12 +68,7 @@ def subscription(streets: Streets, provider: Provider, offered: dict[str, Any]) 
             "subscription_id"
         ]
     )
-    signer = streets.person("esco", "signer@esco.invalid")
-    page = signer.get(f"/contracts/{name}/sign")
-    if "confirmation" in page.path:
-        signer.confirm()
-        signer.get(f"/contracts/{name}/sign")
-    signer.post(f"/contracts/{name}/sign", {})
+    sign_contract(streets, name)
     wait_for("the contract", lambda: office.get(f"/subscriptions/{name}")["state"] == "active")
     return name
 

@@ -30,7 +30,9 @@ def test_any_accent_can_be_read_on_light_and_on_dark(colour):
 @pytest.mark.parametrize(
     ("value", "written"),
     [("=1+1", "'=1+1"), ("@x", "'@x"), ("-1+2", "'-1+2"), (-5, "-5"), (None, ""), (Quantity(2.5, "kWh"), "2.5"),
-     (Badge("ok"), "ok"), (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00+00:00")],
+     (Badge("ok"), "ok"),
+     ([date(2026, 1, 1), Link("x", "/")], "2026-01-01, x"),
+     (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00+00:00")],
 )  # fmt: skip
 def test_a_cell_of_a_file_is_never_a_formula(value, written):
     content = csv_response("x", [value], [Column("Head", lambda row: row)]).content.decode()

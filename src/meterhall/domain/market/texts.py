@@ -21,7 +21,13 @@ class TextHoldsPod(InvalidInput):
 
 
 def refuse_pods(text: str, *, field: str) -> None:
-    """Refuse a text in which a point of delivery stands, in one piece or in groups. Raises `TextHoldsPod`.
+    """Refuse a text in which a point of delivery stands. Raises `TextHoldsPod`."""
+    if holds_pod(text):
+        raise TextHoldsPod(field=field)
+
+
+def holds_pod(text: str) -> bool:
+    """Whether a point of delivery stands in a text, in one piece or in groups.
 
     Only what can hardly be anything else counts: a number that names its country, or a GSRN whose check digit holds.
     """
@@ -33,7 +39,8 @@ def refuse_pods(text: str, *, field: str) -> None:
             if len(joined) >= _LENGTHS.stop:
                 break
             if len(joined) >= _LENGTHS.start and _is_pod(joined):
-                raise TextHoldsPod(field=field)
+                return True
+    return False
 
 
 def _is_pod(text: str) -> bool:

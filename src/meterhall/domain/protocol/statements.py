@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from meterhall.domain.protocol.base import AccessNumber, Digest, Environment, Instant, Jws, Message, Salt, StatementId
 
@@ -47,6 +47,10 @@ StatementType = Literal[
 ]
 
 
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
+"""What is counted or committed to."""
+
+
 class Statement(Message):
     """An audit fact: types, ids, times, parties, counts and salted commitments; never a POD, a name or a reading."""
 
@@ -60,8 +64,8 @@ class Statement(Message):
     transaction: str = Field(max_length=60, description="The id all statements of one exchange share.")
     subject: str = Field("", max_length=80, description="The thing the statement is about.")
     about: StatementId | None = Field(None, description="The statement this one acknowledges.")
-    counts: dict[str, int] = Field({}, max_length=20)
-    commitments: dict[str, Digest] = Field({}, max_length=10)
+    counts: dict[Name, int] = Field({}, max_length=20)
+    commitments: dict[Name, Digest] = Field({}, max_length=10)
 
 
 class StatementPosted(Message):

@@ -40,7 +40,11 @@ from meterhall.web.api import endpoint, page
 from meterhall.web.security import TokenAuth, caller
 
 STATEMENT_REFUSALS = (
+<<<<<<< HEAD
     BadSignature, BadStatement, ForeignStatement, WrongEnvironment, UnknownParty, TextHoldsPod, StatementExists,
+=======
+    BadSignature, BadStatement, ForeignStatement, WrongEnvironment, UnknownParty, StatementExists, TextHoldsPod,
+>>>>>>> main
 )  # fmt: skip
 
 

@@ -53,6 +53,10 @@ PLAIN_ID = re.compile(r"[a-z]{2,4}_[0-9a-f]{24}(?::[0-9]{1,9})?", re.ASCII)
 """An id of the exchange, with a version or without."""
 
 
+PLAIN_ID = re.compile(r"([a-z]{3}_[0-9a-f]{24}(:\d{1,9})?|MH\d{10}|)", re.ASCII)
+"""What transactions and subjects are, of those we know."""
+
+
 class BadStatement(InvalidInput):
     code = "bad_statement"
     title = "What was signed is not a statement that can be kept."
@@ -152,7 +156,14 @@ def _check_content(statement: Statement) -> None:
     for index, party in enumerate(statement.parties):
         if party not in known:
             raise UnknownParty(field=f"/statement/parties/{index}")
+<<<<<<< HEAD
     _check_words(statement)
+=======
+    for name in ("transaction", "subject"):
+        text = getattr(statement, name)
+        if not PLAIN_ID.fullmatch(text):
+            refuse_pods(text, field=f"/statement/{name}")
+>>>>>>> main
     if statement.type not in OTHER_SIDE:
         return
     if not SUBJECT.fullmatch(statement.subject):

@@ -141,7 +141,7 @@ def _answer(
     if form == "csv":
         lines = HttpResponse("".join(csv_rows(subject, curve)), content_type="text/csv; charset=utf-8")
         lines["Content-Disposition"] = 'attachment; filename="readings.csv"'
-        return lines  # type: ignore[return-value]
+        return lines
     there = (curve.mantissas != MISSING).tolist()
     return ReadingsView(
         pseudonyms=subject.pseudonyms,

@@ -262,6 +262,8 @@ def sign(request: HttpRequest, subscription_id: str) -> HttpResponse:
         return HttpResponseRedirect(here)
     contract = service.contract_of(subscription_id)
     context = {
+        "title": _("Service contract"),
+        "kicker": row.provider_name,
         "crumbs": [
             Link(_("Contracts"), reverse("partners:subscriptions")),
             Link(contract.offer.title, here),

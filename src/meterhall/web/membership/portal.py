@@ -121,6 +121,7 @@ def general_contract(request: HttpRequest) -> HttpResponse:
     contract = service.general_contract()
     known = service.membership()
     context = {
+        "title": _("General contract"),
         "crumbs": [Link(_("Membership"), reverse("membership:standing")), Link(_("General contract"))],
         "text": as_html(readable_terms(contract)),
         "digest": CopyId(contract.fingerprint()),

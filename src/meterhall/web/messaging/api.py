@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import structlog
 from django.http import HttpRequest
 from ninja import NinjaAPI
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from meterhall.web.platform import platform
 from meterhall.web.security import TokenAuth, caller
 from meterhall.web.work.models import WorkState
 
+log = structlog.get_logger(__name__)
 FEED_PAGE = 100
 
 
@@ -59,7 +61,7 @@ def receive(request: HttpRequest) -> Inbox:
     if request.headers.get("webhook-id") != event.id:
         raise EventMismatch(field="/id")
     _check_data(event)
-    arrived, _ = Inbox.objects.get_or_create(
+    arrived, is_new = Inbox.objects.get_or_create(
         id=event.id,
         defaults={
             "sender": sender,
@@ -69,6 +71,7 @@ def receive(request: HttpRequest) -> Inbox:
             "due_at": platform().now(),
         },
     )
+    log.info("event.received", type=event.type, id=event.id, sender=sender, new=is_new)
     return arrived
 
 

@@ -79,19 +79,21 @@ def table(
     export: bool = True,
     unique: str = "pk",
 ) -> Table:
-    """The page of `rows` the address asks for: `?sort=-name&page=2`. Only a QuerySet can be sorted.
+    """The page of `rows` the address asks for: `?sort=-name&page=2`. Only a whole QuerySet can be sorted.
 
     `unique` breaks ties, so that no row is on two pages.
     """
+    sortable = isinstance(rows, QuerySet) and not rows.query.is_sliced
     sort = request.GET.get("sort", order)
-    known = {column.sort for column in columns if column.sort}
-    if isinstance(rows, QuerySet) and (sort.lstrip("-") in known or sort == order) and sort:
+    if sort.removeprefix("-") not in {column.sort for column in columns if column.sort}:
+        sort = order  # another table's of the page, or nobody's
+    if isinstance(rows, QuerySet) and sortable and sort:
         rows = rows.order_by(sort, unique)
     shown: Page[Any] = Paginator(rows, PER_PAGE, allow_empty_first_page=True).get_page(request.GET.get("page"))
     number, pages = shown.number, shown.paginator.num_pages
     return Table(
         caption=caption,
-        headings=[_heading(request.GET, column, sort, isinstance(rows, QuerySet)) for column in columns],
+        headings=[_heading(request.GET, column, sort, sortable) for column in columns],
         rows=[[Cell(column.label, column.value(row), column.numeric) for column in columns] for row in shown],
         total=shown.paginator.count,
         empty=empty,
@@ -149,6 +151,8 @@ def as_text(value: object) -> str:
         return value.value
     if isinstance(value, Quantity):
         return str(value.number)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(as_text, value))
     return str(value)
 
 
