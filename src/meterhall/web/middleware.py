@@ -11,12 +11,9 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-<<<<<<< HEAD
 from meterhall.domain.errors import InvalidInput
-from meterhall.web.api import problem
-=======
 from meterhall.domain.market.texts import holds_pod
->>>>>>> main
+from meterhall.web.api import problem
 from meterhall.web.metrics import counter, histogram
 
 Handler = Callable[[HttpRequest], HttpResponseBase]

@@ -68,7 +68,6 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
         "an unknown party": (says(to=Party("MH0000009999")), UnknownParty, "/statement/parties/1"),
         "no statement": (StatementPosted(statement=unfit, salt=new_salt()), BadStatement, "/statement/id"),
         "a point as its subject": (says(subject="IT 999 E 0000 0001"), TextHoldsPod, "/statement/subject"),
-        "a point as what is counted": (says(counts={"IT999E00000001": 1}), TextHoldsPod, "/statement/counts"),
         "no version": (says("delivery.published", subject=delivery[:-2]), BadStatement, "/statement/subject"),
         "no commitment": (
             says("delivery.published", subject=delivery), BadStatement, "/statement/commitments/manifest",
@@ -76,7 +75,7 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(11))
 def test_what_is_refused(market: Market, number: int):
     posted, error, field = list(refused(market).values())[number]
     with pytest.raises(error) as caught:

@@ -11,14 +11,14 @@ from meterhall.domain.errors import MeterhallError
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.activations import Schedule
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import RECEIPT_TYP, Manifest, Receipt
+from meterhall.domain.protocol.deliveries import RECEIPT_TYP, DataRequest, Manifest, Receipt
 from meterhall.domain.protocol.keys import BadSignature, sign
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.formats import FORMATS
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
-from meterhall.provider.deliveries import build
+from meterhall.provider.deliveries import curves as curve_reading
 from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.follow import follow_ends
@@ -69,7 +69,7 @@ def test_a_delivery_has_every_slot_of_the_period_and_says_what_is_missing(world:
 def test_withdrawing_for_one_point_leaves_untouched_parts_as_they_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "PODS_A_PART", 2)
+    monkeypatch.setattr(curve_reading, "PODS_A_PART", 2)
     points = world.points(4)
     world.readings(points, date(2026, 2, 28), date(2026, 3, 5))
     activation = world.activated(points)
@@ -354,3 +354,16 @@ def test_who_is_admitted_again_gets_the_correction_of_meanwhile(world: World) ->
     world.work()
     delivery.refresh_from_db()
     assert delivery.version == 2
+
+
+@pytest.mark.parametrize(("days", "directions", "most"), [(30, 1, 50), (365, 1, 50), (365, 2, 28), (3650, 2, 2)])
+def test_the_longer_the_period_the_fewer_points_are_in_a_part(days: int, directions: int, most: int) -> None:
+    period = Period(first=date(2016, 1, 1), until=date(2016, 1, 1) + timedelta(days=days))
+    asked = DataRequest(
+        activation_id=f"act_{'0' * 24}",
+        period=period,
+        granularity="PT15M",
+        format="csv",
+        directions=("import", "export")[:directions],
+    )
+    assert curve_reading.pods_a_part(asked) == most

@@ -49,8 +49,6 @@ MARKETPLACE_ONLY = frozenset(
     }
 )
 """What only the Market Place can state, since only it does it."""
-PLAIN_ID = re.compile(r"[a-z]{2,4}_[0-9a-f]{24}(?::[0-9]{1,9})?", re.ASCII)
-"""An id of the exchange, with a version or without."""
 
 
 PLAIN_ID = re.compile(r"([a-z]{3}_[0-9a-f]{24}(:\d{1,9})?|MH\d{10}|)", re.ASCII)
@@ -156,30 +154,16 @@ def _check_content(statement: Statement) -> None:
     for index, party in enumerate(statement.parties):
         if party not in known:
             raise UnknownParty(field=f"/statement/parties/{index}")
-<<<<<<< HEAD
-    _check_words(statement)
-=======
     for name in ("transaction", "subject"):
         text = getattr(statement, name)
         if not PLAIN_ID.fullmatch(text):
             refuse_pods(text, field=f"/statement/{name}")
->>>>>>> main
     if statement.type not in OTHER_SIDE:
         return
     if not SUBJECT.fullmatch(statement.subject):
         raise BadStatement("Its subject is <delivery id>:<version>.", field="/statement/subject")
     if COMMITMENT not in statement.commitments:
         raise BadStatement("It commits to the manifest.", field=f"/statement/commitments/{COMMITMENT}")
-
-
-def _check_words(statement: Statement) -> None:
-    """What its maker is free to write names no point of delivery. Raises `TextHoldsPod`."""
-    for name, text in (("transaction", statement.transaction), ("subject", statement.subject)):
-        if not PLAIN_ID.fullmatch(text):
-            refuse_pods(text, field=f"/statement/{name}")
-    for name, words in (("counts", statement.counts), ("commitments", statement.commitments)):
-        for word in words:
-            refuse_pods(word, field=f"/statement/{name}")
 
 
 def keep_own(statement: Statement, posted: StatementPosted) -> None:
