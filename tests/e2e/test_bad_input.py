@@ -102,7 +102,9 @@ def commands() -> list[Any]:
 
 
 ALL = commands()
-WITH_BODY = [one for one in ALL if one.values[0].schema is not None]
+WITH_BODY = [
+    one for one in ALL if one.values[0].schema is not None and (one.values[0].takes_key or one.values[0].has_token)
+]
 WITH_KEY = [one for one in ALL if one.values[0].takes_key]
 WITH_AUTH = [one for one in ALL if one.values[0].has_token]
 NEITHER = [one for one in ALL if one not in WITH_BODY and one not in WITH_AUTH]

@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -41,6 +42,7 @@ R = TypeVar("R")
 M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 KEY = re.compile(r"[\x21-\x7e]{1,80}")
+JSON, GIVES, TAKES = "application/json", "x-gives", "x-takes"
 PAGE = 100
 MOST = 1000
 
@@ -79,6 +81,22 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that a call reads as it comes: its media type and, where it is a document, its model."""
+
+    media: str
+    model: type[BaseModel] | None = None
+
+    def published(self, schemas: dict[str, Any]) -> dict[str, Any]:
+        """The `requestBody` of OpenAPI; what the model consists of is put beside the other `schemas`."""
+        schema: dict[str, Any] = {"type": "string", "format": "binary"}
+        if self.model:
+            schema = self.model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {})
+        return {"required": True, "content": {self.media: {"schema": schema}}}
+
+
 class Api(NinjaAPI):
     """An API whose OpenAPI document says what goes out: refusals are problem documents, and no member is ever null."""
 
@@ -89,9 +107,13 @@ class Api(NinjaAPI):
         for operations in document["paths"].values():
             for operation in operations.values():
                 operation["responses"] = dict(sorted(operation["responses"].items(), key=lambda each: int(each[0])))
+                gives, takes = operation.pop(GIVES, JSON), operation.pop(TAKES, None)
+                if takes is not None:
+                    operation["requestBody"] = takes.published(document["components"]["schemas"])
                 for status, answer in operation["responses"].items():
-                    if int(status) >= 400 and "content" in answer:
-                        answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+                    media = "application/problem+json" if int(status) >= 400 else gives
+                    if media != JSON and "content" in answer:
+                        answer["content"] = {media: answer["content"][JSON]}
         for schema in document["components"]["schemas"].values():
             if "required" in schema:
                 schema["required"] = [name for name in schema["required"] if not _is_nullable(schema, name)]
@@ -198,6 +220,8 @@ def endpoint(
     calls_out: bool = False,
     step: str = "",
     besides: Mapping[int, Any] | None = None,
+    takes: Body | None = None,
+    gives: str = JSON,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare one call. Commands (POST, PUT, DELETE) take an Idempotency-Key unless `idempotent=False`.
 
@@ -205,7 +229,8 @@ def endpoint(
     calls has keys of its own, so that it may be repeated after a crash in between.
 
     `refuses` are the errors listed in the OpenAPI document; `step` is the step of the main job, shown as the tag;
-    `besides` are further answers that are no refusals with a code.
+    `besides` are further answers that are no refusals with a code; `takes` is a body the call reads by itself, `gives`
+    the media type of an answer it writes by itself.
     """
     command = method != "GET" if idempotent is None else idempotent
     extra: dict[str, Any] = {}
@@ -213,6 +238,8 @@ def endpoint(
         extra["parameters"] = [
             {"in": "header", "name": "Idempotency-Key", "required": True, "schema": {"type": "string", "maxLength": 80}}
         ]
+
+    extra |= {TAKES: takes, GIVES: gives}
 
     def declare(run: Callable[P, R]) -> Callable[P, R]:
         errors = _refusals(run, method, command, auth, refuses)
@@ -381,6 +408,9 @@ def _encode_cursor(value: object) -> str:
 
 def _decode_cursor(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        found = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
         raise BadCursor(field="/after") from None
+    if "\0" in found:
+        raise BadCursor(field="/after")
+    return found

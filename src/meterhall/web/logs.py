@@ -33,7 +33,9 @@ def bare_exception(logger: Any, method: str, event: structlog.typing.EventDict) 
     while fault is not None and len(lines) < 500:
         lines += [*traceback.format_tb(fault.__traceback__), f"{described(fault)}\n"]
         fault = fault.__cause__ or fault.__context__
-    return {**event, "exception": "".join(lines).rstrip()} if lines else event
+    if lines:
+        event["exception"] = "".join(lines).rstrip()
+    return event
 
 
 def configure_logs(role: str, part: str, level: str, form: str) -> None:

@@ -11,8 +11,9 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from meterhall.domain.errors import MeterhallError, NotFound
+from meterhall.domain.errors import InvalidInput, MeterhallError, NotFound
 from meterhall.domain.market.texts import holds_pod
+from meterhall.web.api import problem
 from meterhall.web.metrics import counter, histogram
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -37,7 +38,8 @@ class MethodNotAllowed(MeterhallError):
 
 
 class ListenerMiddleware:
-    """Serve the URLs of the listener the request came in by, and no others; to programs refuse as to programs."""
+    """Serve the URLs of the listener the request came in by, and no others; to programs refuse as to programs.
+    An address with a NUL, which PostgreSQL cannot be asked for, is refused here."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -47,6 +49,10 @@ class ListenerMiddleware:
         urls: dict[str, str] = getattr(settings, "METERHALL_URLS", {})
         if listener is not None:
             request.urlconf = urls[listener]
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            return problem(
+                InvalidInput("The address holds the character NUL, which nothing here is named by.", field="")
+            )
         response = self.get_response(request)
         for_programs = listener == "b2b" or request.path.startswith("/api/")
         if for_programs and response.status_code in (404, 405) and response["Content-Type"].startswith("text/"):
@@ -56,8 +62,6 @@ class ListenerMiddleware:
 
 def _as_problem(response: HttpResponseBase) -> HttpResponseBase:
     """The problem document in place of a page: no such address, or not by this method."""
-    from meterhall.web.api import problem
-
     answer = problem(NotFound() if response.status_code == 404 else MethodNotAllowed())
     if "Allow" in response:
         answer["Allow"] = response["Allow"]

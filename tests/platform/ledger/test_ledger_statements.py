@@ -12,6 +12,7 @@ from joserfc import jws
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import MeterhallError
+from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import new_id, new_salt
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, sign
@@ -66,6 +67,7 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
         "from the future": (says(at=now + timedelta(hours=1)), BadStatement, "/statement/at"),
         "an unknown party": (says(to=Party("MH0000009999")), UnknownParty, "/statement/parties/1"),
         "no statement": (StatementPosted(statement=unfit, salt=new_salt()), BadStatement, "/statement/id"),
+        "a point as its subject": (says(subject="IT 999 E 0000 0001"), TextHoldsPod, "/statement/subject"),
         "no version": (says("delivery.published", subject=delivery[:-2]), BadStatement, "/statement/subject"),
         "no commitment": (
             says("delivery.published", subject=delivery), BadStatement, "/statement/commitments/manifest",
@@ -73,7 +75,7 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(11))
 def test_what_is_refused(market: Market, number: int):
     posted, error, field = list(refused(market).values())[number]
     with pytest.raises(error) as caught:

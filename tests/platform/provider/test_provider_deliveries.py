@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,19 +11,19 @@ from meterhall.domain.errors import MeterhallError
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.activations import Schedule
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import RECEIPT_TYP, Manifest, Receipt
+from meterhall.domain.protocol.deliveries import RECEIPT_TYP, DataRequest, Manifest, Receipt
 from meterhall.domain.protocol.keys import BadSignature, sign
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.formats import FORMATS
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
-from meterhall.provider.deliveries import build
+from meterhall.provider.deliveries import curves as curve_reading
 from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.follow import follow_ends
 from meterhall.provider.deliveries.gate import open_part
-from meterhall.provider.deliveries.models import AccessLog, Delivery
+from meterhall.provider.deliveries.models import AccessLog, Delivery, PushJob
 from meterhall.provider.deliveries.retention import expire_files
 from meterhall.provider.deliveries.schedules import run_schedules
 from meterhall.provider.deliveries.service import (
@@ -35,8 +36,9 @@ from meterhall.provider.deliveries.service import (
     newest,
     take_receipt,
 )
+from meterhall.provider.deliveries.tasks import admitted
 from meterhall.provider.points.models import Point
-from meterhall.web.messaging.models import Outbox
+from meterhall.web.messaging.models import Outbox, Peer
 from tests.platform.provider.conftest import HOLDER, MARCH, OTHER, REQUESTER, SUMS, World
 
 
@@ -67,7 +69,7 @@ def test_a_delivery_has_every_slot_of_the_period_and_says_what_is_missing(world:
 def test_withdrawing_for_one_point_leaves_untouched_parts_as_they_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "PODS_A_PART", 2)
+    monkeypatch.setattr(curve_reading, "PODS_A_PART", 2)
     points = world.points(4)
     world.readings(points, date(2026, 2, 28), date(2026, 3, 5))
     activation = world.activated(points)
@@ -306,6 +308,62 @@ def test_the_feed_shows_each_change_once_in_the_contracted_granularity(
     world.readings(points[:1], date(2026, 3, 2), date(2026, 3, 3), wh=500)
     [news] = changes_since(activation, cursor).items
     assert news.values[0] == 4 * 500 + 6
-    assert AccessLog.objects.filter(kind="feed").exists()
+    logged = AccessLog.objects.filter(kind="feed").order_by().values_list("granularity", "directions")
+    assert [*map(tuple, logged.distinct())] == [("PT1H", ["import"])], (
+        "what was shown, not the coarsest that is contracted"
+    )
     with pytest.raises(InvalidCursor):
         changes_since(activation, "nonsense")
+
+
+def test_a_push_that_was_noted_is_not_stated_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from meterhall.provider.deliveries import push
+
+    activation = world.activated(many(world, 1))
+    delivery = world.deliver(activation, period=FEW)
+    job = PushJob.objects.create(version=delivery.versions.get())
+    repository = SimpleNamespace(repository=SimpleNamespace(url="https://peer.example/repository"))
+    monkeypatch.setattr(push, "contract_in_force", lambda subscription, requester: repository)
+    put: list[str] = []
+
+    def fails_once(url: str, content: bytes, media_type: str) -> None:
+        put.append(url)
+        if len(put) == 1:
+            raise OSError
+
+    monkeypatch.setattr(push, "_put", fails_once)
+    with pytest.raises(OSError):  # noqa: PT011 - the line broke
+        push.push_version(job)
+    push.push_version(job)
+    push.push_version(job)
+    assert Outbox.objects.filter(type="delivery.pushed").count() == 1
+    assert AccessLog.objects.filter(kind="push").count() == 1, "tried twice, had once"
+
+
+def test_who_is_admitted_again_gets_the_correction_of_meanwhile(world: World) -> None:
+    points = many(world, 1)
+    delivery = world.deliver(world.activated(points), period=FEW)
+    Peer.objects.filter(pk=REQUESTER).update(status="suspended")
+    world.readings(points, date(2026, 3, 2), date(2026, 3, 3), wh=500)
+    world.follow()
+    delivery.refresh_from_db()
+    assert delivery.version == 1
+    Peer.objects.filter(pk=REQUESTER).update(status="admitted")
+    data = SimpleNamespace(player=SimpleNamespace(access_number=REQUESTER))
+    admitted(None, data)  # type: ignore[arg-type]
+    world.work()
+    delivery.refresh_from_db()
+    assert delivery.version == 2
+
+
+@pytest.mark.parametrize(("days", "directions", "most"), [(30, 1, 50), (365, 1, 50), (365, 2, 28), (3650, 2, 2)])
+def test_the_longer_the_period_the_fewer_points_are_in_a_part(days: int, directions: int, most: int) -> None:
+    period = Period(first=date(2016, 1, 1), until=date(2016, 1, 1) + timedelta(days=days))
+    asked = DataRequest(
+        activation_id=f"act_{'0' * 24}",
+        period=period,
+        granularity="PT15M",
+        format="csv",
+        directions=("import", "export")[:directions],
+    )
+    assert curve_reading.pods_a_part(asked) == most

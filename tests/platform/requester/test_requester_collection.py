@@ -13,7 +13,7 @@ from meterhall.domain.protocol.deliveries import ManifestView
 from meterhall.domain.protocol.events import ConsentChanged
 from meterhall.domain.protocol.keys import SigningKey, sign, verify
 from meterhall.domain.readings import MISSING
-from meterhall.requester.activations.models import Activation, ActivationItem
+from meterhall.requester.activations.models import Activation, ActivationItem, ConsentKnown
 from meterhall.requester.collection.models import Delivery, Series, Version, Withdrawal
 from meterhall.requester.collection.service import note_match
 from meterhall.requester.collection.store import lake, spec, store, withdraw
@@ -28,6 +28,7 @@ from .conftest import (
     PODS,
     PSEUDONYMS,
     START,
+    STRANGER,
     Clock,
     GridDouble,
     curve,
@@ -364,3 +365,16 @@ def test_empty_curves_are_no_series(activation: Activation, grid: GridDouble, de
     grid.publish({1: [empty]}, delivery_id)
     assert ready(delivery_id).state == "received"
     assert np.all(np.array(values()) == MISSING)
+
+
+def test_another_provider_cannot_end_a_consent_that_is_not_its_own(
+    activation: Activation, grid: GridDouble, delivery_id: str, clock: Clock
+) -> None:
+    grid.publish({1: [curve()]}, delivery_id)
+    ready(delivery_id)
+    hear(GRID, ConsentChanged(consent_id=CONSENT, state="granted", at=clock()))
+    hear(STRANGER, ConsentChanged(consent_id=CONSENT, state="revoked", at=clock()))
+    work()
+    assert values()[0] == 100
+    assert ConsentKnown.objects.get().state == "granted"
+    assert statements("processing.ended")[0]["counts"] == {"erased": 0}

@@ -93,7 +93,15 @@ def test_the_answer_kept_for_a_repeated_command_is_sealed_given_again_and_forgot
     kept = IdempotencyRecord.objects.get()
     assert "secret" not in kept.response
     forget_answers()
-    assert IdempotencyRecord.objects.count() == 1
+    assert IdempotencyRecord.objects.exists()
     IdempotencyRecord.objects.update(created_at=platform().now() - ANSWERS_KEPT - timedelta(hours=1))
     forget_answers()
     assert not IdempotencyRecord.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/link%00", "/link?after=%00"])
+def test_an_address_with_a_nul_is_refused_before_any_database_is_asked(address: str) -> None:
+    with override_settings(ROOT_URLCONF=__name__):
+        answer = Client().get(address)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from types import ModuleType
 from typing import get_args
@@ -32,6 +33,20 @@ def test_generated_pages_are_current(generator: ModuleType) -> None:
     stale = [name for name, text in written.items() if (REFERENCE / name).read_text() != text]
     assert not stale, f"run `python docs/generate.py`: {stale}"
     assert sorted(path.name for path in REFERENCE.iterdir()) == sorted(written)
+
+
+def test_openapi_says_which_bodies_are_read_and_given() -> None:
+    documents = {path.stem.removeprefix("openapi-"): path.read_text() for path in REFERENCE.glob("openapi-*.json")}
+    for name, text in documents.items():
+        schemas = json.loads(text)["components"]["schemas"]
+        assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas), name
+        assert re.findall(r"x-takes|x-gives|\$defs", text) == []
+    paths = {name: json.loads(text)["paths"] for name, text in documents.items()}
+    for name in ("marketplace", "provider", "requester"):
+        assert list(paths[name]["/v1/inbox"]["post"]["requestBody"]["content"]) == ["application/cloudevents+json"]
+    part = paths["provider"]["/v1/deliveries/{delivery_id}/parts/{number}"]["get"]["responses"]
+    assert [list(part[status]["content"]) for status in ("200", "206")] == [["application/octet-stream"]] * 2
+    assert list(part["410"]["content"]) == ["application/problem+json"]
 
 
 def test_every_error_code_is_documented(generator: ModuleType) -> None:

@@ -1,11 +1,13 @@
 """Documents under signatures: one way to become bytes, and no way to slip another document in."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meterhall.domain.protocol.canonical import canonical, commitment, digest, new_id, new_salt
-from meterhall.domain.protocol.keys import BadSignature, PublicKey, SigningKey, header_of, sign, verify
+from meterhall.domain.protocol.keys import BadSignature, PublicKey, SigningKey, header_of, payload_of, sign, verify
 
 KEY = SigningKey.generate()
 JSON = st.recursive(
@@ -80,3 +82,11 @@ def test_commitments_need_the_salt() -> None:
 
 def test_ids_are_fresh() -> None:
     assert len({new_id("sub") for _ in range(1000)}) == 1000
+
+
+def test_a_payload_nested_too_deeply_is_no_fault_of_ours() -> None:
+    deep = base64.urlsafe_b64encode(b"[" * 5_000).rstrip(b"=").decode()
+    header = base64.urlsafe_b64encode(b'{"alg":"Ed25519"}').rstrip(b"=").decode()
+    for token in (f"{header}.{deep}.AAAA", f"{deep}.{header}.AAAA"):
+        with pytest.raises(BadSignature):
+            payload_of(token)

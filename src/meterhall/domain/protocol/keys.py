@@ -121,7 +121,7 @@ def payload_of(token: str) -> Any:
     """The payload, not yet to be believed: for a document that brings the keys it is signed with."""
     try:
         return json.loads(jws.extract_compact(token.encode(), registry=REGISTRY).payload)
-    except (JoseError, ValueError) as fault:
+    except (JoseError, ValueError, RecursionError) as fault:
         raise BadSignature("This is not a compact JWS with a JSON payload.", field="/jws") from fault
 
 

@@ -93,7 +93,7 @@ def _add_subscriptions(api: NinjaAPI) -> None:
         return service.show(service.find(caller(request), subscription_id))
 
     @endpoint(api, "GET", "/v1/subscriptions/{subscription_id}/document", response=str, auth=member,
-              step="5 subscription", refuses=unknown)  # fmt: skip
+              step="5 subscription", refuses=unknown, gives="text/markdown")  # fmt: skip
     def get_document(request: HttpRequest, subscription_id: str) -> HttpResponse:
         """The readable contract, made from what is signed: Markdown (`text/markdown`)."""
         row = service.find(caller(request), subscription_id)

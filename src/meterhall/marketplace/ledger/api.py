@@ -40,7 +40,7 @@ from meterhall.web.api import endpoint, page
 from meterhall.web.security import TokenAuth, caller
 
 STATEMENT_REFUSALS = (
-    BadSignature, BadStatement, ForeignStatement, WrongEnvironment, UnknownParty, StatementExists, TextHoldsPod,
+    BadSignature, BadStatement, ForeignStatement, WrongEnvironment, UnknownParty, TextHoldsPod, StatementExists,
 )  # fmt: skip
 
 
@@ -53,13 +53,14 @@ def add_ledger(api: NinjaAPI) -> None:
 def _add_log(api: NinjaAPI) -> None:
     """What anyone may read: the log itself, which says nothing of what was stated."""
 
-    @endpoint(api, "GET", "/checkpoint", response=str, step="log", refuses=(LogBroken,))
+    @endpoint(api, "GET", "/checkpoint", response=str, step="log", refuses=(LogBroken,), gives="text/plain")
     def get_checkpoint(request: HttpRequest) -> Any:
         """The newest checkpoint with its cosignatures (C2SP tlog-checkpoint)."""
         note = str(cosigned_note(latest()))
         return HttpResponse(note, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
-    @endpoint(api, "GET", "/tile/{path:place}", response=bytes, step="log", refuses=(BadTilePath, UnknownTile))
+    @endpoint(api, "GET", "/tile/{path:place}", response=bytes, step="log", refuses=(BadTilePath, UnknownTile),
+              gives="application/octet-stream")  # fmt: skip
     def get_tile(request: HttpRequest, place: str) -> Any:
         """A tile of hashes or a bundle of entries (C2SP tlog-tiles)."""
         return HttpResponse(

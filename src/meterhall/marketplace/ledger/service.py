@@ -110,7 +110,8 @@ class Step:
 def post_statement(posted: StatementPosted, caller: str) -> LogReceipt:
     """Take a player's statement into the log; the same one again gives the same receipt.
 
-    Raises `BadSignature`, `BadStatement`, `ForeignStatement`, `WrongEnvironment`, `UnknownParty`, `StatementExists`.
+    Raises `BadSignature`, `BadStatement`, `ForeignStatement`, `WrongEnvironment`, `UnknownParty`, `TextHoldsPod`,
+    `StatementExists`.
     """
     keys = transport_keys(caller)
     document = verify(posted.statement, keys, typ=STATEMENT_TYP).document

@@ -114,6 +114,7 @@ def enrol(jws: str) -> PlayerView:
     for name in ("organisation", "contact", "description"):
         refuse_pods(getattr(enrolment, name), field=f"/{name}")
     with transaction.atomic():
+        _hold_numbering()
         player = _enrolled(legal, enrolment.keys)
         if player is not None and (player.status, "apply") not in PLAYER:
             return view(player)
@@ -138,8 +139,13 @@ def _kids(keys: KeySet) -> tuple[set[str], set[str]]:
     return {key.kid for key in keys.transport}, {key.kid for key in keys.contract}
 
 
-def _next_number() -> str:
+def _hold_numbering() -> None:
+    """One application at a time: of two of one organisation at the same moment the second finds the first."""
     Numbering.objects.get_or_create(name="player", defaults={"following": FIRST_PLAYER})
+    Numbering.objects.select_for_update().get(name="player")
+
+
+def _next_number() -> str:
     Numbering.objects.filter(name="player").update(following=F("following") + 1)
     return access_number(Numbering.objects.get(name="player").following - 1)
 

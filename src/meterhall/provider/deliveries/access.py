@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest
@@ -12,8 +13,12 @@ from meterhall.web.platform import platform
 
 
 def log_part(part: DeliveryPart, contents: Iterable[PartContent], kind: AccessLog.Kind, start: int = 0) -> None:
-    """Note that a part is sent from byte `start` on. A resumed transfer is part of the access it resumes."""
-    if start and AccessLog.objects.filter(delivery=part.delivery, part=part.number).exists():
+    """Note that a part is sent from byte `start` on. A resumed transfer, and a push that is tried again, is part of
+    the access it resumes."""
+    before = AccessLog.objects.filter(delivery=part.delivery, part=part.number)
+    if start and before.exists():
+        return
+    if kind == AccessLog.Kind.PUSH and before.filter(kind=kind, version=part.delivery.version).exists():
         return
     delivery = part.delivery
     request = DataRequest.model_validate(delivery.request)
@@ -29,13 +34,24 @@ def log_part(part: DeliveryPart, contents: Iterable[PartContent], kind: AccessLo
     )  # fmt: skip
 
 
-def log_feed(
-    activation: Activation, seen: Iterable[tuple[ActivationItem, Period]], granularity: str, directions: tuple[str, ...]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page of the change feed showed of an item."""
+
+    item: ActivationItem
+    days: Period
+    granularity: str
+    direction: str
+
+
+def log_feed(activation: Activation, seen: Iterable[Shown]) -> None:
     """Note what a page of the change feed showed."""
     kind = AccessLog.Kind.FEED
     AccessLog.objects.bulk_create(
-        [_row(item, days, kind, activation, granularity=granularity, directions=directions) for item, days in seen]
+        [
+            _row(one.item, one.days, kind, activation, granularity=one.granularity, directions=(one.direction,))
+            for one in seen
+        ]
     )
 
 

@@ -69,7 +69,7 @@ def add_deliveries(api: NinjaAPI) -> None:
         return manifest_view(mine(delivery_id, caller(request)))
 
     @endpoint(api, "GET", "/v1/deliveries/{delivery_id}/parts/{number}", response=bytes, auth=data, step="9 delivery",
-              refuses=PART_REFUSALS, besides={206: bytes, 416: None})  # fmt: skip
+              refuses=PART_REFUSALS, besides={206: bytes, 416: None}, gives="application/octet-stream")  # fmt: skip
     def get_part(request: HttpRequest, delivery_id: str, number: int) -> Any:
         """A part, or the range of it asked for; aborted when a consent behind it ends."""
         return respond(request, open_part(mine(delivery_id, caller(request)), number))

@@ -29,7 +29,7 @@ from meterhall.lake import CursorExpired
 from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
-from meterhall.provider.deliveries.curves import batches, curves_by_item, sum_over, with_series
+from meterhall.provider.deliveries.curves import batches, curves_by_item, pods_a_part, sum_over, with_series
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
 from meterhall.provider.deliveries.groups import check_sum, minimum_group, note_sum
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
@@ -41,8 +41,6 @@ from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import NotYet
-
-PODS_A_PART = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +166,12 @@ def _has(content: PartContent, day: date) -> bool:
 
 
 def _draw(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> list[Drawn]:
-    number = _next_number(delivery)
+    number, most = _next_number(delivery), pods_a_part(request)
     drawn: list[Drawn] = []
-    for batch in batches(members, request, PODS_A_PART):
+    for batch in batches(members, request, most):
         curves = curves_by_item(request, batch)
-        for at in range(0, len(batch), PODS_A_PART):
-            some = batch[at : at + PODS_A_PART]
+        for at in range(0, len(batch), most):
+            some = batch[at : at + most]
             theirs = (curve for one in some for curve in curves.get(one.item.pk, []))
             drawn.append(_write(delivery, request, number + len(drawn), some, theirs))
     return drawn

@@ -27,9 +27,9 @@ from meterhall.domain.readings.civil import civil_day_of, midnight
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.resampling import resample
 from meterhall.lake.cursor import InvalidCursor
-from meterhall.provider.activations.models import Activation
+from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import frame_of
-from meterhall.provider.deliveries.access import log_feed
+from meterhall.provider.deliveries.access import Shown, log_feed
 from meterhall.provider.deliveries.entitled import Entitled, entitled
 from meterhall.provider.deliveries.service import OutsideActivation
 from meterhall.provider.metering.models import Series
@@ -99,7 +99,7 @@ def changes_since(activation: Activation, since: str | None) -> Changes:
     waiting = [pair for pair in changed if (pair[0], pair[1].toordinal()) > (place.series, place.day)]
     page, until = waiting[:PAGE_DAYS], place.until or cursor
     shown = list(_values(page, series, may, frame.scope)) if page else []
-    _log(activation, shown, frame.scope)
+    _log(activation, shown)
     more = len(waiting) > len(page)
     following = Place(place.since, until, page[-1][0], page[-1][1].toordinal()) if more else Place(until)
     return Changes(items=tuple(values for _, values in shown), cursor=following.encode(), more=more)
@@ -171,11 +171,17 @@ def _changed(curve: LoadCurve, grain: Granularity, mine: Entitled) -> ChangedVal
     )
 
 
-def _log(activation: Activation, shown: list[tuple[Entitled, ChangedValues]], scope: DataScope) -> None:
-    """One row an item: from the first to the last day it was shown of."""
-    seen: dict[int, tuple[Entitled, list[date]]] = {}
+def _log(activation: Activation, shown: list[tuple[Entitled, ChangedValues]]) -> None:
+    """One row an item, direction and granularity: from the first to the last day it was shown of."""
+    seen: dict[tuple[int, str, str], tuple[ActivationItem, list[date]]] = {}
     for mine, values in shown:
         day = civil_day_of(ZoneInfo(mine.point.zone), values.start)
-        seen.setdefault(mine.item.pk, (mine, []))[1].append(day)
-    rows = [(mine.item, Period(first=min(days), until=max(days) + DAY)) for mine, days in seen.values()]
-    log_feed(activation, rows, min(scope.granularities), scope.directions)
+        key = (mine.item.pk, values.direction, values.resolution)
+        seen.setdefault(key, (mine.item, []))[1].append(day)
+    log_feed(
+        activation,
+        [
+            Shown(item, Period(first=min(days), until=max(days) + DAY), resolution, direction)
+            for (_, direction, resolution), (item, days) in seen.items()
+        ],
+    )

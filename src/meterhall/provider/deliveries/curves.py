@@ -27,12 +27,23 @@ from meterhall.web.platform import platform
 SLOTS_A_DAY: Final = 96
 SLOTS_AT_ONCE: Final = 4_000_000
 """About 40 MB of values and qualities."""
+PODS_A_PART: Final = 50
+SLOTS_A_PART: Final = 2_000_000
+"""As text about 150 MB, which a part is held in while it is written, pushed and read."""
+
+
+def pods_a_part(request: DataRequest) -> int:
+    """How many PODs go into a part: fewer the longer the period is."""
+    return min(max(SLOTS_A_PART // _slots_a_pod(request), 1), PODS_A_PART)
+
+
+def _slots_a_pod(request: DataRequest) -> int:
+    return max((request.period.until - request.period.first).days, 1) * SLOTS_A_DAY * len(request.directions)
 
 
 def batches(members: Sequence[Entitled], request: DataRequest, part: int) -> Iterator[Sequence[Entitled]]:
     """The members in batches of whole parts, each as large as may be read at once: few reads, bounded memory."""
-    slots = max((request.period.until - request.period.first).days, 1) * SLOTS_A_DAY * len(request.directions)
-    size = max(SLOTS_AT_ONCE // slots // part, 1) * part
+    size = max(SLOTS_AT_ONCE // _slots_a_pod(request) // part, 1) * part
     for at in range(0, len(members), size):
         yield members[at : at + size]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.client.signatures import SignedRequest
 from meterhall.domain.protocol.deliveries import Manifest, ManifestView
@@ -24,7 +26,7 @@ def push_version(job: PushJob) -> None:
     """
     version = job.version
     delivery = version.delivery
-    if version.version != delivery.version:
+    if job.pushed_at is not None or version.version != delivery.version:
         return
     try:
         contract = contract_in_force(delivery.activation.subscription_id, delivery.requester)
@@ -56,6 +58,7 @@ def _put(url: str, content: bytes, media_type: str) -> None:
         raise RemoteRefusal(response)
 
 
+@transaction.atomic
 def _note(job: PushJob) -> None:
     delivery = job.version.delivery
     job.pushed_at = platform().now()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.provider.deliveries.build import build, changed_points
 from meterhall.provider.deliveries.follow import close_ended, follow_ends, follow_values
 from meterhall.provider.deliveries.models import Delivery, PushJob
 from meterhall.provider.deliveries.push import push_version
 from meterhall.provider.deliveries.retention import expire_files
 from meterhall.provider.deliveries.schedules import run_schedules
+from meterhall.provider.deliveries.service import supersede
+from meterhall.web.messaging.handlers import on
 from meterhall.web.work.engine import NotYet, every, works_on
 
 
@@ -31,6 +34,12 @@ def build_delivery(delivery: Delivery) -> None:
 def push(job: PushJob) -> None:
     """Put a version into the contract's repository."""
     push_version(job)
+
+
+@on("player.admitted", PlayerChanged)
+def admitted(event: Event, data: PlayerChanged) -> None:
+    """A requester was let in again: what was corrected or revoked meanwhile is delivered now."""
+    supersede(Delivery.objects.filter(requester=data.player.access_number))
 
 
 @every(1)

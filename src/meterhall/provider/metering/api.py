@@ -13,7 +13,7 @@ from meterhall.domain.readings.granularity import UnknownGranularity
 from meterhall.provider.metering.completeness import DayCount, completeness
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow
 from meterhall.provider.metering.service import take_readings
-from meterhall.web.api import endpoint, page
+from meterhall.web.api import Body, endpoint, page
 from meterhall.web.staff.service import StaffAuth
 from meterhall.web.work.models import WorkState
 
@@ -69,7 +69,7 @@ def add_metering(api: NinjaAPI) -> None:
     """Publish the calls."""
 
     @endpoint(api, "POST", "/readings", response=RunView, status=202, auth=StaffAuth(), step="readings",
-              refuses=(UnknownGranularity,))  # fmt: skip
+              takes=Body("application/octet-stream"), refuses=(UnknownGranularity,))  # fmt: skip
     def post_readings(request: HttpRequest, resolution: str) -> RunView:
         """Hand in a Parquet or CSV file of readings (`pod`, `start`, `energy_wh`; `direction`, `quality`)."""
         return run_view(take_readings(request.body, resolution))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.offers import CertificationView, Offer, OfferView, Profile
 from meterhall.provider.offers.models import OwnCertification, OwnOffer
 from meterhall.web.messaging.clients import marketplace_client
@@ -16,7 +17,9 @@ def draft_offer(offer: Offer) -> OfferView:
 def publish_offer(offer_id: str) -> OfferView:
     """Publish a draft. The Market Place refuses it without a certificate (`not_certified`)."""
     path = f"/v1/offers/{offer_id}/publication"
-    return _keep(marketplace_client().call("POST", path, None, OfferView))
+    version = OwnOffer.objects.filter(pk=offer_id).values_list("version", flat=True).first()
+    key = f"publish-{offer_id}-{version}" if version is not None else None
+    return _keep(marketplace_client().call("POST", path, None, OfferView, key=key))
 
 
 def _keep(view: OfferView) -> OfferView:
@@ -34,8 +37,9 @@ def _keep(view: OfferView) -> OfferView:
 
 
 def request_certification(profile: Profile) -> CertificationView:
-    """Ask the Market Place's certifier for a conformance run."""
-    return _note(marketplace_client().call("POST", "/v1/certifications", profile, CertificationView))
+    """Ask the Market Place's certifier for a conformance run. What was asked and not answered is asked once."""
+    key = digest(f"{profile.fingerprint()} {OwnCertification.objects.count()}".encode())[-64:]
+    return _note(marketplace_client().call("POST", "/v1/certifications", profile, CertificationView, key=key))
 
 
 def certification(certification_id: str) -> CertificationView:

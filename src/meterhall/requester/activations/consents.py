@@ -160,6 +160,8 @@ def take_answer(state: str, iss: str, code: str, error: str) -> ConsentRequest:
     try:
         grant = redeem_code(endpoint, code, iss, verifier, callback_url())
     except RemoteRefusal as refusal:
+        if refusal.remote_status >= 500:
+            raise  # the code may still be good: the customer loads the page again
         return _deny(asked, refusal.remote_code)
     with transaction.atomic():
         asked.state, asked.consent_id, asked.error, asked.verifier = GRANTED, grant.consent_id, "", b""

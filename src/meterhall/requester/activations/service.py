@@ -185,12 +185,18 @@ def wake(activation: Activation) -> None:
 
 
 def consent_changed(provider: str, data: ConsentChanged) -> None:
-    """A consent was given, changed or ended at the provider: remember it, look at the answers again."""
+    """A consent was given, changed or ended at the provider: remember it, look at the answers again.
+
+    What another provider says of it changes nothing of that.
+    """
     with transaction.atomic():
-        ConsentKnown.objects.update_or_create(
-            consent_id=data.consent_id, defaults={"provider": provider, "state": data.state, "at": data.at}
-        )
-        for activation in Activation.objects.filter(items__consent_id=data.consent_id).distinct():
+        known = ConsentKnown.objects.filter(consent_id=data.consent_id).first()
+        if known is None or known.provider == provider:
+            ConsentKnown.objects.update_or_create(
+                consent_id=data.consent_id, defaults={"provider": provider, "state": data.state, "at": data.at}
+            )
+        mine = Activation.objects.filter(subscription__provider=provider)
+        for activation in mine.filter(items__consent_id=data.consent_id).distinct():
             wake(activation)
 
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI
 
 from meterhall.domain.protocol.base import DeliveryId, Message, Page
+from meterhall.domain.protocol.deliveries import ManifestView
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.requester.activations.service import UnknownActivation, find
 from meterhall.requester.collection.manifests import BadManifest
@@ -34,7 +35,7 @@ from meterhall.requester.collection.service import (
     request_data,
     request_view,
 )
-from meterhall.web.api import endpoint, page
+from meterhall.web.api import Body, endpoint, page
 from meterhall.web.staff.service import StaffAuth
 
 PUSH_REFUSALS = (BadSignature, NoPushAgreed, PushTooLarge)
@@ -52,14 +53,16 @@ def add_repository(api: NinjaAPI) -> None:
     """Publish the repository; a signed PUT repeated is a PUT done once, so it takes no key."""
 
     @endpoint(api, "PUT", "/repository/{delivery_id}/{version}/parts/{number}", response=Put, status=201,
-              idempotent=False, step="9 push", refuses=(*PUSH_REFUSALS, PartDiffers))  # fmt: skip
+              idempotent=False, step="9 push", takes=Body("application/octet-stream"),
+              refuses=(*PUSH_REFUSALS, PartDiffers))  # fmt: skip
     def put_repository_part(request: HttpRequest, delivery_id: DeliveryId, version: int, number: int) -> Put:
         """Put a part of a delivery, signed (RFC 9421) by its provider."""
         put_part(received(request, MOST_PART_BYTES), delivery_id, number)
         return Put(delivery_id=delivery_id, version=version, part=number)
 
     @endpoint(api, "PUT", "/repository/{delivery_id}/{version}/manifest", response=Put, status=201,
-              idempotent=False, step="9 push", refuses=(*PUSH_REFUSALS, BadManifest, PushMismatch))  # fmt: skip
+              idempotent=False, step="9 push", takes=Body("application/json", ManifestView),
+              refuses=(*PUSH_REFUSALS, BadManifest, PushMismatch))  # fmt: skip
     def put_repository_manifest(request: HttpRequest, delivery_id: DeliveryId, version: int) -> Put:
         """Put the manifest, after its parts; verification, storing and the receipt follow."""
         put_manifest(received(request, MOST_MANIFEST_BYTES), delivery_id, version)

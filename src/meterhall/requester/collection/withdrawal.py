@@ -41,7 +41,8 @@ def hear(provider: str, data: ConsentChanged) -> None:
 
 def end_processing(withdrawal: Withdrawal) -> None:
     """Erase what the customer took back, then state it. Safe to repeat."""
-    items = ActivationItem.objects.filter(consent_id=withdrawal.consent_id).exclude(pseudonym="")
+    mine = ActivationItem.objects.filter(activation__subscription__provider=withdrawal.provider)
+    items = mine.filter(consent_id=withdrawal.consent_id).exclude(pseudonym="")
     if withdrawal.state == "partly_revoked":
         for activation in Activation.objects.filter(items__in=items).distinct():
             fetch_answers(activation)

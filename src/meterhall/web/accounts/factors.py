@@ -145,8 +145,10 @@ def _use_totp(person: Person, code: str) -> bool:
     return True
 
 
+@transaction.atomic
 def _use_recovery_code(person: Person, code: str) -> bool:
-    chosen = Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).first()
+    codes = Authenticator.objects.select_for_update().filter(user=person, type=Authenticator.Type.RECOVERY_CODES)
+    chosen = codes.first()
     return chosen is not None and bool(RecoveryCodes(chosen).validate_code(code))
 
 

@@ -13,7 +13,7 @@ from meterhall.client.signatures import verify_request
 from meterhall.domain.errors import InvalidInput, NotPermitted
 from meterhall.domain.protocol.events import DATA, FROM_PROVIDERS, Event, FeedAcknowledgement, FeedPage
 from meterhall.domain.protocol.keys import BadSignature, PublicKey
-from meterhall.web.api import endpoint
+from meterhall.web.api import Body, endpoint
 from meterhall.web.messaging.handlers import may_come_from
 from meterhall.web.messaging.models import Inbox, Outbox
 from meterhall.web.messaging.peers import marketplace, transport_keys
@@ -89,6 +89,7 @@ def add_inbox(api: NinjaAPI) -> None:
 
     @endpoint(
         api, "POST", "/v1/inbox", response=None, status=202, idempotent=False, step="events",
+        takes=Body("application/cloudevents+json", Event),
         refuses=(BadSignature, ForeignEvent, EventMismatch),
     )  # fmt: skip
     def post_inbox(request: HttpRequest) -> None:
