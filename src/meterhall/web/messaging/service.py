@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from django.db import transaction
 
 from meterhall.domain.protocol.base import Message
@@ -14,6 +13,7 @@ from meterhall.domain.protocol.canonical import new_id, new_salt
 from meterhall.domain.protocol.events import Event
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.statements import STATEMENT_TYP, Statement, StatementPosted, StatementType
+from meterhall.web.logs import correlation
 from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.messaging.peers import marketplace, my_access_number
 from meterhall.web.platform import platform
@@ -35,11 +35,6 @@ _sink: list[Sink] = []
 def keep_statements_with(sink: Sink) -> None:
     """The Market Place appends its own statements to its ledger instead of sending them."""
     _sink[:] = [sink]
-
-
-def correlation() -> str:
-    """The correlation id bound to the present request or job, or nothing."""
-    return str(structlog.contextvars.get_contextvars().get("correlation", ""))
 
 
 def notify(recipient: str, kind: str, subject: str, data: Message) -> str:
