@@ -15,7 +15,8 @@ from meterhall.authserver.calls import Answer, Call
 from meterhall.authserver.errors import TokenProblem
 from meterhall.authserver.nonces import Nonces
 from meterhall.authserver.resource import ResourceServer
-from meterhall.authserver.server import AuthorizationServer, Settings, Stores
+from meterhall.authserver.server import AuthorizationServer, Settings
+from meterhall.authserver.stores import Stores
 
 __all__ = [
     "Access",

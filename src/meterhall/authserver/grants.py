@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
 from meterhall.authserver.details import parse_details
 from meterhall.authserver.dpop import Proof
@@ -19,10 +20,7 @@ from meterhall.authserver.foundation import (
     Endpoint,
     EndpointRequest,
 )
-from meterhall.authserver.stores import ClientRecord, CodeRecord, PushedRequest
-
-if TYPE_CHECKING:
-    from meterhall.authserver.server import AuthorizationServer
+from meterhall.authserver.stores import ClientRecord, CodeRecord, PushedRequest, Stores
 
 AUTH_METHODS: Final = ["private_key_jwt"]
 REQUEST_LIFE: Final = timedelta(seconds=590)
@@ -31,12 +29,28 @@ STATE: Final = re.compile(r"[\x20-\x7e]{0,500}")
 NO_STORE: Final = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 
+class Server(Protocol):
+    """What a grant asks of the server it belongs to."""
+
+    @property
+    def stores(self) -> Stores: ...
+    @property
+    def now(self) -> Callable[[], datetime]: ...
+    def check_proof(self, request: Any) -> Proof: ...
+    def use_proof(self, proof: Proof) -> None: ...
+    def introduce(self, request: Any) -> None: ...
+    def check_scope(self, request: Any) -> None: ...
+    def issue(self, client: ClientRecord, scope: str, proof: Proof) -> dict[str, Any]: ...
+    def authenticate_client(self, request: Any, methods: list[str], endpoint: str) -> ClientRecord: ...
+    def get_authorization_grant(self, request: Any) -> Any: ...
+
+
 class BoundGrant(BaseGrant):  # type: ignore[misc]
     """What both grants share: no token without a proof, and each proof good for once."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
     TOKEN_RESPONSE_HEADER = NO_STORE
-    server: AuthorizationServer
+    server: Server
     request: Any
     proof: Proof
 
@@ -108,7 +122,7 @@ class Par(Endpoint):  # type: ignore[misc]
     """Pushed authorization requests (RFC 9126)."""
 
     ENDPOINT_NAME = "par"
-    server: AuthorizationServer
+    server: Server
 
     def validate_request(self, request: Any) -> Any:
         """Authenticate the client and check all that it asks for, before any customer sees it."""

@@ -23,7 +23,7 @@ from meterhall.authserver.errors import (
 from meterhall.authserver.foundation import Dispatcher, OAuth2Error, OAuth2Request, Payload
 from meterhall.authserver.grants import NO_STORE, AuthorizationCode, ClientCredentials, OnlyS256, Par
 from meterhall.authserver.nonces import Nonces
-from meterhall.authserver.stores import ClientRecord, ClientStore, CodeStore, ReplayStore, RequestStore
+from meterhall.authserver.stores import ClientRecord, Stores
 from meterhall.domain.protocol.keys import SigningKey
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address
@@ -40,14 +40,6 @@ class Settings:
     key: SigningKey
     scopes: tuple[str, ...]
     authorize_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    clients: ClientStore
-    replays: ReplayStore
-    requests: RequestStore
-    codes: CodeStore
 
 
 class _Request(OAuth2Request):  # type: ignore[misc]

@@ -101,3 +101,13 @@ class CodeStore(Protocol):
     def use(self, digest: str) -> bool:
         """Mark the code used; whether it was not used before. Atomic among all processes."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All that an authorization server keeps."""
+
+    clients: ClientStore
+    replays: ReplayStore
+    requests: RequestStore
+    codes: CodeStore
