@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from meterhall.client.b2b import B2BClient
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.deliveries import MANIFEST_TYP, Manifest, ManifestView
-from meterhall.domain.protocol.keys import signed_digest, verify
+from meterhall.domain.protocol.keys import header_of, signed_digest, verify
 from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection.models import Delivery, Part, Version
+from meterhall.web.membership.service import renew_peer
 from meterhall.web.messaging.peers import my_access_number, transport_keys
 from meterhall.web.platform import platform
 
@@ -22,8 +23,13 @@ class BadManifest(InvalidInput):
 
 
 def fetch(client: B2BClient, delivery: Delivery) -> Version:
-    """The newest manifest, verified and kept. Raises `RemoteRefusal`, `BadSignature`, `BadManifest`."""
+    """The newest manifest, verified and kept. Raises `RemoteRefusal`, `BadSignature`, `BadManifest`.
+
+    The provider may have replaced its key a moment ago: of one nobody knows the Market Place is asked.
+    """
     view = client.call("GET", f"/v1/deliveries/{delivery.delivery_id}", None, ManifestView)
+    if header_of(view.jws).get("kid") not in {key.kid for key in transport_keys(delivery.provider)}:
+        renew_peer(delivery.provider)
     return keep(delivery, read(view.jws, delivery.provider, delivery.delivery_id), view.jws)
 
 

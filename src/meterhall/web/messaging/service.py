@@ -11,7 +11,7 @@ from django.db import transaction
 from meterhall.domain.protocol.base import Message
 from meterhall.domain.protocol.canonical import new_id, new_salt
 from meterhall.domain.protocol.events import Event
-from meterhall.domain.protocol.keys import sign
+from meterhall.domain.protocol.keys import header_of, payload_of, sign
 from meterhall.domain.protocol.statements import STATEMENT_TYP, Statement, StatementPosted, StatementType
 from meterhall.web.logs import correlation
 from meterhall.web.messaging.models import Outbox, Peer
@@ -112,6 +112,13 @@ def _queue(statement: Statement, posted: StatementPosted) -> None:
         created_at=statement.at,
         due_at=statement.at,
     )
+
+
+def in_present_key(jws: str, typ: str) -> str:
+    """The document signed with our present transport key, where the key it was signed with has been replaced since."""
+    if header_of(jws).get("kid") == platform().transport_key.kid:
+        return jws
+    return sign(payload_of(jws), platform().transport_key, typ=typ)
 
 
 def redeliver(outbox_id: str) -> bool:
