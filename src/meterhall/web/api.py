@@ -392,21 +392,23 @@ def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit:
     chosen = rows.order_by(by)
     if after:
         try:
-            chosen = chosen.filter(**{f"{by}__gt": _decode_cursor(after)})
+            chosen = chosen.filter(**{f"{by}__gt": decode_cursor(after)})
         except (TypeError, ValueError):
             raise BadCursor(field="/after") from None
     found = list(chosen[: limit + 1])
     full = len(found) > limit
     shown = found[:limit]
-    following = _encode_cursor(getattr(shown[-1], by)) if full else None
+    following = encode_cursor(getattr(shown[-1], by)) if full else None
     return Page[Any](items=[view(row) for row in shown], next=following)
 
 
-def _encode_cursor(value: object) -> str:
+def encode_cursor(value: object) -> str:
+    """The opaque cursor after a value."""
     return base64.urlsafe_b64encode(str(value).encode()).decode().rstrip("=")
 
 
-def _decode_cursor(cursor: str) -> str:
+def decode_cursor(cursor: str) -> str:
+    """The value in a cursor. Raises `BadCursor`."""
     try:
         found = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
