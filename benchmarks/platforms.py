@@ -52,7 +52,7 @@ def platform(folder: Path) -> Iterator[Row]:
 @contextmanager
 def running(folder: Path) -> Iterator[Provider]:
     """A provider with a large part to deliver: its B2B listener and its worker, as processes of their own."""
-    from meterhall.cli import django_ready, migrate
+    from meterhall.cli.shared import django_ready, migrate
     from meterhall.demo.launch import Town, free_ports
     from meterhall.web.home import Home, create_ca
 

@@ -1,0 +1,79 @@
+"""`meterhall …`: make, run and look after a platform, and the demo. A platform is imported when a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from meterhall import __version__
+from meterhall.cli.marketplace import marketplace
+from meterhall.cli.platform import platform_commands, player_commands
+from meterhall.cli.shared import UnusableFile, err, out
+from meterhall.cli.verify import verify
+from meterhall.domain.errors import MeterhallError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The open EU market hall for smart-metering data.",
+    pretty_exceptions_enable=False,
+)
+ca = typer.Typer(no_args_is_help=True, help="A local certificate authority, for machines without one.")
+provider = platform_commands("provider")
+requester = platform_commands("requester")
+player_commands("provider", provider)
+player_commands("requester", requester)
+app.command()(verify)
+app.add_typer(ca, name="ca")
+app.add_typer(marketplace, name="marketplace")
+app.add_typer(provider, name="provider")
+app.add_typer(requester, name="requester")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@ca.command("init")
+def ca_init(folder: Annotated[Path, typer.Argument(help="Where the authority's key and certificate go.")]) -> None:
+    """Make a certificate authority; one that is there stays as it is."""
+    from meterhall.web.home import create_ca
+
+    out.print(f"Certificate authority: {create_ca(folder)}", markup=False)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop when the steps are done.")] = False,
+    home: Annotated[Path | None, typer.Option(help="Where the demo's platforms live; empty: a fresh folder.")] = None,
+    result: Annotated[Path | None, typer.Option("--json", help="Also write what happened to this file.")] = None,
+) -> None:
+    """The ten steps on real meters, on this machine."""
+    from meterhall.demo.run import run_demo
+
+    raise typer.Exit(run_demo(once=once, home=home, result=result))
+
+
+def main(run: Callable[[], Any] = app) -> None:
+    """The console entry: a refusal is one sentence and exit code 2, and so is a file that can't be read or written."""
+    try:
+        run()
+    except MeterhallError as refusal:
+        _refuse(refusal)
+    except OSError as fault:
+        if fault.filename is None:
+            raise
+        _refuse(UnusableFile(f"{fault.filename}: {fault.strerror}."))
+
+
+def _refuse(refusal: MeterhallError) -> None:
+    err.print(f"[red]{refusal.code}[/]: {escape(refusal.detail)}")
+    sys.exit(2)
