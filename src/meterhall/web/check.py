@@ -1,4 +1,4 @@
-"""What `meterhall <platform> check` looks at: the platform itself, and what each app says is missing before going live."""
+"""What `meterhall <platform> check` looks at: the platform itself, and what is missing before it can go live."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def ingest(run: IngestRun) -> None:
 @every(2)
 def look_into_drop_folder() -> None:
     """Take what the meter-data system dropped, where a folder is set."""
-    folder = platform().config.watch_folder
+    folder = platform().config.drop_folder
     if folder:
         look_into(Path(folder))
 

@@ -28,8 +28,8 @@ def read_points(path: Path) -> tuple[tuple[PointIn, ...], tuple[int, ...]]:
     """The points in the order they first appear, and the line each first stands on. Nothing is stored.
 
     UTF-8 with a heading line; comma or semicolon between. Columns: `pod`, `zone`; and, where wanted, `country`, `area`,
-    `usage_class`, `sandbox` (yes, no), `holder_reference`, `from`, `until` (civil days; `until` is the first day that is
-    no longer the holder's). Raises `BadPointsFile` naming line and column: `/lines/12/zone`.
+    `usage_class`, `sandbox` (yes, no), `holder_reference`, `from`, `until` (civil days; `until` is the first day that
+    is no longer the holder's). Raises `BadPointsFile` naming line and column: `/lines/12/zone`.
     """
     points: dict[tuple[str, str], PointIn] = {}
     lines: dict[tuple[str, str], int] = {}
@@ -56,12 +56,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             heading = file.readline()
             file.seek(0)
-            reader = csv.DictReader(
-                file, delimiter=";" if heading.count(";") > heading.count(",") else ",", strict=True
-            )
+            comma = ";" if heading.count(";") > heading.count(",") else ","
+            reader = csv.DictReader(file, delimiter=comma, strict=True)
             _check_heading(list(reader.fieldnames or ()))
             for row in reader:
-                if row.get(None):  # type: ignore[call-overload]
+                if row.get(None):
                     raise _fault(reader.line_num, "pod", "stands on a line with more cells than the heading has")
                 yield reader.line_num, {name: (cell or "").strip() for name, cell in row.items()}
     except UnicodeDecodeError:
@@ -77,9 +76,7 @@ def _check_heading(names: list[str]) -> None:
     for name in names:
         if name not in OF_POINT + OF_STAY:
             known = ", ".join(OF_POINT + OF_STAY)
-            raise BadPointsFile(
-                f"There is no such thing as a column {name}; the columns are {known}.", field=f"/{name}"
-            )
+            raise BadPointsFile(f"Nothing is known of a column {name}; the columns are {known}.", field=f"/{name}")
 
 
 def _point(line: int, row: dict[str, str]) -> PointIn:

@@ -17,6 +17,7 @@ from meterhall.provider.points.files import read_points
 from meterhall.provider.points.models import Occupancy, Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn, PointsTaken
 from meterhall.provider.sets import pieces, write_back
+from meterhall.web.platform import platform
 
 COLUMNS = ["scheme", "zone", "area", "usage_class"]
 
@@ -57,8 +58,14 @@ class SandboxFixed(InvalidInput):
 
 
 def one_pod(text: str, country: str | None, field: str) -> Pod:
-    """The single POD the text stands for. Raises `InvalidPod` or `AmbiguousPod` naming the field."""
+    """The single POD the text stands for; one that fits several countries is taken for one of the provider's own.
+
+    Raises `InvalidPod` or `AmbiguousPod` naming the field.
+    """
     candidates = read(text, country=country, field=field)
+    if len(candidates) > 1 and country is None:
+        mine = platform().config.country
+        candidates = tuple(one for one in candidates if one.pod.country == mine) or candidates
     if len(candidates) != 1:
         raise AmbiguousPod(field=field)
     return candidates[0].pod
