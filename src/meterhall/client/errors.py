@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from meterhall.client.advice import advice_for
 from meterhall.domain.errors import MeterhallError, Unavailable
 
 MAY_PASS = frozenset({401, 408, 425, 429})
@@ -35,6 +36,11 @@ class RemoteRefusal(MeterhallError):
         self.problem_document = problem
         self.remote_retry_after_s = _seconds(response.headers.get("Retry-After"))
         super().__init__(f"{self.remote_detail} ({self.remote_code})", field=problem.get("field"))
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in one sentence; empty where there is nothing to say."""
+        return advice_for(self.remote_code, self.remote_status)
 
     @property
     def is_final(self) -> bool:

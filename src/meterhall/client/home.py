@@ -35,7 +35,7 @@ from meterhall.domain.protocol.players import Jwk
 
 FOLDER = "METERHALL_CLIENTS"
 """The environment's name for the folder that holds the homes known by name; `~/.meterhall` where it is not set."""
-PASSPHRASE = "METERHALL_KEY_PASSPHRASE"
+PASSPHRASE_NAME = "METERHALL_KEY_PASSPHRASE"  # noqa: S105 - its name, not itself
 """The environment's name for the passphrase of the transport key, where it has one."""
 SHORTEST = 8
 
@@ -105,7 +105,7 @@ class ClientHome:
         transport, contract = SigningKey.generate(), SigningKey.generate()
         made = read_card(card | {"contract_key": contract.public.jwk()})
         (path / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(path / "keys" / "transport.pem", pem_of(transport, os.environ.get(PASSPHRASE, "")))
+        write_private(path / "keys" / "transport.pem", pem_of(transport, os.environ.get(PASSPHRASE_NAME, "")))
         write_private(path / "keys" / "contract.pem", pem_of(contract, passphrase))
         if trust:
             write_private(path / "trust.pem", trust)
@@ -128,7 +128,7 @@ class ClientHome:
     @property
     def transport_key(self) -> SigningKey:
         """The key that signs requests. Raises `WrongPassphrase`."""
-        return read_pem(self.path / "keys" / "transport.pem", os.environ.get(PASSPHRASE, ""))
+        return read_pem(self.path / "keys" / "transport.pem", os.environ.get(PASSPHRASE_NAME, ""))
 
     def contract_key(self, passphrase: str) -> SigningKey:
         """The key that signs contracts, released by its signer. Raises `WrongPassphrase`."""
@@ -137,10 +137,8 @@ class ClientHome:
     @property
     def tls(self) -> ssl.SSLContext:
         """Trust in the system's authorities and the home's own."""
-        context = ssl.create_default_context()
-        if (self.path / "trust.pem").exists():
-            context.load_verify_locations(self.path / "trust.pem")
-        return context
+        trust = self.path / "trust.pem"
+        return tls_of(trust.read_bytes() if trust.exists() else b"")
 
     @property
     def files(self) -> Path:
@@ -160,6 +158,17 @@ class SignerKey:
         """Open the contract key now. Raises `WrongPassphrase`."""
         key = home.contract_key(passphrase)
         return cls(key, Signer(name, datetime.now(UTC), ("swk", "pwd", "mfa")))
+
+
+def tls_of(trust: bytes) -> ssl.SSLContext:
+    """Trust in the system's authorities and in these (PEM). Raises `BadClient`."""
+    context = ssl.create_default_context()
+    if trust:
+        try:
+            context.load_verify_locations(cadata=trust.decode("ascii"))
+        except (ssl.SSLError, UnicodeDecodeError):
+            raise BadClient("The file of authorities is no PEM.", field="/trust") from None
+    return context
 
 
 def read_card(source: bytes | dict[str, object]) -> Card:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import http_sf
 
@@ -45,7 +45,7 @@ def pause_s(attempt: int, asked_s: float | None, chance: Callable[[], float] = r
     """
     if asked_s is not None:
         return asked_s
-    whole = min(FIRST_S * 2**attempt, LONGEST_S)
+    whole = min(FIRST_S * 2.0**attempt, LONGEST_S)
     return whole / 2 + whole / 2 * chance()
 
 
@@ -65,7 +65,8 @@ def quota_pause_s(headers: Mapping[str, str]) -> float:
 
 def _limits(field: str) -> list[Mapping[str, object]]:
     try:
-        return [member[1] for member in http_sf.parse(field.encode(), tltype="list")]
+        members: Any = http_sf.parse(field.encode(), tltype="list")
+        return [dict(member[1]) for member in members]
     except (ValueError, TypeError, IndexError):
         return []
 
