@@ -13,6 +13,7 @@ from rich.markup import escape
 from meterhall import __version__
 from meterhall.cli.marketplace import marketplace
 from meterhall.cli.platform import platform_commands, player_commands
+from meterhall.cli.provider import provider
 from meterhall.cli.shared import UnusableFile, err, out
 from meterhall.cli.verify import verify
 from meterhall.domain.errors import MeterhallError
@@ -24,9 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ca = typer.Typer(no_args_is_help=True, help="A local certificate authority, for machines without one.")
-provider = platform_commands("provider")
 requester = platform_commands("requester")
-player_commands("provider", provider)
 player_commands("requester", requester)
 app.command()(verify)
 app.add_typer(ca, name="ca")

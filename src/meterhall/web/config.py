@@ -78,6 +78,10 @@ class Config(BaseSettings):
     retry_last_s: float = Field(3600.0, gt=0, description="Longest wait between two retries of a message.")
     retry_attempts: int = Field(16, ge=1, description="Attempts before a message goes to the dead-letter list.")
     minimum_group: int = Field(10, ge=5, description="Fewest PODs an aggregate may stand for (provider).")
+    drop_folder: str = Field(
+        "",
+        description="Folder that files of readings are taken from: PT15M/… for quarter-hours (provider).",
+    )
     delivery_days: int = Field(30, ge=1, description="How long the files of a delivery can be fetched (provider).")
     accepted_assurance: tuple[Literal["requester_stated", "customer_signed", "customer_confirmed"], ...] = Field(
         ("customer_signed", "customer_confirmed"),

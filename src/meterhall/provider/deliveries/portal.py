@@ -51,6 +51,7 @@ def _run_link(run: IngestRun) -> Link:
 
 RUNS: list[Column[IngestRun]] = [
     Column(gettext_lazy("File"), _run_link),
+    Column(gettext_lazy("Name"), lambda run: run.name, "name"),
     Column(gettext_lazy("Received"), lambda run: run.received_at, "received_at"),
     Column(gettext_lazy("Rows"), lambda run: run.rows, numeric=True),
     Column(gettext_lazy("Days written"), lambda run: run.days_written, numeric=True),
@@ -187,6 +188,7 @@ def run_page(request: HttpRequest, number: int) -> HttpResponseBase:
         "run": run,
         "badge": state_badge(run_view(run).state),
         "facts": [
+            Fact(_("Name"), run.name or _("none")),
             Fact(_("Received"), run.received_at),
             Fact(_("Worked in"), run.finished_at),
             Fact(_("Rows"), run.rows),
