@@ -76,6 +76,7 @@ def _link(target: str, at: str, source: PurePosixPath) -> str:
 
 
 def _picture(text: str, source: PurePosixPath) -> str:
-    kind = "States and what leads from one to another" if text.startswith("state") else "Who calls whom, in order"
+    is_states = text.startswith("state")
+    said = "States and what leads from one to another" if is_states else "Who calls whom, in order"
     path = posixpath.relpath(str(DIAGRAMS / diagram_name(text)), str(source.parent))
-    return f"![{kind}]({path}){{ .diagram }}"
+    return f"![{said}]({path}){{ .diagram{' .states' if is_states else ''} }}"

@@ -26,15 +26,16 @@ def main() -> int:
 
     chromium = provide()
     with tempfile.TemporaryDirectory(prefix="meterhall-pictures-") as folder, open_town(Path(folder), say) as stage:
-        for place in (PAGES, COMPONENTS):
-            shutil.rmtree(place, ignore_errors=True)
-        camera = Camera(PAGES)
+        camera, parts = Camera(Path(folder) / "shots" / "pages"), Camera(Path(folder) / "shots" / "components")
         with open_studio(stage, chromium, camera, DARK) as studio:
             for scene in SCENES:
                 say(f"pictures: {scene.__name__}")
                 scene(studio)
-            studio.camera = Camera(COMPONENTS)
+            studio.camera = parts
             kit(studio)
+        for one, place in ((camera, PAGES), (parts, COMPONENTS)):
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(one.folder, place)
     write()
     missing = [name for name in pages() if name not in camera.taken and name not in WITHOUT]
     say(f"{len(camera.taken)} pages photographed; without a picture or a reason: {missing or 'none'}")

@@ -10,10 +10,10 @@ from playwright.sync_api import CDPSession, Page
 from tests.e2e.browser.visits import DESKTOP, PHONE
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
-SCALE = {"desktop": 0.75, "phone": 1.0}
+SCALE = {"desktop": 0.7, "phone": 0.85}
 TALLEST = {"desktop": 1240, "phone": 1400}
 """A longer page is cut off below, in CSS pixels."""
-QUALITY = 50
+QUALITY = 48
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Camera:
             for size, viewport in SIZES.items():
                 page.emulate_media(color_scheme=looks, reduced_motion="reduce")  # type: ignore[arg-type]
                 page.set_viewport_size(viewport)  # type: ignore[arg-type]
+                page.wait_for_function("([w, h]) => innerWidth === w && innerHeight === h", arg=[*viewport.values()])
                 high = page.locator("body").evaluate("one => one.getBoundingClientRect().height")
                 clip = {"x": 0, "y": 0, "width": viewport["width"], "height": min(high, TALLEST[size])}
                 suffix = "-dark" if looks == "dark" else ""

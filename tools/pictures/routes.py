@@ -32,7 +32,6 @@ WITHOUT = {
     "provider-offers-one-publication": SENT, "provider-certificate-one": SENT,
     "provider-today-messages-one-redelivery": SENT, "requester-activations-one-removal": SENT,
     "requester-customers-localisation": SENT, "requester-contracts-one-quit": SENT,
-    "requester-customers-one-curve": "leads to the curve of the customer's point",
 }  # fmt: skip
 """Name of a page -> why it has no picture."""
 
