@@ -27,9 +27,9 @@ pictures: $(VENV)/.dev ## Photograph every page and component for the documentat
 
 lock: $(VENV)/.dev ## Write the lock files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header pyproject.toml --group build -o requirements.lock
+		--no-header pyproject.toml --extra platform --group build -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+		--no-header pyproject.toml --extra platform --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 messages: $(VENV)/.dev ## Gather the texts of pages into the translations and compile them
 	@$(BIN)/python tools/messages.py
