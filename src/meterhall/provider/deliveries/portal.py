@@ -33,6 +33,7 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Quantity, Task, state_badge
+from meterhall.web.portal.words import FORMAT, GRANULARITY, REASON, word
 
 
 def _outcome(row: Delivery) -> object:
@@ -148,7 +149,7 @@ def delivery_page(request: HttpRequest, name: str) -> HttpResponseBase:
         raise Http404
     shown = view(delivery)
     versions = [
-        (one.version, one.manifest["reason"], one.published_at, len(one.manifest["parts"]),
+        (one.version, word(REASON, one.manifest["reason"]), one.published_at, len(one.manifest["parts"]),
          state_badge(one.outcome) if one.outcome else None, one.code or "–")
         for one in delivery.versions.all()
     ]  # fmt: skip
@@ -160,7 +161,7 @@ def delivery_page(request: HttpRequest, name: str) -> HttpResponseBase:
             Fact(_("Activation"), CopyId(shown.activation_id, reverse("staff:activation", args=[shown.activation_id]))),
             Fact(_("Requester"), CopyId(shown.requester)),
             Fact(_("Days"), day_range(shown.period.first, shown.period.until)),
-            Fact(_("Granularity and format"), f"{shown.granularity}, {shown.format}"),
+            Fact(_("Granularity and format"), f"{word(GRANULARITY, shown.granularity)}, {word(FORMAT, shown.format)}"),
             Fact(_("Readings"), Quantity(shown.readings)),
             Fact(_("Missing"), Quantity(shown.missing)),
             Fact(_("Accesses logged"), AccessLog.objects.filter(delivery=delivery).count()),

@@ -22,19 +22,7 @@ from meterhall.requester.activations.service import quit_service
 from meterhall.requester.collection.repository import repository_url
 from meterhall.requester.partners import service, wishes
 from meterhall.requester.partners.models import Subscription
-from meterhall.requester.words import (
-    FORMAT,
-    GRANULARITY,
-    KIND,
-    READERS,
-    TIMING,
-    TRANSMISSION,
-    WRITERS,
-    choices,
-    listed,
-    price_text,
-    word,
-)
+from meterhall.requester.words import KIND, READERS, TIMING, TRANSMISSION, WRITERS, price_text
 from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, may, role_required
 from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
@@ -42,6 +30,7 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.templatetags.portal import duration_text
 from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Sample, state_badge
+from meterhall.web.portal.words import FORMAT, GRANULARITY, choices, listed, word
 
 
 class OfferGone(NotFound):

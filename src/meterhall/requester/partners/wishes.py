@@ -18,11 +18,12 @@ from meterhall.domain.identifiers import EEA
 from meterhall.domain.protocol.offers import DataScope, Price, Wish, WishMatch, WishView
 from meterhall.requester.partners import service
 from meterhall.requester.partners.models import WishKept
-from meterhall.requester.words import DIRECTION, FORMAT, GRANULARITY, KIND, READERS, WRITERS, choices, listed, word
+from meterhall.requester.words import KIND, READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, Fact, Link, state_badge
+from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, choices, listed, word
 
 
 class WishForm(forms.Form):
