@@ -102,7 +102,7 @@ def _point(operator: Operator, pod: str, holder: str, previous: str | None) -> d
 
 
 def _files(operator: Operator) -> dict[str, bytes]:
-    """By name, what the operator's meter-data system hands in: the households, without the missing day, and the sandbox POD."""
+    """By name, what the meter-data system hands in: the households, without the missing day, and the sandbox POD."""
     rows = load(operator.data).rows
     zone = ZoneInfo(operator.zone)
     start = datetime.combine(MISSING_DAY, datetime.min.time(), zone)
