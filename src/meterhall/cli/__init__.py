@@ -14,6 +14,7 @@ from meterhall import __version__
 from meterhall.cli.failing import failing_commands
 from meterhall.cli.marketplace import marketplace
 from meterhall.cli.platform import platform_commands, player_commands
+from meterhall.cli.provider import provider
 from meterhall.cli.shared import UnusableFile, err, out
 from meterhall.cli.verify import verify
 from meterhall.domain.errors import MeterhallError
@@ -25,9 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ca = typer.Typer(no_args_is_help=True, help="A local certificate authority, for machines without one.")
-provider = platform_commands("provider")
 requester = platform_commands("requester")
-player_commands("provider", provider)
 player_commands("requester", requester)
 for role, commands in (("marketplace", marketplace), ("provider", provider), ("requester", requester)):
     failing_commands(role, commands)

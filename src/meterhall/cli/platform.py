@@ -15,6 +15,7 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.players import Activity, LegalIdentifier
 
 Part = StrEnum("Part", ["b2b", "portal", "worker"])
+MARKS = {"ok": "[green]ok[/]  ", "bad": "[red]bad[/] ", "todo": "[yellow]todo[/]"}
 
 
 class BadLegalId(InvalidInput):
@@ -98,15 +99,14 @@ def platform_commands(role: str) -> typer.Typer:
 
     @commands.command()
     def check(home: HomeOption) -> None:
-        """Look at the settings, keys, certificates, database and the Market Place; say what is wrong."""
+        """Say what is wrong with the platform, and what is missing before it can go live."""
         load_project(role, home)
         from meterhall.web.check import run_checks
 
         results = run_checks()
         for result in results:
-            mark = "[green]ok[/]  " if result.passed else "[red]bad[/] "
-            out.print(f"{mark} {escape(f'{result.name}: {result.detail}')}")
-        raise typer.Exit(0 if all(result.passed for result in results) else 1)
+            out.print(f"{MARKS[result.state]} {escape(f'{result.name}: {result.detail}')}")
+        raise typer.Exit(0 if all(result.state == "ok" for result in results) else 1)
 
     @commands.command("staff-key")
     def staff_key(home: HomeOption, name: Annotated[str, typer.Argument(help="Which machine will use it.")]) -> None:

@@ -1,0 +1,57 @@
+"""The SDK: what a requester's engineer imports. `Meterhall` for scripts, `AsyncMeterhall` for asyncio.
+
+Names are loaded when they are first used, so that a part of the client costs only itself.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from meterhall.client.activations import Activation, ChangedPage, LoadCurves
+    from meterhall.client.answers import Answers, PodAnswer
+    from meterhall.client.completeness import Completeness, PodCompleteness
+    from meterhall.client.desk import Progress
+    from meterhall.client.enrolling import create
+    from meterhall.client.hall import Meterhall
+    from meterhall.client.home import SignerKey
+    from meterhall.client.localising import Localised, Place
+    from meterhall.client.news import News
+    from meterhall.client.proofs import GivenConsents, SignedByCustomer, StatedByUs
+    from meterhall.client.subscriptions import Subscription
+
+_WHERE = {
+    "Activation": "activations", "Answers": "answers", "ChangedPage": "activations", "Completeness": "completeness",
+    "GivenConsents": "proofs", "LoadCurves": "activations", "Localised": "localising", "Meterhall": "hall",
+    "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
+    "Progress": "desk", "SignedByCustomer": "proofs", "SignerKey": "home", "StatedByUs": "proofs",
+    "Subscription": "subscriptions", "create": "enrolling",
+}  # fmt: skip
+
+__all__ = [
+    "Activation",
+    "Answers",
+    "ChangedPage",
+    "Completeness",
+    "GivenConsents",
+    "LoadCurves",
+    "Localised",
+    "Meterhall",
+    "News",
+    "Place",
+    "PodAnswer",
+    "PodCompleteness",
+    "Progress",
+    "SignedByCustomer",
+    "SignerKey",
+    "StatedByUs",
+    "Subscription",
+    "create",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

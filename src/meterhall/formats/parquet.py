@@ -1,4 +1,5 @@
-"""Apache Parquet: one slot a row, zstd, so that any data tool reads it as it is. PyArrow is imported when needed.
+"""Apache Parquet: one slot a row, zstd, so that any data tool reads it as it is. Polars reads,
+PyArrow writes; each is imported when needed, so that reading needs no PyArrow.
 
 | column | type | meaning |
 |---|---|---|
@@ -133,7 +134,7 @@ def decode(source: bytes) -> list[Curve]:
     starts, ends = columns["start"] // 1000, columns["end"] // 1000
     new = starts[1:] != ends[:-1]
     for name in _OF_A_CURVE:
-        new |= columns[name][1:] != columns[name][:-1]
+        new |= table[name][1:].ne_missing(table[name][:-1]).to_numpy()
     cuts = (np.flatnonzero(new) + 1).tolist()
     return joined(
         _curve(columns, starts, ends, slice(first, end))
@@ -142,41 +143,51 @@ def decode(source: bytes) -> list[Curve]:
 
 
 def _table(source: bytes) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import polars as pl
 
     try:
-        file = pq.ParquetFile(io.BytesIO(source))
-        if file.metadata.num_rows > MOST_SLOTS:
-            raise FileTooLarge
-        missing = [name for name in _NAMES if name not in file.schema_arrow.names]
+        file = pl.scan_parquet(source)
+        names = file.collect_schema().names()
+        missing = [name for name in _NAMES if name not in names]
         if missing:
             raise DecodeError(f"There is no column {missing[0]}.", field=f"/{missing[0]}")
-        return file.read(columns=list(_NAMES))
-    except (pa.ArrowException, OSError, ValueError) as fault:
+        if file.select(pl.len()).collect().item() > MOST_SLOTS:
+            raise FileTooLarge
+        return file.select(_NAMES).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as fault:
         raise DecodeError("The file is no Parquet that can be read.", field="/") from fault
 
 
-def _column(table: Any, name: str) -> np.ndarray:
-    """A column as numpy: texts as places in `_texts`, instants and numbers as int64, null as `MISSING` or 0."""
-    import pyarrow as pa
+def _column(table: Any, name: str) -> Any:
+    """A column: texts as Polars has them, instants and numbers as int64 in numpy, null as `MISSING` or 0."""
+    import polars as pl
 
     column, nulls = table[name], {"mantissa": MISSING, "quality": 0}
-    if column.null_count and name not in nulls:
+    if column.null_count() and name not in nulls:
         raise DecodeError(f"The column {name} has an empty field.", field=f"/{name}")
     try:
         if name in ("usage_point", "direction", "resolution"):
-            return np.asarray(column.cast(pa.string()).to_numpy(), object)
+            return column.cast(pl.String)
         if name in ("start", "end", "available_at"):
-            if getattr(column.type, "tz", None) is None:
+            if getattr(column.dtype, "time_zone", None) is None:
                 raise DecodeError(f"The column {name} has no zone.", field=f"/{name}")
-            column = column.cast(pa.timestamp("us" if name == "available_at" else "ms", "UTC"))
-        return np.asarray(column.cast(pa.int64()).fill_null(nulls.get(name, 0)).to_numpy())
-    except pa.ArrowException as fault:
+            column = _whole(column, "us" if name == "available_at" else "ms")
+        elif not column.dtype.is_integer():
+            raise DecodeError(f"The column {name} is of another type.", field=f"/{name}")
+        return np.asarray(column.cast(pl.Int64).fill_null(nulls.get(name, 0)).to_numpy())
+    except pl.exceptions.PolarsError as fault:
         raise DecodeError(f"The column {name} is of another type.", field=f"/{name}") from fault
 
 
-def _curve(columns: dict[str, np.ndarray], starts: np.ndarray, ends: np.ndarray, rows: slice) -> Curve:
+def _whole(column: Any, unit: Any) -> Any:
+    """Instants in a coarser or finer unit. Raises `DecodeError` where that loses something."""
+    cast = column.dt.cast_time_unit(unit)
+    if not cast.dt.cast_time_unit(column.dtype.time_unit).equals(column):
+        raise DecodeError(f"The column {column.name} is finer than its format says.", field=f"/{column.name}")
+    return cast
+
+
+def _curve(columns: dict[str, Any], starts: np.ndarray, ends: np.ndarray, rows: slice) -> Curve:
     first = rows.start
     granularity = read_granularity(columns["resolution"][first], "/resolution")
     edges = np.append(starts[rows], ends[rows.stop - 1])

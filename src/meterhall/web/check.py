@@ -1,11 +1,13 @@
-"""What `meterhall <platform> check` looks at."""
+"""What `meterhall <platform> check` looks at: the platform itself, and what is missing before it can go live."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from django.db import connection
+from django.utils.module_loading import autodiscover_modules
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.web.health import waiting_migrations
@@ -13,32 +15,71 @@ from meterhall.web.platform import platform
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do before going live."""
+
+    look: Callable[[], str]
+    of_players: bool
+
+
+STEPS: dict[str, Step] = {}
+
+
+class ToDo(Exception):
+    """Raised by a step before going live that has not been taken; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """One finding."""
+    """One finding: well, bad, or still to be done before going live."""
 
     name: str
-    passed: bool
+    state: Literal["ok", "bad", "todo"]
     detail: str
 
 
+def before_live(name: str, *, of_players: bool = False) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Register a step of an app's module `readiness`: it says how things stand, or raises `ToDo`.
+
+    A step `of_players` is none of the Market Place's.
+    """
+
+    def register(look: Callable[[], str]) -> Callable[[], str]:
+        STEPS[name] = Step(look, of_players)
+        return look
+
+    return register
+
+
 def run_checks() -> list[Check]:
-    """All findings, good and bad."""
+    """All findings. The steps before going live are looked at only where the platform itself is well."""
     checks = [("settings", _settings), ("keys", _keys), ("certificate", _certificate), ("database", _database)]
     if platform().role != "marketplace":
         checks.append(("Market Place", _marketplace))
         checks.append(("transparency log", _log))
-    return [_guarded(name, look) for name, look in checks]
+    found = [_guarded(name, look) for name, look in checks]
+    if any(one.name == "database" and one.state == "ok" for one in found):
+        found += _before_live()
+    return found
+
+
+def _before_live() -> list[Check]:
+    autodiscover_modules("readiness")
+    player = platform().role != "marketplace"
+    return [_guarded(name, step.look) for name, step in STEPS.items() if player or not step.of_players]
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Check:
     try:
-        return Check(name, True, look())
+        return Check(name, "ok", look())
+    except ToDo as step:
+        return Check(name, "todo", str(step))
     except MeterhallError as refusal:
-        return Check(name, False, refusal.detail)
+        return Check(name, "bad", refusal.detail)
     except OSError as fault:
-        return Check(name, False, f"{fault.filename}: {fault.strerror}.")
+        return Check(name, "bad", f"{fault.filename}: {fault.strerror}.")
     except Exception as fault:
-        return Check(name, False, " ".join(str(fault).split()) or type(fault).__name__)
+        return Check(name, "bad", " ".join(str(fault).split()) or type(fault).__name__)
 
 
 def _settings() -> str:

@@ -83,6 +83,10 @@ class Config(BaseSettings):
         90, ge=30, description="How long messages that were sent or worked off are kept; longer than anybody retries."
     )
     minimum_group: int = Field(10, ge=5, description="Fewest PODs an aggregate may stand for (provider).")
+    drop_folder: str = Field(
+        "",
+        description="Folder that files of readings are taken from: PT15M/… for quarter-hours (provider).",
+    )
     delivery_days: int = Field(30, ge=1, description="How long the files of a delivery can be fetched (provider).")
     accepted_assurance: tuple[Literal["requester_stated", "customer_signed", "customer_confirmed"], ...] = Field(
         ("customer_signed", "customer_confirmed"),

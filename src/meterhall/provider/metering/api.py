@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
+from pydantic import Field
 
 from meterhall.domain.errors import NotFound
 from meterhall.domain.protocol.base import Instant, Message, Page
@@ -27,6 +28,7 @@ class RunView(Message):
     """An ingest run: what came in, what was written, what was set aside."""
 
     run: int
+    name: str = Field(description="What the sender calls the file; empty where it did not say.")
     state: str
     received_at: Instant
     finished_at: Instant | None
@@ -54,6 +56,7 @@ def run_view(run: IngestRun) -> RunView:
     )
     return RunView(
         run=run.pk,
+        name=run.name,
         state=state,
         received_at=run.received_at,
         finished_at=finished,
@@ -70,9 +73,9 @@ def add_metering(api: NinjaAPI) -> None:
 
     @endpoint(api, "POST", "/readings", response=RunView, status=202, auth=StaffAuth(), step="readings",
               takes=Body("application/octet-stream"), refuses=(UnknownGranularity,))  # fmt: skip
-    def post_readings(request: HttpRequest, resolution: str) -> RunView:
+    def post_readings(request: HttpRequest, resolution: str, name: str = "") -> RunView:
         """Hand in a Parquet or CSV file of readings (`pod`, `start`, `energy_wh`; `direction`, `quality`)."""
-        return run_view(take_readings(request.body, resolution))
+        return run_view(take_readings(request.body, resolution, name=name))
 
     @endpoint(api, "GET", "/readings", response=Page[RunView], auth=StaffAuth(), step="readings")
     def get_runs(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[RunView]:

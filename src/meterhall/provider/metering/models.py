@@ -31,6 +31,7 @@ class IngestRun(PendingWork):
     """One file of readings from the meter-data system: kept until it is worked off, in the order it came."""
 
     file = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, default="", blank=True, help_text="What the sender calls the file.")
     digest = models.CharField(max_length=80)
     resolution_s = models.PositiveIntegerField()
     received_at = models.DateTimeField()

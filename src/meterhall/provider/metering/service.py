@@ -54,8 +54,8 @@ def spec(series: Series) -> SeriesSpec:
     return SeriesSpec(id=series.pk, resolution_s=series.resolution_s, scale=series.scale)
 
 
-def take_readings(content: bytes, granularity: str) -> IngestRun:
-    """Keep a file of readings; the worker works it in.
+def take_readings(content: bytes, granularity: str, *, name: str = "") -> IngestRun:
+    """Keep a file of readings; the worker works it in. `name` is what its sender calls it.
 
     The same file again is the same run, unless that run set rows aside for want of a point or series: then it is tried
     anew, since they may be registered by now.
@@ -65,17 +65,19 @@ def take_readings(content: bytes, granularity: str) -> IngestRun:
         raise InvalidInput(
             "Readings by civil day or month are not taken in; hand in the finer ones.", field="/resolution"
         )
-    name = digest(content)
-    same = IngestRun.objects.filter(digest=name, resolution_s=resolution_s)
+    mark = digest(content)
+    same = IngestRun.objects.filter(digest=mark, resolution_s=resolution_s)
     worth_another = Q(work_state=WorkState.DEAD) | Q(quarantine__rule__in=[rule for rule, _ in MAY_PASS])
     known = same.exclude(pk__in=same.filter(worth_another).values("pk")).first()
     if known is not None:
         return known
-    path = _folder() / f"{name.removeprefix('sha-256:')}-{same.count()}.readings"
+    path = _folder() / f"{mark.removeprefix('sha-256:')}-{same.count()}.readings"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(path, content)
     now = platform().now()
-    return IngestRun.objects.create(file=path.name, digest=name, resolution_s=resolution_s, received_at=now, due_at=now)
+    return IngestRun.objects.create(
+        file=path.name, name=name[:200], digest=mark, resolution_s=resolution_s, received_at=now, due_at=now
+    )
 
 
 def _folder() -> Path:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from meterhall.provider.metering.drop_folder import look_into
 from meterhall.provider.metering.models import IngestRun
 from meterhall.provider.metering.service import lake, work_in
+from meterhall.web.platform import platform
 from meterhall.web.work.engine import NotYet, every, works_on
 from meterhall.web.work.models import WorkState
 
@@ -14,6 +18,14 @@ def ingest(run: IngestRun) -> None:
     if IngestRun.objects.filter(pk__lt=run.pk, work_state=WorkState.PENDING).exists():
         raise NotYet(0.1)
     work_in(run)
+
+
+@every(2)
+def look_into_drop_folder() -> None:
+    """Take what the meter-data system dropped, where a folder is set."""
+    folder = platform().config.drop_folder
+    if folder:
+        look_into(Path(folder))
 
 
 @every(3600)

@@ -22,7 +22,9 @@ class PointIn(Message):
     """A metering point as the grid operator keeps it."""
 
     pod: PodText = Field(repr=False)
-    country: str | None = Field(None, pattern="^[A-Z]{2}$", description="Needed where the POD names no country.")
+    country: str | None = Field(
+        None, pattern="^[A-Z]{2}$", description="Where the POD names no country; absent: the provider's own."
+    )
     zone: ShortText
     area: str = ""
     usage_class: str = "household"

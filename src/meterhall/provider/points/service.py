@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
@@ -12,9 +13,11 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.pods import BY_CODE, Pod, is_sandbox, read
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.provider.consents.epoch import advance_epoch
+from meterhall.provider.points.files import read_points
 from meterhall.provider.points.models import Occupancy, Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn, PointsTaken
 from meterhall.provider.sets import pieces, write_back
+from meterhall.web.platform import platform
 
 COLUMNS = ["scheme", "zone", "area", "usage_class"]
 
@@ -55,8 +58,14 @@ class SandboxFixed(InvalidInput):
 
 
 def one_pod(text: str, country: str | None, field: str) -> Pod:
-    """The single POD the text stands for. Raises `InvalidPod` or `AmbiguousPod` naming the field."""
+    """The single POD the text stands for; one that fits several countries is taken for one of the provider's own.
+
+    Raises `InvalidPod` or `AmbiguousPod` naming the field.
+    """
     candidates = read(text, country=country, field=field)
+    if len(candidates) > 1 and country is None:
+        mine = platform().config.country
+        candidates = tuple(one for one in candidates if one.pod.country == mine) or candidates
     if len(candidates) != 1:
         raise AmbiguousPod(field=field)
     return candidates[0].pod
@@ -103,6 +112,28 @@ def register_points(points: tuple[PointIn, ...]) -> PointsTaken:
         for some in pieces(wanted, 500):
             created += _write(list(some))
     return PointsTaken(created=created, updated=len(points) - created)
+
+
+def import_points(path: Path) -> PointsTaken:
+    """Register the points of a CSV file (`points.files`), all or none; a refusal names the line.
+
+    Raises `BadPointsFile` and whatever `register_points` refuses.
+    """
+    points, lines = read_points(path)
+    try:
+        return register_points(points)
+    except InvalidInput as fault:
+        raise _on_line(fault, lines) from None
+
+
+def _on_line(fault: InvalidInput, lines: tuple[int, ...]) -> InvalidInput:
+    """The refusal of `/points/<index>/…` as one of the line that the point stands on."""
+    parts = (fault.field or "").split("/", 3)
+    if len(parts) < 3 or not parts[2].isdigit():
+        return fault
+    line = lines[int(parts[2])]
+    rest = f"/{parts[3]}" if len(parts) > 3 else ""
+    return type(fault)(f"Line {line}: {fault.detail}", field=f"/lines/{line}{rest}")
 
 
 def _read(given: PointIn, field: str) -> _Wanted:

@@ -17,7 +17,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.requester.activations.models import Activation, ActivationItem, Refreshing
 from meterhall.requester.activations.service import wake
 from meterhall.web.membership.service import attestation_for
-from meterhall.web.messaging.clients import is_final, provider_client
+from meterhall.web.messaging.clients import provider_client
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import NotYet
 from meterhall.web.work.models import WorkState
@@ -48,7 +48,7 @@ def send(activation: Activation) -> None:
     try:
         taken = client.call("POST", "/v1/activations", request, Activated, key=f"activation-{activation.pk}")
     except RemoteRefusal as refusal:
-        if not is_final(refusal):
+        if not refusal.is_final:
             raise
         _end(activation, "refused", refusal.remote_code, refusal.remote_detail)
         return
@@ -87,7 +87,7 @@ def _bring(client: B2BClient, item: ActivationItem) -> None:
     try:
         taken = client.call("POST", "/v1/evidence", evidence, EvidenceView, key=f"evidence-{item.pk}")
     except RemoteRefusal as refusal:
-        if not is_final(refusal):
+        if not refusal.is_final:
             raise
         item.state, item.code, item.detail = "refused", refusal.remote_code[:40], refusal.remote_detail[:300]
     else:
@@ -112,7 +112,7 @@ def send_refresh(change: Refreshing) -> None:
     try:
         client.call("POST", path, body, Activated, key=f"refresh-{change.pk}")
     except RemoteRefusal as refusal:
-        if not is_final(refusal):
+        if not refusal.is_final:
             raise
         _refused(change, refusal.remote_code, refusal.remote_detail)
         return
@@ -138,7 +138,7 @@ def fetch_answers(activation: Activation) -> None:
         try:
             found = client.call("GET", path, None, Page[ItemAnswer], params={"after": after, "limit": 1000})
         except RemoteRefusal as refusal:
-            if not is_final(refusal):
+            if not refusal.is_final:
                 raise
             _end(activation, "ended", refusal.remote_code, refusal.remote_detail)
             return

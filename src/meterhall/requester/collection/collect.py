@@ -5,22 +5,26 @@ Every step looks at what is there already, so a worker that was killed goes on w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 from meterhall.client.b2b import B2BClient, RemoteRefusal
+from meterhall.client.checks import Rejected, check_bytes, check_content, decode
+from meterhall.client.downloads import TooLong
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.deliveries import Manifest
 from meterhall.domain.protocol.deliveries import Part as PartOut
 from meterhall.domain.readings import Curve
+from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection import files
-from meterhall.requester.collection.checks import Rejected, check_bytes, check_content, decode
 from meterhall.requester.collection.manifests import activation_of, fetch, manifest_of
 from meterhall.requester.collection.models import Delivery, Part, Version
 from meterhall.requester.collection.settle import send_receipts, settle
 from meterhall.requester.collection.store import check_scales, store
 from meterhall.requester.collection.withdrawal import withdrawn_in
 from meterhall.web.membership.service import attestation_for
-from meterhall.web.messaging.clients import is_final, provider_client
+from meterhall.web.messaging.clients import provider_client
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import NotYet
 
@@ -40,7 +44,7 @@ def collect(delivery: Delivery) -> None:
     try:
         _collect(client, delivery)
     except RemoteRefusal as refusal:
-        if not is_final(refusal):
+        if not refusal.is_final:
             raise
         _refused(delivery, refusal.remote_code, refusal.remote_detail)
     except MeterhallError as refusal:
@@ -102,12 +106,17 @@ def take_in(client: B2BClient, delivery: Delivery, version: Version) -> None:
     curves: list[Curve] = []
     for row in awaited:
         curves = _decoded(delivery, said[row.number], manifest)
-        check_content(curves, said[row.number], manifest, activation)
+        check_content(curves, said[row.number], manifest, partial(_foreign, activation))
         check_scales(curves, said[row.number], manifest)
     for row in awaited:
         part = said[row.number]
         store(curves if len(awaited) == 1 else _decoded(delivery, part, manifest), part, manifest)
         Part.objects.filter(pk=row.pk, digest=row.digest).update(state=STORED)
+
+
+def _foreign(activation: Activation, pseudonyms: Iterable[str]) -> set[str]:
+    found = set(pseudonyms)
+    return found - set(activation.items.filter(pseudonym__in=found).values_list("pseudonym", flat=True))
 
 
 def _decoded(delivery: Delivery, part: PartOut, manifest: Manifest) -> list[Curve]:
@@ -118,7 +127,7 @@ def _bring(client: B2BClient, delivery: Delivery, row: Part) -> None:
     """Have the part on this disk. A part whose consent ended is dropped, what came of it included."""
     try:
         files.pull(client, delivery, row)
-    except files.TooLong:
+    except TooLong:
         raise Rejected("digest_mismatch", f"Part {row.number} is longer than the manifest says.") from None
     except RemoteRefusal as refusal:
         if refusal.remote_status != 410 or refusal.remote_code not in ENDED:

@@ -4,22 +4,16 @@ ours."""
 from __future__ import annotations
 
 from django.db import transaction
-from pydantic import ValidationError
 
 from meterhall.client.b2b import B2BClient
-from meterhall.domain.errors import InvalidInput
-from meterhall.domain.protocol.deliveries import MANIFEST_TYP, Manifest, ManifestView
-from meterhall.domain.protocol.keys import header_of, signed_digest, verify
+from meterhall.client.manifests import BadManifest, read_manifest
+from meterhall.domain.protocol.deliveries import Manifest, ManifestView
+from meterhall.domain.protocol.keys import header_of, signed_digest
 from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection.models import Delivery, Part, Version
 from meterhall.web.membership.service import renew_peer
 from meterhall.web.messaging.peers import my_access_number, transport_keys
 from meterhall.web.platform import platform
-
-
-class BadManifest(InvalidInput):
-    code = "bad_manifest"
-    title = "The manifest is not one of this delivery, from its provider, for us."
 
 
 def fetch(client: B2BClient, delivery: Delivery) -> Version:
@@ -35,16 +29,9 @@ def fetch(client: B2BClient, delivery: Delivery) -> Version:
 
 def read(jws: str, provider: str, delivery_id: str) -> Manifest:
     """What the provider signed. Raises `BadSignature` and `BadManifest`."""
-    signed = verify(jws, transport_keys(provider), typ=MANIFEST_TYP).document
-    try:
-        manifest = Manifest.model_validate(signed)
-    except ValidationError as fault:
-        raise BadManifest(f"The manifest does not fit the published interface: {fault.error_count()} faults.") from None
-    expected = (("provider", provider), ("delivery_id", delivery_id), ("requester", my_access_number()))
-    for name, value in expected:
-        if getattr(manifest, name) != value:
-            raise BadManifest(f"The manifest names another {name}.", field=f"/{name}")
-    return manifest
+    return read_manifest(
+        jws, transport_keys(provider), provider=provider, delivery_id=delivery_id, requester=my_access_number()
+    )
 
 
 def activation_of(manifest: Manifest) -> Activation:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.http import HttpRequest
 
+from meterhall.client.downloads import digest_of
 from meterhall.client.signatures import verify_request
 from meterhall.domain.errors import Conflict, InvalidInput, NotPermitted, TooLarge
 from meterhall.domain.protocol.agreements import SubscriptionView
@@ -98,7 +99,7 @@ def put_part(pushed: Pushed, delivery_id: str, number: int) -> None:
     if row is not None and row.state == "stored":
         return
     path = files.path_of(delivery, number)
-    if path.exists() and files.digest_of(path) != found:
+    if path.exists() and digest_of(path) != found:
         raise PartDiffers
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(path, pushed.content)

@@ -16,7 +16,7 @@ from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection.manifests import manifest_of
 from meterhall.requester.collection.models import DataAsked, Delivery, Version
 from meterhall.web.membership.service import attestation_for
-from meterhall.web.messaging.clients import is_final, provider_client
+from meterhall.web.messaging.clients import provider_client
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
@@ -108,7 +108,7 @@ def send_request(asked: DataAsked) -> None:
     try:
         taken = client.call("POST", "/v1/data-requests", request, DataRequested, key=f"data-request-{asked.pk}")
     except RemoteRefusal as refusal:
-        if not is_final(refusal):
+        if not refusal.is_final:
             raise
         code, detail = refusal.remote_code[:60], refusal.remote_detail[:300]
         DataAsked.objects.filter(pk=asked.pk).update(state="refused", code=code, detail=detail)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.db import transaction
 
 from meterhall.client.b2b import B2BClient
+from meterhall.client.checks import Rejected
 from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.canonical import commitment, digest
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, Manifest, Receipt, ReceiptTaken
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.statements import StatementType
-from meterhall.requester.collection.checks import Rejected
 from meterhall.requester.collection.manifests import manifest_of
 from meterhall.requester.collection.models import Delivery, Version
 from meterhall.web.messaging.peers import my_access_number

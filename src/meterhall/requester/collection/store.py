@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
+from meterhall.client.checks import Rejected, granularity_of
 from meterhall.domain.protocol.deliveries import Manifest, Part
 from meterhall.domain.readings import MISSING, CivilCurve, Curve, LoadCurve, Rows, SeriesSpec, parse_granularity
 from meterhall.domain.readings.groups import rescaled
 from meterhall.lake import Lake
 from meterhall.requester.collection import civil
-from meterhall.requester.collection.checks import Rejected, granularity_of
 from meterhall.requester.collection.models import Series
 from meterhall.requester.collection.zones import zone_of_pseudonym
 from meterhall.web.platform import platform

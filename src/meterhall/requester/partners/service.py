@@ -48,6 +48,11 @@ def refresh_wish(wish_id: str) -> WishView:
     return _keep_wish(marketplace_client().call("GET", f"/v1/wishes/{wish_id}", None, WishView))
 
 
+def close_wish(wish_id: str) -> WishView:
+    """Stop looking; offers published from now on are not matched with it."""
+    return _keep_wish(marketplace_client().call("DELETE", f"/v1/wishes/{wish_id}", None, WishView))
+
+
 def _keep_wish(view: WishView) -> WishView:
     WishKept.objects.update_or_create(
         wish_id=view.wish_id, defaults={"document": view.document(), "updated_at": platform().now()}

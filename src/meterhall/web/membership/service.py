@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx
 from pydantic import ValidationError
 
+from meterhall.client import signing
 from meterhall.client.b2b import RemoteRefusal, UnreadableAnswer, unreachable
-from meterhall.domain.errors import Conflict, InvalidInput, NotAuthenticated, NotPermitted
+from meterhall.client.signing import Signer as Signer
+from meterhall.client.signing import SignerNotFresh as SignerNotFresh
+from meterhall.domain.errors import Conflict, InvalidInput, NotAuthenticated
 from meterhall.domain.protocol.agreements import (
-    SIGNATURE_TYP,
-    SIGNER_FRESH_S,
-    ContractSignature,
     Countersigned,
     GeneralContract,
 )
@@ -37,7 +36,7 @@ from meterhall.domain.protocol.players import (
     PlayerView,
 )
 from meterhall.web.membership.models import HeldAttestation, Standing
-from meterhall.web.messaging.clients import is_final, marketplace_client
+from meterhall.web.messaging.clients import marketplace_client
 from meterhall.web.messaging.models import Identity, Peer
 from meterhall.web.messaging.peers import (
     marketplace,
@@ -74,20 +73,6 @@ class EnrolledOtherwise(Conflict):
 class NotAdmitted(Conflict):
     code = "not_admitted"
     title = "The Market Place has not admitted this player yet."
-
-
-class SignerNotFresh(NotPermitted):
-    code = "signer_not_fresh"
-    title = "A contract is signed within five minutes of a second factor."
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A person who signs, with the second factor just shown: RFC 8176 methods and when."""
-
-    name: str
-    auth_time: datetime
-    amr: tuple[str, ...]
 
 
 def contact_marketplace() -> Discovery:
@@ -231,22 +216,13 @@ def sign_general_contract(signer: Signer) -> None:
 
 def check_fresh(signer: Signer) -> None:
     """Raises `SignerNotFresh` when the second factor is too old for the contract key."""
-    age = platform().now() - signer.auth_time
-    if not timedelta(seconds=-5) <= age <= timedelta(seconds=SIGNER_FRESH_S):
-        raise SignerNotFresh
+    signing.check_fresh(signer, platform().now())
 
 
 def contract_signature(subject: str, digest: str, signer: Signer) -> str:
     """Our JWS over a contract's digest, with the contract key. Raises `SignerNotFresh`."""
-    check_fresh(signer)
-    body = ContractSignature(subject=subject, digest=digest, party=my_access_number(), signed_at=platform().now())
-    return sign(
-        body.document(),
-        platform().contract_key,
-        typ=SIGNATURE_TYP,
-        signer=signer.name,
-        auth_time=int(signer.auth_time.timestamp()),
-        amr=list(signer.amr),
+    return signing.contract_signature(
+        subject, digest, signer, platform().contract_key, party=my_access_number(), now=platform().now()
     )
 
 
@@ -284,7 +260,7 @@ def renew_peer(number: str) -> bool:
     try:
         player = marketplace_client().call("GET", f"/v1/players/{number}", None, PlayerView)
     except RemoteRefusal as refusal:
-        if not is_final(refusal):
+        if not refusal.is_final:
             raise
         return False
     remember_player(player, now + ATTESTATION_LIFE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from meterhall.client.b2b import B2BClient, RemoteRefusal
+from meterhall.client.b2b import B2BClient
 from meterhall.web.messaging.peers import marketplace, my_access_number, peer
 from meterhall.web.platform import platform
 
@@ -30,11 +30,3 @@ def provider_client(access_number: str, attestation: AttestationFor | None = Non
     """The client for a provider; `attestation` gives the Market Place's word for us, shown with token requests."""
     base = peer(access_number).b2b_url
     return _client(base, my_access_number(), platform().transport_key.kid, access_number, attestation)
-
-
-MAY_PASS = frozenset({401, 408, 425, 429})
-
-
-def is_final(refusal: RemoteRefusal) -> bool:
-    """Whether asking the same again can only be refused again: the callee understood and said no."""
-    return refusal.remote_status < 500 and refusal.remote_status not in MAY_PASS and refusal.code != "token_refused"

@@ -9,11 +9,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from meterhall.client.statements import make_statement
 from meterhall.domain.protocol.base import Message
-from meterhall.domain.protocol.canonical import new_id, new_salt
+from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import Event
 from meterhall.domain.protocol.keys import header_of, payload_of, sign
-from meterhall.domain.protocol.statements import STATEMENT_TYP, Statement, StatementPosted, StatementType
+from meterhall.domain.protocol.statements import Statement, StatementPosted, StatementType
 from meterhall.web.logs import correlation
 from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.messaging.peers import marketplace, my_access_number
@@ -76,28 +77,25 @@ def state(
     commitments: Mapping[str, str] | None = None,
 ) -> Recorded:
     """Make a signed statement and queue it for the Market Place, in the caller's transaction."""
-    me = my_access_number()
-    statement = Statement(
-        id=new_id("stm"),
-        type=kind,
+    statement, posted = make_statement(
+        kind,
+        platform().transport_key,
+        by=my_access_number(),
         environment=platform().config.environment,
-        by=me,
-        parties=parties or (me,),
         at=platform().now(),
-        transaction=transaction_id,
+        transaction_id=transaction_id,
         subject=subject,
+        parties=parties,
         about=about,
-        counts=dict(counts or {}),
-        commitments=dict(commitments or {}),
+        counts=counts,
+        commitments=commitments,
     )
-    jws = sign(statement.document(), platform().transport_key, typ=STATEMENT_TYP)
-    posted = StatementPosted(statement=jws, salt=new_salt())
     with transaction.atomic():
         if _sink and platform().role == "marketplace":
             _sink[0](statement, posted)
         else:
             _queue(statement, posted)
-    return Recorded(statement.id, jws)
+    return Recorded(statement.id, posted.statement)
 
 
 def _queue(statement: Statement, posted: StatementPosted) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -223,6 +224,22 @@ class Grip:
                 log.warning("work.lease_not_renewed", error=type(fault).__name__)
             finally:
                 close_old_connections()
+
+
+def work_off(row: PendingWork, *, poll_s: float = 0.2) -> None:
+    """Do the rows of this row's queue here, beside a worker or without one, until this one is done or dead."""
+    discover()
+    queue, grip, finished = QUEUES[type(row)], Grip(platform().config.worker_lease_s), threading.Event()
+    threading.Thread(target=grip.keep, args=(finished,), name="leases", daemon=True).start()
+    try:
+        while queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).exists():
+            mine = grip.claim(queue, platform().now())
+            if mine is None:
+                finished.wait(poll_s)
+            else:
+                perform(queue, mine, partial(grip.let_go, mine))
+    finally:
+        finished.set()
 
 
 class Worker:

@@ -1,25 +1,27 @@
-"""Checking a part against its manifest before anything of it is stored. Fetching is in `files`, storing in `store`."""
+"""Checking a part against its manifest before anything of it is stored or shown. Fetching is in `downloads`."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from meterhall.client.downloads import digest_of
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.deliveries import Manifest, Part
 from meterhall.domain.readings import CivilCurve, Curve, Granularity, Rule, parse_granularity
 from meterhall.domain.readings.rows import MANTISSA_MAX
 from meterhall.formats import FORMATS
-from meterhall.requester.activations.models import Activation
-from meterhall.requester.collection.files import digest_of
 
 RejectionCode = Literal["digest_mismatch", "format_invalid", "incomplete", "unreadable"]
 MOST_BYTES = 1024 * 1024 * 1024
 """The largest part, unpacked, that is read."""
+Foreign = Callable[[Iterable[str]], Iterable[str]]
+"""Of these pseudonyms those that are not of the activation."""
 ZONE_SLACK = timedelta(hours=14)
 """A civil day begins and ends at most this far from the UTC day of the same date."""
 
@@ -58,9 +60,9 @@ def _unpack(content: bytes) -> bytes:
     return plain
 
 
-def check_content(curves: list[Curve], part: Part, manifest: Manifest, activation: Activation) -> None:
+def check_content(curves: list[Curve], part: Part, manifest: Manifest, foreign: Foreign) -> None:
     """Counts, usage points, granularity and period against the manifest; each value against the rules of storing."""
-    _check_points(curves, part, manifest, activation)
+    _check_points(curves, part, manifest, foreign)
     readings = sum(int(curve.present.sum()) for curve in curves)
     missing = sum(len(curve) for curve in curves) - readings
     if readings != part.readings or missing > part.missing:
@@ -75,14 +77,12 @@ def check_content(curves: list[Curve], part: Part, manifest: Manifest, activatio
     _check_repeats(curves, part)
 
 
-def _check_points(curves: list[Curve], part: Part, manifest: Manifest, activation: Activation) -> None:
+def _check_points(curves: list[Curve], part: Part, manifest: Manifest, foreign: Foreign) -> None:
     found = {curve.series.usage_point for curve in curves}
     if not found <= set(part.pseudonyms):
         raise Rejected("format_invalid", f"Part {part.number} holds a usage point the manifest does not name.")
-    if manifest.group_size is None:
-        ours = set(activation.items.filter(pseudonym__in=found).values_list("pseudonym", flat=True))
-        if found - ours:
-            raise Rejected("format_invalid", f"Part {part.number} holds a usage point that was not activated.")
+    if manifest.group_size is None and any(foreign(found)):
+        raise Rejected("format_invalid", f"Part {part.number} holds a usage point that was not activated.")
 
 
 def granularity_of(curve: Curve) -> Granularity:

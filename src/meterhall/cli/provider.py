@@ -1,0 +1,148 @@
+"""`meterhall provider …`: what a grid operator's engineer does from a shell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from meterhall.cli.platform import platform_commands, player_commands
+from meterhall.cli.shared import HomeOption, django_ready, out, table_of
+from meterhall.domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from meterhall.provider.metering.models import IngestRun
+
+provider = platform_commands("provider")
+player_commands("provider", provider)
+points = typer.Typer(no_args_is_help=True, help="Metering points and who holds them.")
+offer = typer.Typer(no_args_is_help=True, help="Offers at the Market Place.")
+provider.add_typer(points, name="points")
+provider.add_typer(offer, name="offer")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class BadOfferFile(InvalidInput):
+    code = "bad_offer_file"
+    title = "The file is not an offer as the protocol describes it."
+
+
+@provider.command()
+def ingest(
+    home: HomeOption,
+    files: Annotated[list[Path], typer.Argument(help="Parquet or CSV files of readings.", metavar="FILES")],
+    resolution: Annotated[str, typer.Option(help="How long a value's slot is: PT15M, PT1H, …")],
+    as_json: JsonOption = False,
+) -> None:
+    """Take in files of readings and wait until they are worked in; exit code 1 where one is refused."""
+    django_ready("provider", home)
+    from meterhall.provider.metering.service import take_readings
+    from meterhall.web.work.engine import work_off
+
+    contents = [(file.name, file.read_bytes()) for file in files]
+    runs = [take_readings(content, resolution, name=name) for name, content in contents]
+    found = []
+    for run in runs:
+        with out.status(f"Working in {escape(run.name)} …"):
+            work_off(run)
+        run.refresh_from_db()
+        found.append(_came_of(run))
+        if not as_json:
+            _print_run(found[-1])
+    if as_json:
+        out.print_json(data={"runs": found})
+    raise typer.Exit(0 if all(one["state"] == "done" for one in found) else 1)
+
+
+def _came_of(run: IngestRun) -> dict[str, Any]:
+    """What came of a file, and which rules its rows broke how often."""
+    from meterhall.provider.metering.api import run_view
+
+    rules = Counter(run.quarantine.values_list("rule", "sentence"))
+    view = run_view(run).document()
+    return view | {
+        "rules": [{"rule": rule, "sentence": sentence, "rows": n} for (rule, sentence), n in rules.most_common()]
+    }
+
+
+def _print_run(run: dict[str, Any]) -> None:
+    said = (
+        f"run {run['run']} {run['state']}: {run['rows']:,} rows, {run['days_written']:,} days written, "
+        f"{run['days_unchanged']:,} with nothing new, {run['quarantined']:,} rows set aside"
+    )
+    if run.get("problem"):
+        said = f"run {run['run']} {run['state']}: {run['problem']}"
+    out.print(f"{run['name']}: {said}", markup=False)
+    for rule in run["rules"]:
+        out.print(f"  {rule['rule']}  {rule['rows']:,} rows  {rule['sentence']}", markup=False)
+
+
+@provider.command()
+def files(home: HomeOption, as_json: JsonOption = False) -> None:
+    """List the files of readings that came in last, and what came of each."""
+    django_ready("provider", home)
+    from meterhall.provider.metering.api import run_view
+    from meterhall.provider.metering.models import IngestRun
+
+    rows = [run_view(run).document() for run in IngestRun.objects.order_by("-pk")[:20]]
+    columns = ("run", "name", "received_at", "state", "rows", "days_written", "quarantined")
+    out.print_json(data={"runs": rows}) if as_json else out.print(table_of(rows, columns))
+
+
+@points.command("import")
+def import_points(
+    home: HomeOption,
+    file: Annotated[Path, typer.Argument(help="CSV: pod, zone, country, area, holder_reference, from, until, …")],
+    as_json: JsonOption = False,
+) -> None:
+    """Create or update metering points with their holders from a CSV file; all or none."""
+    django_ready("provider", home)
+    from meterhall.provider.points.service import import_points as register
+
+    taken = register(file)
+    if as_json:
+        out.print_json(data=taken.document())
+        return
+    out.print(f"{taken.created:,} points are new, {taken.updated:,} were known and are as the file says.")
+
+
+@offer.command("publish")
+def publish(
+    home: HomeOption,
+    file: Annotated[Path, typer.Argument(help="The offer as JSON.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Register an offer at the Market Place and publish it; a certificate is needed."""
+    from pydantic import ValidationError
+
+    from meterhall.domain.protocol.offers import Offer
+
+    try:
+        given = Offer.model_validate_json(file.read_bytes())
+    except ValidationError as fault:
+        first = fault.errors(include_input=False)[0]
+        where = "/" + "/".join(map(str, first["loc"]))
+        raise BadOfferFile(f"{file}, {where}: {first['msg'].removeprefix('Value error, ')}.", field=where) from None
+    django_ready("provider", home)
+    from meterhall.provider.offers.service import draft_offer, publish_offer
+
+    view = publish_offer(draft_offer(given).offer_id)
+    if as_json:
+        out.print_json(data=view.document())
+        return
+    out.print(f"{view.offer_id} version {view.version} is {view.status}: {view.offer.title}", markup=False)
+
+
+@offer.command("list")
+def offers(home: HomeOption, as_json: JsonOption = False) -> None:
+    """List our offers as the Market Place last showed them."""
+    django_ready("provider", home)
+    from meterhall.provider.offers.models import OwnOffer
+
+    columns = ("offer_id", "version", "status", "title")
+    rows: list[dict[str, Any]] = [dict(row) for row in OwnOffer.objects.order_by("offer_id").values(*columns)]
+    out.print_json(data={"offers": rows}) if as_json else out.print(table_of(rows, columns))

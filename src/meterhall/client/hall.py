@@ -1,0 +1,159 @@
+"""`Meterhall`: what an engineer of a requester imports. From a list of points of delivery to a frame, in ten lines.
+
+    hall = Meterhall.connect("my-company")
+    offer = hall.search(country="ES", text="load curves")[0]
+    found = hall.localise("customers.csv")
+    subscription = hall.subscribe(offer, signer=hall.signer("Stella Signer", passphrase)).wait()
+    activation = subscription.activate(found.pods(offer.provider), proof=SignedByCustomer.from_csv("consents.csv"))
+    activation.wait()
+    curves = activation.load_curves(("2025-03-01", "2025-04-01"), "PT1H")
+    print(curves.frame, curves.completeness)
+
+The same script again goes on where it stopped. `aio` has the same for asyncio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from meterhall.client import enrolling
+from meterhall.client.activations import Activation, ActivationKept, kept_activations
+from meterhall.client.desk import Desk, OnProgress
+from meterhall.client.home import ClientHome, SignerKey, folder_of
+from meterhall.client.localising import Localised, localise
+from meterhall.client.news import News, news, state_erased
+from meterhall.client.patience import Pace
+from meterhall.client.pods import Pods
+from meterhall.client.subscriptions import Subscription, subscribe
+from meterhall.domain.errors import NotFound
+from meterhall.domain.protocol.agreements import SubscriptionState, SubscriptionView
+from meterhall.domain.protocol.base import FormatName, GranularityName
+from meterhall.domain.protocol.offers import OfferView, ServiceType
+from meterhall.domain.protocol.players import Activity, Membership, PlayerView
+
+
+class UnknownKeptActivation(NotFound):
+    code = "unknown_kept_activation"
+    title = "This client sent no such activation."
+
+
+class Meterhall:
+    """One requester at one Market Place. Use as a context, or `close` it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @classmethod
+    def connect(cls, client: str | Path, *, on_progress: OnProgress | None = None, patience_s: float = 300) -> Self:
+        """The client of this name (`~/.meterhall/<name>`) or in this folder; nobody is called yet.
+
+        Calls that fail for reasons that may pass are repeated for `patience_s`. Raises `NoClient`, `BadClient`.
+        """
+        home = ClientHome(folder_of(client))
+        desk = Desk(home, Pace(patience_s), on_progress)
+        _ = desk.card
+        return cls(desk)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Send what waits to be stated, and let connections and files go."""
+        if self._desk.card.access_number is not None and "memory" in self._desk.__dict__:
+            self._desk.flush()
+        self._desk.close()
+
+    @property
+    def access_number(self) -> str:
+        """Ours. Raises `NotEnrolled`."""
+        return self._desk.me
+
+    def enrol(self, legal_id: str, activity: Activity) -> PlayerView:
+        """Apply at the Market Place (step 1); `legal_id` is `KIND:VALUE`. Again it is the same player."""
+        return enrolling.enrol(self._desk, enrolling.legal_id_of(legal_id), activity)
+
+    def standing(self) -> Membership:
+        """How we stand at the Market Place."""
+        return enrolling.standing(self._desk)
+
+    def wait_admitted(self, timeout_s: float = 7 * 86_400.0) -> Membership:
+        """Wait until the Market Place's operator has admitted us. Raises `TimedOut`."""
+        return enrolling.wait_admitted(self._desk, timeout_s)
+
+    def signer(self, name: str, passphrase: str) -> SignerKey:
+        """The contract key, opened now by the person of this name; good for five minutes. Raises `WrongPassphrase`."""
+        return SignerKey.open(self._desk.home, name, passphrase)
+
+    def sign_terms(self, signer: SignerKey) -> None:
+        """Sign the general contract, once. Raises `NotAdmittedYet`, `SignerNotFresh`."""
+        enrolling.sign_terms(self._desk, signer)
+
+    def search(
+        self,
+        *,
+        text: str | None = None,
+        country: str | None = None,
+        granularity: GranularityName | None = None,
+        format: FormatName | None = None,
+        service_type: ServiceType | None = None,
+        provider: str | None = None,
+        most: int = 1000,
+    ) -> list[OfferView]:
+        """Offers that have everything asked for (step 2); `text` is looked for in title, summary, provider's name."""
+        asked = {
+            "text": text, "country": country, "granularity": granularity, "format": format,
+            "service_type": service_type, "provider": provider,
+        }  # fmt: skip
+        return list(self._desk.marketplace.items("/v1/offers", OfferView, asked, most))
+
+    def localise(self, pods: Pods) -> Localised:
+        """Who holds each point (step 4): of a list, a CSV file or a frame. No POD leaves this machine."""
+        return localise(self._desk, pods)
+
+    def subscribe(
+        self, offer: OfferView | str, options: tuple[str, ...] = (), *, signer: SignerKey | None = None
+    ) -> Subscription:
+        """The contract under an offer (step 5): the open one where there is one, else a new one.
+
+        With a `signer` it is signed; without one it waits for a signer of ours (`Subscription.sign`, or `meterhall
+        client sign`). The provider signs by itself where it has a standing acceptance. `Subscription.wait` waits.
+        """
+        return subscribe(self._desk, offer, options, signer)
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """One of ours, as the Market Place has it."""
+        path = f"/v1/subscriptions/{subscription_id}"
+        return Subscription(self._desk, self._desk.marketplace.call("GET", path, None, SubscriptionView))
+
+    def subscriptions(self, state: SubscriptionState | None = None) -> list[Subscription]:
+        """Ours, as the Market Place has them."""
+        found = self._desk.marketplace.items("/v1/subscriptions", SubscriptionView, {"state": state})
+        ours = (one for one in found if one.contract.requester.access_number == self.access_number)
+        return [Subscription(self._desk, one) for one in ours]
+
+    def activation(self, activation_id: str) -> Activation:
+        """One this client sent. Raises `UnknownKeptActivation`."""
+        kept: ActivationKept | None = kept_activations(self._desk).get(activation_id)
+        if kept is None:
+            raise UnknownKeptActivation(field="/activation")
+        return Activation(self._desk, kept)
+
+    def activations(self) -> list[Activation]:
+        """Those this client sent."""
+        return [Activation(self._desk, kept) for kept in kept_activations(self._desk).values()]
+
+    def news(self) -> Iterator[News]:
+        """The events that wait for us, each taken off its feed when you come back for the next."""
+        return news(self._desk)
+
+    def state_erased(self, provider: str, consent_id: str, erased: int) -> None:
+        """State that what was collected under an ended consent is erased: how many series."""
+        state_erased(self._desk, provider, consent_id, erased)

@@ -1,0 +1,191 @@
+"""An engineer's way with the SDK: from a list of points to frames that hold what was measured, and nothing twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+
+from meterhall.client import Activation, Meterhall, Progress, Subscription
+from meterhall.client.activations import NothingToActivate
+from meterhall.client.errors import RemoteRefusal
+from meterhall.client.home import WrongPassphrase
+from tests.e2e.sdk.conftest import PASSPHRASE, Office
+from tests.e2e.town import FIRST, MOVED, MOVED_IN, UNTIL, cups, pod, quarters, readings, wait_for, watt_hours
+
+CORRECTED = 41
+
+
+def measured(numbers: list[int], first: date = FIRST, until: date = UNTIL) -> dict[tuple[str, object], float]:
+    return {
+        (pod(number), start): float(watt_hours(number, start))
+        for number in numbers
+        for start in quarters(max(first, MOVED_IN) if number == MOVED else first, until)
+    }
+
+
+def values(frame: pl.DataFrame) -> dict[tuple[str, object], float]:
+    return {(row["pod"], row["start"]): row["energy_wh"] for row in frame.iter_rows(named=True)}
+
+
+def test_localisation_sends_no_pod_and_answers_every_line(office: Office):
+    unknown = cups(1).replace("9999", "9998", 1)
+    sent: list[bytes] = []
+    office.hall._desk.http.event_hooks["request"] = [lambda request: sent.append(request.read())]
+    found = office.hall.localise(pl.DataFrame({"pod": [pod(1), "no number", pod(1), unknown], "country": [None] * 4}))
+    office.hall._desk.http.event_hooks["request"] = []
+    assert [b"9999" in body for body in sent] == [True]
+    assert pod(1)[6:].encode() not in sent[0]
+    grid = office.streets.numbers["grid"]
+    assert [place.provider for place in found] == [grid, None, grid, None]
+    assert found.pods(grid) == [pod(1)]
+    assert [place.code for place in found.unresolved] == ["pod_unknown_scheme", found.places[3].code]
+    assert found.frame["pod"].to_list()[:2] == [pod(1), "no number"]
+    assert pod(1) not in repr(found)
+
+
+def test_a_contract_is_signed_by_whoever_knows_the_passphrase(office: Office, contract: Subscription):
+    assert contract.state == "active"
+    with pytest.raises(WrongPassphrase):
+        office.hall.signer("Somebody", "another passphrase")
+    again = office.hall.subscribe(contract.contract.offer_id, ("corrections",))
+    assert (again.id, again.state) == (contract.id, "active")
+    assert contract.text().startswith("# ")
+
+
+def test_what_is_loaded_is_what_was_measured(households: Activation):
+    few = [0, 1, MOVED]
+    loaded = households.load_curves(pods=[pod(number) for number in few])
+    assert values(loaded.frame) == measured(few)
+    assert loaded.frame["quality"].unique().to_list() == ["validated"]
+    assert loaded.completeness.is_complete
+    by_pod = {one.pod: one.expected for one in loaded.completeness}
+    assert by_pod[pod(MOVED)] == len(measured([MOVED])) < by_pod[pod(0)] == len(measured([0]))
+    frame = loaded.to_pandas()
+    assert str(frame.dtypes["start"]) == "datetime64[us, UTC]"
+    assert frame["energy_wh"].sum() == sum(measured(few).values())
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "espi"])
+def test_every_format_gives_the_same_frame(households: Activation, form: str):
+    period = ("2025-03-29", "2025-04-01")
+    first = households.load_curves(period, "PT1H", pods=[pod(3)]).frame
+    other = households.load_curves(period, "PT1H", pods=[pod(3)], format=form).frame  # type: ignore[arg-type]
+    columns = ["pod", "start", "resolution", "energy_wh", "quality"]
+    assert other[columns].equals(first[columns])
+    assert first.height == 71
+
+
+def test_what_is_missing_is_told_with_its_reason(office: Office, contract: Subscription):
+    proofs = office.consents(range(2))
+    proofs.jws[pod(1)] = proofs.jws[pod(0)]  # type: ignore[index]
+    made = contract.activate([pod(0), pod(1), "no number"], proofs)
+    answers = made.wait(120)
+    assert len(answers.accepted) == 1
+    told = {one.pod: (one.code, bool(one.advice)) for one in answers.refused}
+    assert told == {pod(1): ("consent_missing", True), "no number": ("pod_unknown_scheme", False)}
+    report = made.load_curves(("2025-03-01", "2025-03-02")).completeness
+    assert (report.expected, report.missing, report.is_complete) == (96, 0, False)
+    assert {one.code for one in report} == {None, "consent_missing", "pod_unknown_scheme"}
+    with pytest.raises(NothingToActivate):
+        contract.activate(["no number"])
+
+
+def test_a_point_that_asks_its_customer_waits_with_an_address(contract: Subscription):
+    made = contract.activate([cups(77)], "ask_customer")
+    assert made.wait(120).frame["state"].to_list() in (["refused"], ["pending"])
+    again = contract.activate([cups(77)], "ask_customer")
+    assert again.id == made.id
+    made.end("other")
+    assert contract.activate([cups(77)], "ask_customer").id != made.id
+
+
+def test_the_same_script_again_is_the_same_activation(office: Office, contract: Subscription, households: Activation):
+    with Meterhall.connect(office.home) as other:
+        again = other.subscription(contract.id).activate(
+            [pod(number) for number in range(60)], office.consents(range(60))
+        )
+        assert again.id == households.id
+        assert households.id in {one.id for one in other.activations()}
+
+
+def test_changes_are_told_once(office: Office, households: Activation):
+    first = [page.frame.height for page in households.changes()]
+    assert sum(first) == len(measured(list(range(60))))
+    assert list(households.changes()) == []
+    starts = quarters(date(2025, 3, 20), date(2025, 3, 21))
+    office.streets.upload(readings([CORRECTED], starts, more=1000))
+    page = next(households.changes())
+    corrected = {(pod(CORRECTED), start): watt_hours(CORRECTED, start) + 1000.0 for start in starts}
+    assert corrected.items() <= values(page.frame).items()
+    assert next(households.changes()).frame.equals(page.frame), "a page not come back from comes again"
+    assert len(list(households.changes())) == 1
+    assert list(households.changes()) == []
+
+
+KILLED = """
+import os, signal, sys
+from meterhall.client import Meterhall
+
+def watch(progress):
+    if progress.step == "download" and progress.done > progress.total / 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with Meterhall.connect(sys.argv[1] + "/", on_progress=watch) as hall:
+    hall.activation(sys.argv[2]).load_curves(format="csv")
+"""
+
+
+def test_a_download_killed_half_way_goes_on_where_it_stopped(office: Office, households: Activation):
+    command = [sys.executable, "-c", KILLED, str(office.home), households.id]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    [partial] = office.home.glob("files/*/*.partial")
+    came = partial.stat().st_size
+    done = sum(file.stat().st_size for file in office.home.glob("files/*/*.part"))
+    assert came + done > 1_000_000
+    seen: list[Progress] = []
+    with Meterhall.connect(office.home, on_progress=seen.append) as hall:
+        loaded = hall.activation(households.id).load_curves(format="csv")
+    delivery = loaded.manifest.delivery_id
+    assert partial.parent.name == delivery, "the delivery that was asked for before"
+    downloads = [one.done for one in seen if one.step == "download"]
+    fetched = [one for one in downloads if one > done]
+    assert fetched[0] > came + done, "nothing that was here is fetched again"
+    assert loaded.frame.height == len(measured(list(range(60))))
+    assert list(office.home.glob("files/*")) == []
+    wait_for(
+        "the match", lambda: any(n.type == "delivery.matched" and n.subject == delivery for n in office.hall.news())
+    )
+    stated = office.hall._desk.marketplace.send(
+        "GET", f"/v1/transactions/{loaded.manifest.subscription_id}/statements", params={"limit": 1000}
+    ).json()["items"]
+    mine = [one["statement"]["type"] for one in stated if one["statement"]["subject"] in (delivery, f"{delivery}:1")]
+    assert sorted(mine) == ["data.requested", "delivery.published", "delivery.received", "receipt.acknowledged"]
+
+
+def test_a_refusal_says_what_to_do(office: Office, contract: Subscription):
+    with pytest.raises(RemoteRefusal) as refused:
+        office.hall.subscription("sub_" + 24 * "0")
+    assert (refused.value.remote_code, refused.value.advice != "") == ("unknown_subscription", True)
+    with pytest.raises(RemoteRefusal) as refused:
+        contract.activate([pod(5)], period=("2020-01-01", "2020-02-01"))
+    assert refused.value.remote_code == "scope_exceeds_offer"
+    assert "offer" in refused.value.advice
+
+
+def test_a_signer_elsewhere_is_waited_for(office: Office):
+    hall = office.hall
+    offer = next(one for one in hall.search(country="ES") if one.provider == office.streets.numbers["grid"])
+    waiting = hall.subscribe(offer)
+    assert waiting.state == "drafted"
+    with Meterhall.connect(office.home) as elsewhere:
+        elsewhere.subscription(waiting.id).sign(elsewhere.signer("Stella Signer", PASSPHRASE))
+    assert waiting.wait(120).state == "active"
+    assert {one.id for one in hall.subscriptions("active")} >= {waiting.id}
+    waiting.quit("A second one is not needed.")
+    assert waiting.state == "quit"
+    assert waiting.contract.access_until - waiting.contract.access_from >= timedelta(days=365)

@@ -1,0 +1,67 @@
+"""A grid operator's engineer at a shell: points and readings in, what came of them, and what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.test_cli_refusals import run
+
+from meterhall.domain.pods import demonstration_pod
+
+PODS = [demonstration_pod("IT", n).value for n in range(2)]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("homes") / "grid"
+    assert run(home, "init", "--name", "Grid").returncode == 0
+    return home
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[str, str], str]:
+    def write(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_points_and_readings_from_files(grid: Path, file: Callable[[str, str], str]) -> None:
+    points = file("points.csv", f"pod,zone,holder_reference,from\n{PODS[0]},Europe/Rome,H-1,2020-01-01\n")
+    done = run(grid, "points", "import", points)
+    assert (done.returncode, done.stdout) == (0, "1 points are new, 0 were known and are as the file says.\n")
+    rows = [f"{pod},2026-03-01T00:{minute:02}:00Z,100" for pod in PODS for minute in (0, 15, 30, 45)]
+    readings = file("day.csv", "\n".join(["pod,start,energy_wh", *rows]))
+    done = run(grid, "ingest", readings, "--resolution", "PT15M", "--json")
+    assert done.returncode == 0, done.stderr
+    (came,) = json.loads(done.stdout)["runs"]
+    assert (came["name"], came["state"], came["rows"], came["days_written"]) == ("day.csv", "done", 8, 1)
+    assert came["rules"] == [{"rule": "P1", "sentence": "No such metering point is registered.", "rows": 4}]
+    assert "todo sandbox: " in (checked := run(grid, "check")).stdout
+    assert "ok   metering points: 1\n" in checked.stdout
+    assert "ok   readings: 1 series, the newest until 2026-03-02; " in checked.stdout
+    assert "todo membership: apply at the Market Place: meterhall provider enrol" in checked.stdout
+    assert "todo people: invite a signer: " in checked.stdout
+    assert "todo offer: publish one: " in checked.stdout
+    assert checked.returncode == 1
+
+
+def test_a_file_that_is_no_readings_is_refused_in_words(grid: Path, file: Callable[[str, str], str]) -> None:
+    done = run(grid, "ingest", file("odd.csv", "a,b\n1,2\n"), "--resolution", "PT15M")
+    assert done.returncode == 1
+    assert done.stdout.startswith("odd.csv: run ")
+    assert "refused: There is no column pod." in done.stdout
+    assert "odd.csv" in run(grid, "files").stdout
+    for words, said in (
+        (("ingest", "nowhere.csv", "--resolution", "PT15M"), "unusable_file: nowhere.csv: No such file or directory."),
+        (("ingest", file("a.csv", ""), "--resolution", "P1D"), "invalid_input: Readings by civil day"),
+        (("points", "import", file("p.csv", "pod,zone\nIT1,Europe/Rome\n")), "pod"),
+        (("offer", "publish", file("o.json", '{"title": 4}')), "bad_offer_file: "),
+    ):
+        done = run(grid, *words)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert said in done.stderr
