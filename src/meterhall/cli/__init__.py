@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from meterhall import __version__
 from meterhall.cli.failing import failing_commands
+from meterhall.cli.keeping import keeping_commands
 from meterhall.cli.marketplace import marketplace
 from meterhall.cli.platform import platform_commands, player_commands
 from meterhall.cli.provider import provider
@@ -30,6 +31,7 @@ requester = platform_commands("requester")
 player_commands("requester", requester)
 for role, commands in (("marketplace", marketplace), ("provider", provider), ("requester", requester)):
     failing_commands(role, commands)
+    keeping_commands(role, commands)
 app.command()(verify)
 app.add_typer(ca, name="ca")
 app.add_typer(marketplace, name="marketplace")
