@@ -18,5 +18,5 @@ def count_on() -> None:
     for number in range(newest + 1, last + 1):
         IngestRun.objects.create(
             pk=number, file="", digest=f"restored-{number}", resolution_s=0, received_at=now, finished_at=now,
-            due_at=now, work_state=WorkState.DONE, problem="In the lake before the restore; the file itself is not known any more.",
+            due_at=now, work_state=WorkState.DONE, problem="Read before the restore.",
         )  # fmt: skip
