@@ -163,7 +163,8 @@ def reported() -> Iterator[None]:
     try:
         yield
     except Exception as fault:
-        why = WHY.get(_errno(fault))
+        number = _errno(fault)
+        why = WHY.get(number) if number is not None else None
         if why is None:
             raise
         raise LakeUnwritable(f"The lake cannot be written: {why}.", retry_after_s=60) from fault

@@ -8,7 +8,8 @@ import httpx
 from pydantic import ValidationError
 
 from meterhall.client import signing
-from meterhall.client.b2b import RemoteRefusal, UnreadableAnswer, unreachable
+from meterhall.client.b2b import RemoteRefusal, UnreadableAnswer
+from meterhall.client.errors import unreachable
 from meterhall.client.signing import Signer as Signer
 from meterhall.client.signing import SignerNotFresh as SignerNotFresh
 from meterhall.domain.errors import Conflict, InvalidInput, NotAuthenticated
