@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.town import settle
 from tests.faults.journey import Journey, check
 from tests.faults.points import ENTERING, TRADING, both, halves, merged, names, sent
