@@ -81,6 +81,19 @@ def demo(
     raise typer.Exit(run_demo(once=once, home=home, result=result))
 
 
+@app.command("demo-customers")
+def demo_customers(
+    access_number: Annotated[str, typer.Argument(help="Yours, at the demo's Market Place.")],
+    home: Annotated[Path, typer.Option(help="The folder the demo runs in.")],
+    country: Annotated[str, typer.Option(help="Whose grid operator's households: BE, ES or IT.")] = "BE",
+    into: Annotated[Path, typer.Option("--out", help="Where the two files go.")] = Path(),
+) -> None:
+    """Write the demo's households as your customers: customers.csv, and consents.csv signed for you."""
+    from meterhall.demo.customers import write_customers
+
+    out.print(f"{write_customers(home, access_number, country, into)} customers in {into}", markup=False)
+
+
 def main(run: Callable[[], Any] = app) -> None:
     """The console entry: a refusal is one sentence and exit code 2, and so is a file that can't be read or written."""
     try:
