@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lock messages clean
+.PHONY: help demo test bench docs pictures lock messages clean
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ test: $(VENV)/.dev ## Every check: style, types, floors, tests on SQLite and Pos
 bench: $(VENV)/.dev ## Measure, as ratios against named baselines
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+docs: $(VENV)/.dev ## Build the documentation into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pictures: $(VENV)/.dev ## Photograph every page and component for the documentation, in a browser (minutes)
+	@PYTHONPATH=src:. $(BIN)/python -m tools.pictures
+
 lock: $(VENV)/.dev ## Write the lock files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header pyproject.toml --extra platform --group build -o requirements.lock
@@ -29,7 +35,7 @@ messages: $(VENV)/.dev ## Gather the texts of pages into the translations and co
 	@$(BIN)/python tools/messages.py
 
 clean: ## Remove what the other commands made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
 	@echo "Setting up $(VENV) …"

@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
 PLATFORMS = ("marketplace", "provider", "requester")
+PLATFORM_NAMES = {"marketplace": "Market Place", "provider": "provider", "requester": "requester"}
 
 
 def load_everything() -> None:
@@ -295,8 +296,45 @@ def staff_openapi(platform: str) -> Callable[[], str]:
     return write
 
 
+def readable(name: str, write: Callable[[], str]) -> Callable[[], str]:
+    """An OpenAPI document as a page to read."""
+    platform, office = name.removesuffix("-office"), name.endswith("-office")
+    role = PLATFORM_NAMES[platform]
+    lead = (
+        f"What a back office, or a program of the house, may ask of its own {role}, on the portal's address."
+        if office
+        else f"What other platforms may ask of a {role}, on its B2B address."
+    )
+
+    def page() -> str:
+        from docs import api_pages
+
+        title = f"{role[0].upper()}{role[1:]}: {'back office' if office else 'B2B'} interface"
+        return api_pages.page(title, lead, json.loads(write()), f"openapi-{name}.json")
+
+    return page
+
+
+def draw() -> None:
+    """Draw the diagrams of all pages that have no picture yet, and drop those no page shows any more."""
+    from tools.diagrams import FOLDER, diagram_name, texts
+
+    wanted = {diagram_name(text): text for text in texts()}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in FOLDER.glob("*.svg"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        if not (FOLDER / name).exists():
+            import mermaidx
+
+            (FOLDER / name).write_text(mermaidx.render(text).svg())
+
+
 def pages() -> dict[str, Callable[[], str]]:
     """Name of each generated page and what writes it."""
+    documents = {platform: openapi(platform) for platform in PLATFORMS}
+    documents |= {f"{platform}-office": staff_openapi(platform) for platform in PLATFORMS}
     return {
         "errors.md": errors,
         "settings.md": settings,
@@ -306,8 +344,8 @@ def pages() -> dict[str, Callable[[], str]]:
         "validation.md": validation,
         "states.md": states,
         "cli.md": cli,
-        **{f"openapi-{platform}.json": openapi(platform) for platform in PLATFORMS},
-        **{f"openapi-{platform}-office.json": staff_openapi(platform) for platform in PLATFORMS},
+        **{f"openapi-{name}.json": write for name, write in documents.items()},
+        **{f"api-{name}.md": readable(name, write) for name, write in documents.items()},
     }
 
 
@@ -316,6 +354,7 @@ def main() -> None:
     PAGES.mkdir(parents=True, exist_ok=True)
     for name, write in pages().items():
         (PAGES / name).write_text(write())
+    draw()
 
 
 if __name__ == "__main__":

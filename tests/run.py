@@ -24,6 +24,7 @@ GATES: tuple[tuple[str, list[str]], ...] = (
     ("ruff, form", ["ruff", "format", "--check", "--quiet", "."]),
     ("import floors", ["lint-imports", "--no-cache"]),
     ("types", ["mypy"]),
+    ("documentation, as a site", ["mkdocs", "build", "--strict"]),
 )
 ON_BOTH = ("tests/platform", "tests/scenarios", "tests/e2e/test_ten_steps.py")
 """What is run on PostgreSQL as well: the platforms' own tests, and the ten steps across all of them."""

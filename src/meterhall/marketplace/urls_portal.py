@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from meterhall.marketplace.agreements.portal import urls as agreements_urls
 from meterhall.marketplace.api import staff
 from meterhall.marketplace.catalogue.portal import urls as catalogue_urls
 from meterhall.marketplace.certification.portal import urls as certification_urls
@@ -18,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *catalogue_urls,
     *players_urls,
     *certification_urls,
+    *agreements_urls,
     *ledger_urls,
     path("api/", staff.urls),
 ]

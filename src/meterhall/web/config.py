@@ -76,7 +76,12 @@ class Config(BaseSettings):
         1.0, gt=0, description="Wait before the first retry of a failed message; doubles each time."
     )
     retry_last_s: float = Field(3600.0, gt=0, description="Longest wait between two retries of a message.")
-    retry_attempts: int = Field(16, ge=1, description="Attempts before a message goes to the dead-letter list.")
+    retry_days: float = Field(
+        14.0, ge=0, description="How long a message that fails is tried before it goes to the dead-letter list."
+    )
+    message_days: int = Field(
+        90, ge=30, description="How long messages that were sent or worked off are kept; longer than anybody retries."
+    )
     minimum_group: int = Field(10, ge=5, description="Fewest PODs an aggregate may stand for (provider).")
     drop_folder: str = Field(
         "",

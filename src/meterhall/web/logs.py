@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import sys
 import traceback
 from pathlib import Path
@@ -11,6 +12,16 @@ from typing import Any
 import structlog
 
 from meterhall.domain.errors import MeterhallError
+
+
+def correlation() -> str:
+    """The correlation id bound to the present request or job, or nothing."""
+    return str(structlog.contextvars.get_contextvars().get("correlation", ""))
+
+
+def fresh_correlation() -> str:
+    """A correlation id for what nobody's request began."""
+    return secrets.token_hex(8)
 
 
 def described(fault: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Callable
 
@@ -14,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from meterhall.domain.errors import InvalidInput, MeterhallError, NotFound
 from meterhall.domain.market.texts import holds_pod
 from meterhall.web.api import problem
+from meterhall.web.logs import fresh_correlation
 from meterhall.web.metrics import counter, histogram
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -97,7 +97,7 @@ class CorrelationMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Correlation-Id", "")
         is_fit = CORRELATION.fullmatch(given) and not holds_pod(given)
-        correlation = given if is_fit else secrets.token_hex(8)
+        correlation = given if is_fit else fresh_correlation()
         with structlog.contextvars.bound_contextvars(correlation=correlation):
             response = self.get_response(request)
         response["X-Correlation-Id"] = correlation

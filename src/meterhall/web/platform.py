@@ -15,6 +15,7 @@ from django.conf import settings
 from meterhall.domain.protocol.keys import SigningKey
 from meterhall.web.config import Config
 from meterhall.web.home import Home
+from meterhall.web.logs import correlation
 
 
 def _utc_now() -> datetime:
@@ -78,7 +79,18 @@ class Platform:
     @cached_property
     def http(self) -> httpx.Client:
         """The client every outgoing call of this process goes through."""
-        return httpx.Client(verify=self.tls, timeout=httpx.Timeout(20.0, connect=5.0), follow_redirects=False)
+        return httpx.Client(
+            verify=self.tls,
+            timeout=httpx.Timeout(20.0, connect=5.0),
+            follow_redirects=False,
+            event_hooks={"request": [_name_correlation]},
+        )
+
+
+def _name_correlation(request: httpx.Request) -> None:
+    """Whoever is called logs under the id of what the call is made for."""
+    if known := correlation():
+        request.headers.setdefault("X-Correlation-Id", known)
 
 
 def platform() -> Platform:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from meterhall.demo.person import Person
 from meterhall.demo.stage import Stage
 from tests.chromium import NAMES, find
 from tests.e2e.browser.hall import open_hall
-from tests.e2e.browser.visits import DESKTOP, Visit
+from tests.e2e.browser.visits import DESKTOP, Visit, carry_over, launch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,19 +42,9 @@ def hall(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 def browser(chromium: str, hall: Stage) -> Iterator[Browser]:
     """Chromium, which knows the keys of these platforms; any other certificate must be as good as anywhere."""
     with sync_playwright() as playwright:
-        homes = (running.home for running in hall.town.platforms.values())
-        keys = ",".join(_fingerprint(home / "tls" / "server.pem") for home in homes)
-        trust = f"--ignore-certificate-errors-spki-list={keys}"
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", trust])
+        started = launch(playwright, chromium, [running.home for running in hall.town.platforms.values()])
         yield started
         started.close()
-
-
-def _fingerprint(certificate: Path) -> str:
-    key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
-    return base64.b64encode(
-        hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-    ).decode()
 
 
 Open = Callable[..., Visit]
@@ -76,7 +61,7 @@ def visit(browser: Browser, hall: Stage) -> Iterator[Open]:
         contexts.append(context)
         portal = hall.town.platforms[key].portal
         if as_:
-            _carry_over(hall.person(key, as_), context)
+            carry_over(hall.person(key, as_), context)
         visits.append(Visit(context, portal))
         return visits[-1]
 
@@ -84,10 +69,3 @@ def visit(browser: Browser, hall: Stage) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert [fault for one in visits for fault in one.faults] == []
-
-
-def _carry_over(person: Person, context: BrowserContext) -> None:
-    """Somebody who has signed in already: the session goes to the window."""
-    context.add_cookies(
-        [{"name": one.name, "value": one.value or "", "url": person.portal_url} for one in person.http.cookies.jar]
-    )

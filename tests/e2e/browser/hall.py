@@ -44,7 +44,7 @@ def open_hall(folder: Path, say: Callable[[str], None] = lambda _: None) -> Stag
     """Make and start the platforms and let them do the ten steps once. The caller stops `stage.town`."""
     stage = Stage(Town(folder), cast(), CardAuthority.create(), say)
     try:
-        stage.town.create(_with_staff(plan) for plan in plans(stage.operators))
+        stage.town.create(with_staff(plan) for plan in plans(stage.operators))
         stage.cards.trust(stage.town.platforms[GRID].home / "trust" / "consent")
         stage.town.start()
         _play(stage)
@@ -54,7 +54,7 @@ def open_hall(folder: Path, say: Callable[[str], None] = lambda _: None) -> Stag
     return stage
 
 
-def _with_staff(plan: Plan) -> Plan:
+def with_staff(plan: Plan) -> Plan:
     """Somebody of the back office beside the people of the demo."""
     staff = ("staff", f"staff@{plan.key}.invalid", f"Sasha Staff ({plan.key})")
     return replace(plan, people=(*plan.people, staff)) if plan.role != "marketplace" else plan
@@ -73,13 +73,13 @@ def _play(stage: Stage) -> None:
     delivering.collect_answers(stage, step)
     for name in stage.deliveries:
         delivering.settled(stage, name, 1)
-    _apply(stage)
+    newcomer(stage)
 
 
-def _apply(stage: Stage) -> None:
+def newcomer(stage: Stage) -> None:
     """One more organisation applies at the Market Place and waits for the operator."""
     hall = stage.town.platforms["marketplace"]
-    plan = Plan("requester", "newcomer", APPLICANT, "DE", (1, 2), (), {}, hall.b2b)
+    plan = Plan("requester", "newcomer", APPLICANT, "DE", (9443, 9444), (), {}, hall.b2b)
     home = stage.town._init(plan).home
     words = ["requester", "enrol", "--home", str(home), "--legal-id", f"GLN:{demonstration_gln(31).value}"]
     done = subprocess.run(

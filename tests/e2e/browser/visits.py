@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
 
 from meterhall.demo.person import Person
 
@@ -16,6 +21,27 @@ PHONE = {"width": 390, "height": 844}
 OURS = "https://localhost:"
 AXE = Axe()
 ID = re.compile(r"\b([a-z]{2,4})_[0-9a-f]{24}\b|\bMH\d{10}\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|(?<=/)\d+(?=/|$)")
+
+
+def launch(playwright: Playwright, chromium: str, homes: Iterable[Path]) -> Browser:
+    """Chromium, which knows the keys of these platforms; any other certificate must be as good as anywhere."""
+    keys = ",".join(_fingerprint(home / "tls" / "server.pem") for home in homes)
+    trust = f"--ignore-certificate-errors-spki-list={keys}"
+    return playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", trust])
+
+
+def _fingerprint(certificate: Path) -> str:
+    key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    return base64.b64encode(
+        hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    ).decode()
+
+
+def carry_over(person: Person, context: BrowserContext) -> None:
+    """Somebody who has signed in already: the session goes to the window."""
+    context.add_cookies(
+        [{"name": one.name, "value": one.value or "", "url": person.portal_url} for one in person.http.cookies.jar]
+    )
 
 
 class Visit:

@@ -24,7 +24,7 @@ from tests.unit.docs.pages import ROOT, Block, blocks, commands
 PAGE = ROOT / "docs" / "tutorial.md"
 NUMBERS = range(5)
 DONE = "\x1edone"
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 """What one command may take."""
 
 

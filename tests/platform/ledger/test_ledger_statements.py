@@ -31,7 +31,8 @@ from meterhall.marketplace.ledger.service import (
     statements_of,
     timeline,
 )
-from meterhall.web.messaging.models import Outbox
+from meterhall.marketplace.players.models import Player, PlayerKey
+from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.messaging.service import state
 from tests.platform.ledger.conftest import MARKET, Market, Party
 
@@ -213,3 +214,38 @@ def test_forgetting_leaves_the_entry(market: Market):
     assert not KeptStatement.objects.exists()
     assert list(LogEntry.objects.values_list("seq", "entry", "leaf")) == before
     assert market.say(market.requester, "data.requested", market.provider).seq == 1
+
+
+def rotated(market: Market, retired_at: datetime) -> SigningKey:
+    """The provider has another key since `retired_at`; the one it had before."""
+    before, now = market.provider.key, SigningKey.generate()
+    player = Player.objects.create(
+        access_number=market.provider.number, organisation="P", country="BE", legal_id_kind="GLN", legal_id="1",
+        enrolment={}, enrolment_jws="", applied_at=market.clock(), status="admitted",
+        is_provider=True, is_requester=False,
+    )  # fmt: skip
+    for key, end in ((before, retired_at), (now, None)):
+        PlayerKey.objects.create(
+            kid=key.kid, player=player, use="transport", jwk=key.public.jwk(), added_at=market.clock(), retired_at=end
+        )
+    Peer.objects.filter(pk=player.pk).update(transport_keys=[now.public.jwk()])
+    return before
+
+
+def test_a_statement_that_waited_while_its_key_was_replaced_is_taken_under_that_key(market: Market):
+    made = market.provider.says("data.acknowledged", market.requester, market.clock())
+    before = rotated(market, market.clock() + timedelta(seconds=1))
+    market.clock.ahead += timedelta(days=3)
+    receipt = post_statement(made, market.provider.number)
+    kept = KeptStatement.objects.get(entry__seq=receipt.seq)
+    assert kept.key == before.public.jwk(), "its proof file shows the key that made it"
+    assert post_statement(made, market.provider.number) == receipt
+
+
+def test_a_replaced_key_makes_no_new_statement(market: Market):
+    rotated(market, market.clock() - timedelta(seconds=1))
+    with pytest.raises(BadStatement, match="replaced"):
+        market.say(market.provider, "data.acknowledged", market.requester)
+    foreign = market.requester.says("data.acknowledged", market.provider, market.clock(), key=market.provider.key)
+    with pytest.raises(BadSignature):
+        post_statement(foreign, market.requester.number)

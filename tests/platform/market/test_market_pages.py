@@ -257,3 +257,22 @@ def test_the_start_page_is_light(provider: Actor) -> None:
         with override_settings(ROOT_URLCONF=PAGES):
             total += len(anyone.client.get(address, secure=True, headers={"Accept-Encoding": "gzip"}).content)
     assert total < 100_000
+
+
+def test_an_auditor_reads_every_contract_and_an_operator_none(provider: Actor, requester: Actor) -> None:
+    offer = provider.published()
+    drafted, signed = requester.subscribe(offer), requester.subscribe(offer)
+    requester.sign(signed)
+    auditor = Reader("auditor")
+    listed = auditor.get("/contracts")
+    assert drafted.subscription_id in listed
+    assert signed.subscription_id in listed
+    assert drafted.subscription_id not in auditor.get("/contracts", state="requester_signed")
+    assert signed.subscription_id in auditor.get("/contracts", id=requester.number.lower())
+    assert "No contract fits." in auditor.get("/contracts", id="sub_nothing")
+    page = auditor.get(f"/contracts/{signed.subscription_id}")
+    assert signed.digest in page
+    assert page.count("not yet") == 1, "the provider's signature"
+    auditor.get("/contracts/sub_nothing", expect=404)
+    for path in ("/contracts", f"/contracts/{signed.subscription_id}"):
+        Reader("operator").get(path, expect=403)

@@ -39,11 +39,12 @@ from meterhall.provider.contracts.signing import (
 )
 from meterhall.provider.contracts.tasks import expire
 from meterhall.web.membership.service import BadAttestation, Signer, SignerNotFresh
-from meterhall.web.messaging.handlers import handle, may_come_from
+from meterhall.web.messaging.handlers import Overtaken, handle, may_come_from
 from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.oauth.models import Client
 from meterhall.web.oauth.service import ClientSuspended
 from meterhall.web.platform import platform
+from meterhall.web.work.engine import NotYet
 from tests.platform.provider.conftest import MARKET, ME, OTHER, REQUESTER, World, contract_document
 from tests.platform.provider.people import signed_in
 
@@ -343,3 +344,21 @@ def test_the_standing_acceptance_page(world: World, posted: list[tuple[str, Sign
     answer = signer.post("/standing-acceptances", {"offers": f"{offer}:2", "most": "3", "until": "2026-06-30"})
     assert answer.status_code == 302
     assert StandingAcceptanceHeld.objects.get().document["most_subscriptions"] == 3
+
+
+def test_a_quit_that_overtook_its_contract_waits_and_ends_it(world: World) -> None:
+    view = view_of(world, "active", platform().contract_key)
+    body = SubscriptionEnded(subscription_id=view.subscription_id, at=world.clock(), statement_id=new_id("stm"))
+    quit_ = Event(
+        id=new_id("evt"), source=f"urn:meterhall:{MARKET}", type="subscription.quit", time=world.clock(),
+        data=body.document(),
+    )  # fmt: skip
+    with pytest.raises(NotYet):
+        handle(quit_)
+    accept_active(SubscriptionActive(subscription=view, attestation=attestation(world, view)))
+    handle(quit_)
+    assert Contract.objects.get().state == "quit"
+    world.clock.now += timedelta(days=2)
+    lost = quit_.model_copy(update={"data": body.document() | {"subscription_id": new_id("sub")}})
+    with pytest.raises(Overtaken):
+        handle(lost)

@@ -12,7 +12,7 @@ from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.activations import Schedule
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, DataRequest, Manifest, Receipt
-from meterhall.domain.protocol.keys import BadSignature, sign
+from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, payload_of, sign, signed_digest
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.formats import FORMATS
 from meterhall.lake.cursor import InvalidCursor
@@ -33,12 +33,14 @@ from meterhall.provider.deliveries.service import (
     ReceiptGiven,
     WrongReceipt,
     live_parts,
+    manifest_view,
     newest,
     take_receipt,
 )
 from meterhall.provider.deliveries.tasks import admitted
 from meterhall.provider.points.models import Point
 from meterhall.web.messaging.models import Outbox, Peer
+from meterhall.web.platform import platform
 from tests.platform.provider.conftest import HOLDER, MARCH, OTHER, REQUESTER, SUMS, World
 
 
@@ -239,6 +241,11 @@ def test_a_receipt_is_checked_taken_once_and_answered_the_same_again(world: Worl
     first = take_receipt(delivery.pk, REQUESTER, yes)
     said = Outbox.objects.count()
     assert take_receipt(delivery.pk, REQUESTER, yes) == first
+    fresh = SigningKey.generate()
+    Peer.objects.filter(pk=REQUESTER).update(transport_keys=[fresh.public.jwk()])
+    again = sign(payload_of(yes), fresh, typ=RECEIPT_TYP)
+    assert take_receipt(delivery.pk, REQUESTER, again) == first, "the same word under the requester's next key"
+    Peer.objects.filter(pk=REQUESTER).update(transport_keys=[world.keys[REQUESTER].public.jwk()])
     assert Outbox.objects.count() == said
     with pytest.raises(ReceiptGiven):
         take_receipt(delivery.pk, REQUESTER, no)
@@ -367,3 +374,13 @@ def test_the_longer_the_period_the_fewer_points_are_in_a_part(days: int, directi
         directions=("import", "export")[:directions],
     )
     assert curve_reading.pods_a_part(asked) == most
+
+
+def test_a_manifest_is_shown_under_the_key_there_is_now(world: World) -> None:
+    delivery = world.deliver(world.activated(many(world, 1)), period=FEW)
+    before = manifest_view(delivery)
+    platform().__dict__["transport_key"] = fresh = SigningKey.generate()
+    after = manifest_view(delivery)
+    assert after.manifest == before.manifest
+    assert header_of(after.jws)["kid"] == fresh.kid
+    assert signed_digest(after.jws) == signed_digest(before.jws) == delivery.versions.get().digest

@@ -204,7 +204,18 @@ def test_a_manifest_for_somebody_else_is_refused(
     assert grid.paths("/parts/1") == []
 
 
+def vouch(grid: GridDouble, key: SigningKey) -> None:
+    """The Market Place says that the provider has this key."""
+    jwk = key.public.jwk()
+    grid.hall[f"/v1/players/{GRID}"] = {
+        "access_number": GRID, "organisation": "Grid", "country": "IT", "roles": ["provider"], "activity": "dso",
+        "legal_id": {"kind": "GLN", "value": "9520000000004"}, "contact": "x", "status": "admitted",
+        "endpoints": {"b2b": "https://grid.example:8443"}, "keys": {"transport": [jwk], "contract": [jwk]},
+    }  # fmt: skip
+
+
 def test_a_strangers_manifest_is_refused(activation: Activation, grid: GridDouble, delivery_id: str) -> None:
+    vouch(grid, grid.key)
     grid.publish({1: [curve()]}, delivery_id)
     resign(grid, delivery_id, SigningKey.generate())
     assert ready(delivery_id).code == "bad_signature"
@@ -378,3 +389,13 @@ def test_another_provider_cannot_end_a_consent_that_is_not_its_own(
     assert values()[0] == 100
     assert ConsentKnown.objects.get().state == "granted"
     assert statements("processing.ended")[0]["counts"] == {"erased": 0}
+
+
+def test_a_manifest_under_a_key_nobody_knows_yet_is_believed_once_the_market_place_vouches_for_it(
+    activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    fresh = SigningKey.generate()
+    grid.publish({1: [curve()]}, delivery_id)
+    resign(grid, delivery_id, fresh)
+    vouch(grid, fresh)
+    assert ready(delivery_id).state == "received"

@@ -288,3 +288,42 @@ def test_the_staff_makes_the_link(enter: Enter, subscription: Subscription) -> N
     answer = staff.post(reverse("activations:ask_consent", args=[subscription.subscription_id]), form)
     assert answer["Location"] == "/consents"
     assert link_of(ConsentRequest.objects.get()).encode() in staff.get("/consents").content
+
+
+def test_a_wish_is_registered_looked_at_and_closed(enter: Enter, subscription: Subscription, grid: GridDouble) -> None:
+    offer_id, wish_id = f"off_{'1' * 24}", f"wsh_{'2' * 24}"
+    asked = {
+        "text": "Quarter hours", "countries": ["IT", "FR"], "customers": "40", "kind": "individual",
+        "granularity": "PT15M", "directions": ["import"], "formats": ["csv"], "highest": "0.05",
+    }  # fmt: skip
+    misfit = {
+        "offer_id": offer_id,
+        "version": 1,
+        "fits": False,
+        "reasons": ["price: It costs 0.08 EUR by pod and month."],
+    }
+    staff = enter("staff")
+    assert "countries" in staff.post("/wishes", asked | {"countries": []}).content.decode()
+    assert not grid.seen
+
+    wanted = {
+        "text": "Quarter hours", "countries": ["FR", "IT"], "customers": 40, "formats": ["csv"],
+        "scope": {"directions": ["import"], "granularities": ["PT15M"]},
+        "highest_price": {"amount": "0.05", "per": "pod_month"},
+    }  # fmt: skip
+    kept = {"wish_id": wish_id, "wish": wanted, "status": "open", "matches": [misfit]}
+    grid.hall["/v1/wishes"] = kept
+    made = staff.post("/wishes", asked)
+    assert made.headers["Location"] == f"/wishes/{wish_id}"
+    sent = json.loads(grid.seen[-1].content)
+    assert (sent["countries"], sent["customers"], sent["highest_price"]["amount"]) == (["IT", "FR"], 40, "0.05")
+    page = staff.get(f"/wishes/{wish_id}").content.decode()
+    assert "It costs 0.08 EUR by pod and month." in page
+    assert offer_id in page
+    assert wish_id in staff.get("/wishes").content.decode()
+    assert enter("auditor").post(f"/wishes/{wish_id}/closing").status_code == 403
+    grid.hall[f"/v1/wishes/{wish_id}"] = kept | {"status": "closed"}
+    assert staff.post(f"/wishes/{wish_id}/closing").status_code == 302
+    assert grid.seen[-1].method == "DELETE"
+    assert "Close…" not in staff.get(f"/wishes/{wish_id}").content.decode()
+    assert staff.get("/wishes/wsh_nothing").status_code == 404

@@ -7,16 +7,19 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.protocol.agreements import SubscriptionRequest, SubscriptionView
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import Event
 from meterhall.requester.partners.models import Subscription
-from meterhall.requester.partners.service import subscribe
+from meterhall.requester.partners.service import sign_subscription, subscribe
 from meterhall.web.membership.models import HeldAttestation, Standing
+from meterhall.web.membership.service import Signer
 from meterhall.web.membership.tasks import refresh
 from meterhall.web.messaging.handlers import handle
 from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import transport_keys
+from meterhall.web.platform import Platform
 
 from .conftest import GRID, GRID_URL, HALL, ME, Clock, GridDouble
 
@@ -106,3 +109,26 @@ def test_who_is_admitted_again_does_not_show_the_word_from_before(
     back = {"player": as_player(grid, ME)}
     handle(Event(id=new_id("evt"), source=f"urn:meterhall:{HALL}", type="player.admitted", time=clock(), data=back))
     assert not HeldAttestation.objects.exists()
+
+
+def signs(grid: GridDouble, eso: Platform, subscription: Subscription, now_in: str) -> SubscriptionView:
+    """Sign a contract the Market Place has in state `now_in`: an earlier answer of it was lost."""
+    Subscription.objects.update(state="drafted")
+    path = f"/v1/subscriptions/{subscription.pk}"
+    grid.hall[path] = subscription.document | {"state": now_in}
+    grid.refusals["/signatures"] = (409, "wrong_state")
+    return sign_subscription(subscription.pk, Signer("Sam", eso.now(), ("pwd", "otp")))
+
+
+def test_a_signature_whose_answer_was_lost_is_found_given(
+    eso: Platform, grid: GridDouble, subscription: Subscription
+) -> None:
+    assert signs(grid, eso, subscription, "requester_signed").state == "requester_signed"
+    assert Subscription.objects.get().state == "requester_signed"
+
+
+def test_a_refusal_stays_one(eso: Platform, grid: GridDouble, subscription: Subscription) -> None:
+    with pytest.raises(RemoteRefusal):
+        signs(grid, eso, subscription, "drafted")
+    with pytest.raises(RemoteRefusal):
+        signs(grid, eso, subscription, "quit")

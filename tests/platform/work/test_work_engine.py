@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import override_settings
 
 from meterhall.web.messaging.models import Inbox
 from meterhall.web.platform import Platform
-from meterhall.web.work import engine
-from meterhall.web.work.engine import Grip, NotYet, Queue, Repeated, claim, fire_schedules, next_due, perform, stamp
+from meterhall.web.work import engine, schedules
+from meterhall.web.work.engine import Grip, NotYet, Queue, Worker, claim, next_due, perform, stamp
 from meterhall.web.work.models import Schedule, WorkState
+from meterhall.web.work.schedules import Clockwork, Repeated, fire_schedules
 
 NOW = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
 
@@ -24,7 +26,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     """One queue, whose work succeeds, and no schedule."""
     held = Queue(Inbox, lambda row: None, lease_s=60)
     monkeypatch.setattr(engine, "QUEUES", {Inbox: held})
-    monkeypatch.setattr(engine, "REPEATED", {})
+    monkeypatch.setattr(schedules, "REPEATED", {})
     return held
 
 
@@ -33,6 +35,11 @@ def arrived(name: str, due_at: datetime = NOW, leased_until: datetime | None = N
         id=name, sender="MH0000000001", type="t", body="{}", received_at=NOW, due_at=due_at, leased_until=leased_until,
         attempts=attempts,
     )  # fmt: skip
+
+
+def attempts_in(days: float) -> int:
+    """How often something has been tried in so many days."""
+    return next(attempts for attempts in range(1, 10_000) if engine.tried_s(attempts + 1) >= days * 86_400)
 
 
 @pytest.mark.django_db
@@ -90,7 +97,12 @@ def test_a_failed_row_waits_twice_as_long_each_time_and_is_laid_aside_in_the_end
             row.refresh_from_db()
             waits.append((row.due_at - NOW).total_seconds())
         assert waits == [1, 2, 4]
-        arrived("evt_last", attempts=home.config.retry_attempts - 1)
+        arrived("evt_last", attempts=attempts_in(days=13.9))
+        claimed = claim(failing, NOW)
+        assert claimed is not None
+        perform(failing, claimed)
+        assert Inbox.objects.get(pk="evt_last").work_state == WorkState.PENDING, "it is tried for two weeks"
+        Inbox.objects.filter(pk="evt_last").update(due_at=NOW, attempts=attempts_in(days=14))
         claimed = claim(failing, NOW)
         assert claimed is not None
         perform(failing, claimed)
@@ -117,7 +129,7 @@ def test_a_row_that_is_not_ready_waits_and_loses_no_attempt() -> None:
 @pytest.mark.django_db
 def test_a_schedule_runs_when_it_is_due_and_then_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
-    monkeypatch.setattr(engine, "REPEATED", {"tick": Repeated("tick", lambda: ran.append("tick"), every_s=30)})
+    monkeypatch.setattr(schedules, "REPEATED", {"tick": Repeated("tick", lambda: ran.append("tick"), every_s=30)})
     for second, runs in ((0, 1), (29, 1), (30, 2), (31, 2)):
         fire_schedules(NOW + timedelta(seconds=second))
         assert len(ran) == runs
@@ -136,7 +148,7 @@ def test_the_next_look_is_when_the_first_row_or_schedule_falls_due(monkeypatch: 
     assert seconds() == 25
     Schedule.objects.create(name="gone", due_at=NOW - timedelta(days=1))
     assert seconds() == 25, "a schedule nobody runs any more wakes nobody"
-    monkeypatch.setattr(engine, "REPEATED", {"tick": Repeated("tick", lambda: None, every_s=30)})
+    monkeypatch.setattr(schedules, "REPEATED", {"tick": Repeated("tick", lambda: None, every_s=30)})
     Schedule.objects.create(name="tick", due_at=NOW + timedelta(seconds=0.5))
     assert seconds() == 0.5
 
@@ -153,3 +165,51 @@ def test_the_stamp_changes_when_somebody_else_commits_and_not_before() -> None:
     other.start()
     other.join()
     assert stamp() != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_schedule_holds_up_no_other_and_does_not_run_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, ran = threading.Event(), []
+    long = Repeated("long", lambda: ran.append("long") or ends.wait(20), every_s=1)
+    quick = Repeated("quick", lambda: ran.append("quick"), every_s=1)
+    monkeypatch.setattr(schedules, "REPEATED", {"long": long, "quick": quick})
+    clockwork = Clockwork()
+    try:
+        assert clockwork.fire(NOW) == 2
+        assert clockwork.fire(NOW + timedelta(seconds=5)) <= 1, "what runs is not started again"
+        wait(lambda: "quick" in ran)
+    finally:
+        ends.set()
+        clockwork.stop()
+    assert ran.count("long") == 1
+    clockwork = Clockwork()
+    clockwork.fire(NOW + timedelta(seconds=10))
+    clockwork.stop()
+
+
+def wait(for_: object) -> None:
+    until = time.monotonic() + 20
+    while not for_():  # type: ignore[operator]
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_outlives_a_database_that_goes_away(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(engine, "QUEUES", {Inbox: Queue(Inbox, lambda row: done.set(), lease_s=60)})
+    monkeypatch.setattr(engine, "WITHOUT_DATABASE_S", (0.01, 0.02))
+    monkeypatch.setattr(engine, "discover", lambda: None)
+    gone = [OperationalError("the connection is lost")] * 3
+    looks = engine.stamp
+    monkeypatch.setattr(engine, "stamp", lambda: looks() if not gone else (_ for _ in ()).throw(gone.pop()))
+    arrived("evt_1", due_at=datetime(2020, 1, 1, tzinfo=UTC))
+    worker = Worker(threads=1, poll_s=0.01)
+    running = threading.Thread(target=worker.run)
+    running.start()
+    try:
+        assert done.wait(20), "what waits is done once the database is back"
+    finally:
+        worker.stop()
+        running.join()
+    assert Inbox.objects.get().work_state == WorkState.DONE

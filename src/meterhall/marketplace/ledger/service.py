@@ -31,9 +31,10 @@ from meterhall.marketplace.ledger.tree import (
     inclusion,
     locked_head,
 )
+from meterhall.marketplace.players.models import PlayerKey
 from meterhall.web.api import pointer
 from meterhall.web.messaging.models import Peer
-from meterhall.web.messaging.peers import my_access_number, transport_keys
+from meterhall.web.messaging.peers import my_access_number, public_keys, transport_keys
 from meterhall.web.platform import platform
 
 MARKETPLACE_ONLY = frozenset(
@@ -110,17 +111,28 @@ class Step:
 def post_statement(posted: StatementPosted, caller: str) -> LogReceipt:
     """Take a player's statement into the log; the same one again gives the same receipt.
 
-    Raises `BadSignature`, `BadStatement`, `ForeignStatement`, `WrongEnvironment`, `UnknownParty`, `TextHoldsPod`,
-    `StatementExists`.
+    A statement may have waited for days: one made before its key was replaced is taken under that key, since who posts
+    it is known by the present one. Raises `BadSignature`, `BadStatement`, `ForeignStatement`, `WrongEnvironment`,
+    `UnknownParty`, `TextHoldsPod`, `StatementExists`.
     """
     keys = transport_keys(caller)
-    document = verify(posted.statement, keys, typ=STATEMENT_TYP).document
-    statement = _read(posted.statement, document)
+    replaced = _replaced_key(caller, posted.statement) if keys else None
+    verified = verify(posted.statement, [*keys, *(public_keys([replaced.jwk]) if replaced else [])], typ=STATEMENT_TYP)
+    statement = _read(posted.statement, verified.document)
     _check_maker(statement, caller)
     _check_content(statement)
-    kid = str(header_of(posted.statement)["kid"])
-    jwk = next(key.jwk() for key in keys if key.kid == kid)
-    return append(statement, posted, Jwk.model_validate(jwk))
+    if replaced is None:
+        jwk = next(key.jwk() for key in keys if key.kid == verified.header["kid"])
+        return append(statement, posted, Jwk.model_validate(jwk))
+    if replaced.retired_at is not None and statement.at > replaced.retired_at:
+        raise BadStatement("The statement was made after its key had been replaced.", field="/statement/at")
+    return append(statement, posted, Jwk.model_validate(replaced.jwk))
+
+
+def _replaced_key(caller: str, jws: str) -> PlayerKey | None:
+    """The transport key of the caller's that made a statement, where it has been replaced since."""
+    mine = PlayerKey.objects.filter(player_id=caller, use=PlayerKey.Use.TRANSPORT).exclude(retired_at=None)
+    return mine.filter(kid=str(header_of(jws).get("kid"))).first()
 
 
 def _read(jws: str, document: Any) -> Statement:

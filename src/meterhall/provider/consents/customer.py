@@ -26,7 +26,7 @@ from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
-from meterhall.web.portal.values import Confirmation, Fact, Link, Step
+from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Step
 
 ACTIVE = ("granted", "partly_revoked")
 KIND = {
@@ -72,7 +72,7 @@ def _card(consent: Consent) -> dict[str, Any]:
 
 def _facts(consent: Consent, items: list[ConsentItem]) -> list[Fact]:
     until = max((item.access_until for item in items), default=consent.ended_at)
-    scopes = {line for item in items for line in what(DataScope.model_validate(item.scope))}
+    scopes = {" · ".join(what(DataScope.model_validate(item.scope))) for item in items}
     return [
         Fact(_("What for"), list(dict.fromkeys(item.purpose for item in items))),
         Fact(_("Which data"), sorted(scopes)),
@@ -128,7 +128,7 @@ def consent_page(request: HttpRequest, consent_id: str) -> HttpResponseBase:
         "steps": _steps(consent, items),
         "confirmation": _withdraw(consent, "all") if consent.state in ACTIVE else None,
         "per_meter": per_meter,
-        "table": table(request, reads, ACCESSES, _("Who read what"), empty=_("Nothing was read."), order="-at"),
+        "table": table(request, reads, READS, _("Who read what"), empty=_("Nothing was read."), order="-at"),
         "crumbs": [Link(_("Your consents"), reverse("customer:home")), Link(consent.requester_name)],
     }
     return render(request, "consents/consent.html", context)
@@ -176,9 +176,11 @@ ACCESSES: list[Column[AccessLog]] = [
     Column(gettext_lazy("How"), lambda row: KIND[row.kind]),
     Column(
         gettext_lazy("Permission"),
-        lambda row: Link(row.consent_id, page_of(row.consent_id)) if row.consent_id else None,
+        lambda row: CopyId(row.consent_id, page_of(row.consent_id)) if row.consent_id else None,
     ),
 ]
+READS = [ACCESSES[0], *ACCESSES[2:-1]]
+"""The same on the page of one consent, which says who and under which permission."""
 
 
 @never_cache

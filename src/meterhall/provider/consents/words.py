@@ -44,11 +44,11 @@ def what(scope: DataScope) -> list[str]:
     finest = GRANULARITY[scope.granularities[0]]
     lines = [str(format_lazy("{}: {}", finest, directions))]
     if scope.kind == "aggregate":
-        lines.append(_("Only as part of a sum over several households, never your own values."))
+        lines.append(_("Only as part of a sum over several households, never your own values"))
     if scope.timing == "near_real_time":
-        lines.append(_("As soon as they are measured."))
+        lines.append(_("As soon as they are measured"))
     if scope.timing == "forecast":
-        lines.append(_("As a forecast."))
+        lines.append(_("As a forecast"))
     lines.append(days(scope))
     return lines
 
@@ -56,9 +56,9 @@ def what(scope: DataScope) -> list[str]:
 def days(scope: DataScope) -> str:
     """From which days."""
     if scope.period is None:
-        return _("From all the time you have held the meter, and from now on.")
+        return _("From all the time you have held the meter, and from now on")
     first, last = date_format(scope.period.first), date_format(scope.period.until - timedelta(days=1))
-    return _("From %(first)s to %(last)s.") % {"first": first, "last": last}
+    return _("From %(first)s to %(last)s") % {"first": first, "last": last}
 
 
 def state_of(state: str) -> Badge:

@@ -19,7 +19,7 @@ from meterhall.provider.contracts.service import (
     take_request,
 )
 from meterhall.provider.contracts.signing import NotCovered, NotToSign, sign_under_acceptance
-from meterhall.web.messaging.handlers import on
+from meterhall.web.messaging.handlers import on, overtaken
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import every, works_on
 
@@ -38,7 +38,9 @@ def active(event: Event, data: SubscriptionActive) -> None:
 
 @on("subscription.quit", SubscriptionEnded)
 def ended(event: Event, data: SubscriptionEnded) -> None:
-    """The requester quit."""
+    """The requester quit. It may have been faster than the contract itself, which must not come into force then."""
+    if not Contract.objects.filter(pk=data.subscription_id).exists():
+        raise overtaken(event, data.subscription_id)
     end_contract(data.subscription_id, "quit", data.statement_id)
 
 

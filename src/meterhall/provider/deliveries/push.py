@@ -6,13 +6,12 @@ from django.db import transaction
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.client.signatures import SignedRequest
-from meterhall.domain.protocol.deliveries import Manifest, ManifestView
 from meterhall.provider.contracts.service import NoContract, contract_in_force
 from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.models import AccessLog, PushJob
-from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede
+from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede, view_of
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
@@ -42,8 +41,7 @@ def push_version(job: PushJob) -> None:
             return
         log_part(part, found.contents, AccessLog.Kind.PUSH)
         _put(f"{base}/parts/{part.number}", (folder() / part.path).read_bytes(), part.document["media_type"])
-    view = ManifestView(manifest=Manifest.model_validate(version.manifest), jws=version.jws)
-    _put(f"{base}/manifest", view.canonical(), "application/json")
+    _put(f"{base}/manifest", view_of(version).canonical(), "application/json")
     _note(job)
 
 

@@ -14,6 +14,7 @@ from meterhall.domain.protocol.agreements import ServiceContract
 from meterhall.domain.protocol.base import Acknowledgement, Period
 from meterhall.domain.protocol.canonical import commitment, new_id, new_salt
 from meterhall.domain.protocol.deliveries import (
+    MANIFEST_TYP,
     RECEIPT_TYP,
     DataRequest,
     DataRequested,
@@ -22,7 +23,7 @@ from meterhall.domain.protocol.deliveries import (
     Receipt,
     ReceiptTaken,
 )
-from meterhall.domain.protocol.keys import verify
+from meterhall.domain.protocol.keys import payload_of, verify
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import PeriodEmpty, acknowledge, find, frame_of
@@ -33,7 +34,7 @@ from meterhall.provider.deliveries.groups import check_sum, minimum_group
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion
 from meterhall.provider.sets import pieces
 from meterhall.web.messaging.peers import my_access_number, transport_keys
-from meterhall.web.messaging.service import state
+from meterhall.web.messaging.service import in_present_key, state
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
 
@@ -211,8 +212,13 @@ def newest(delivery: Delivery) -> DeliveryVersion:
 
 def manifest_view(delivery: Delivery) -> ManifestView:
     """The newest manifest with our signature."""
-    version = newest(delivery)
-    return ManifestView(manifest=Manifest.model_validate(version.manifest), jws=version.jws)
+    return view_of(newest(delivery))
+
+
+def view_of(version: DeliveryVersion) -> ManifestView:
+    """A version's manifest, signed with the key we have now."""
+    jws = in_present_key(version.jws, MANIFEST_TYP)
+    return ManifestView(manifest=Manifest.model_validate(version.manifest), jws=jws)
 
 
 def supersede(deliveries: QuerySet[Delivery] | Iterable[Delivery]) -> None:
@@ -229,7 +235,8 @@ def live_parts(delivery: Delivery) -> QuerySet[DeliveryPart]:
 
 
 def take_receipt(delivery_id: str, requester: str, jws: str) -> ReceiptTaken:
-    """The requester's signed receipt or rejection (step 10); the same one again gets the same answer.
+    """The requester's signed receipt or rejection (step 10); the same one again, under whichever of its keys, gets the
+    same answer.
 
     A rejection may be followed by a receipt, when the second attempt went well; a receipt is final.
     """
@@ -239,7 +246,7 @@ def take_receipt(delivery_id: str, requester: str, jws: str) -> ReceiptTaken:
         version = delivery.versions.select_for_update().filter(version=receipt.version).first()
         if version is None or receipt.delivery_id != delivery_id or receipt.manifest != version.digest:
             raise WrongReceipt(field="/jws")
-        if version.receipt != jws:
+        if not version.receipt or payload_of(version.receipt) != payload_of(jws):
             _check_receipt(receipt, version)
             _note_receipt(receipt, version, jws, delivery)
     return ReceiptTaken(acknowledgement=Acknowledgement(statement=version.acknowledgement))

@@ -21,17 +21,16 @@ from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, plain_table, table
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, state_badge
+from meterhall.web.portal.words import FORMAT, GRANULARITY, listed
 
 READERS = ("operator", "staff", "auditor")
-FORMATS = [(name, name) for name in ("parquet", "csv", "espi", "jsonl")]
-GRAINS = [(name, name) for name in ("PT15M", "PT30M", "PT1H", "P1D", "P1M")]
 
 COLUMNS: list[Column[OwnOffer]] = [
     Column(gettext_lazy("Offer"), lambda row: row.title, "title"),
     Column(gettext_lazy("Id"), lambda row: CopyId(row.pk)),
     Column(gettext_lazy("Version"), lambda row: row.version, numeric=True),
-    Column(gettext_lazy("Granularities"), lambda row: list(_offer(row).offer.scope.granularities)),
-    Column(gettext_lazy("Formats"), lambda row: list(_offer(row).offer.formats)),
+    Column(gettext_lazy("Granularities"), lambda row: listed(GRANULARITY, _offer(row).offer.scope.granularities)),
+    Column(gettext_lazy("Formats"), lambda row: listed(FORMAT, _offer(row).offer.formats)),
     Column(gettext_lazy("State"), lambda row: state_badge(row.status), "status"),
 ]
 
@@ -45,8 +44,8 @@ class ProfileForm(forms.Form):
 
     first = forms.DateField(label=gettext_lazy("First day"), widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=gettext_lazy("Day after the last"), widget=forms.DateInput(attrs={"type": "date"}))
-    granularity = forms.ChoiceField(label=gettext_lazy("Granularity"), choices=GRAINS)
-    format = forms.ChoiceField(label=gettext_lazy("Format"), choices=FORMATS)
+    granularity = forms.ChoiceField(label=gettext_lazy("Granularity"), choices=list(GRANULARITY.items()))
+    format = forms.ChoiceField(label=gettext_lazy("Format"), choices=list(FORMAT.items()))
 
 
 @require_safe
@@ -115,7 +114,7 @@ def _checks(run: OwnCertification) -> object:
         for one in view.checks
     ]
     headings = [_("Check"), _("Result"), _("What was found")]
-    return plain_table(f"{run.requested_at:%Y-%m-%d %H:%M}", headings, rows, empty=_("still running"))
+    return plain_table(_("Checks"), headings, rows, empty=_("still running"))
 
 
 @require_POST

@@ -12,12 +12,12 @@ from meterhall.domain.errors import NotPermitted
 from meterhall.domain.protocol.consents import MeteringDataDetail
 from meterhall.requester.activations import consents
 from meterhall.requester.activations.models import ConsentRequest
-from meterhall.requester.words import DIRECTION, GRANULARITY, listed
 from meterhall.web.messaging.peers import peer
 from meterhall.web.platform import platform
 from meterhall.web.portal.middleware import csp_form_action
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Fact
+from meterhall.web.portal.words import DIRECTION, GRANULARITY, listed
 
 STATE = "consent_state"
 

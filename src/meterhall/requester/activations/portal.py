@@ -26,13 +26,14 @@ from meterhall.requester.activations.models import Activation, ActivationItem, C
 from meterhall.requester.activations.service import ActivationIn, ItemIn, RefreshIn
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.service import contract_of, subscription
-from meterhall.requester.words import DIRECTION, FORMAT, GRANULARITY, READERS, WRITERS, choices, listed, word
+from meterhall.requester.words import READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, state_badge
+from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, choices, listed, word
 
 MOST_POINTS = 10_000
 

@@ -185,13 +185,13 @@ def wake(activation: Activation) -> None:
 
 
 def consent_changed(provider: str, data: ConsentChanged) -> None:
-    """A consent was given, changed or ended at the provider: remember it, look at the answers again.
+    """A consent was given, changed or ended at the provider: remember the newest word, look at the answers again.
 
     What another provider says of it changes nothing of that.
     """
     with transaction.atomic():
         known = ConsentKnown.objects.filter(consent_id=data.consent_id).first()
-        if known is None or known.provider == provider:
+        if known is None or (known.provider == provider and known.at <= data.at):
             ConsentKnown.objects.update_or_create(
                 consent_id=data.consent_id, defaults={"provider": provider, "state": data.state, "at": data.at}
             )

@@ -6,8 +6,8 @@ from meterhall.domain.protocol.events import ActivationAnswered, Event
 from meterhall.requester.activations.exchange import fetch_answers, send, send_refresh
 from meterhall.requester.activations.models import Activation, Refreshing
 from meterhall.requester.activations.service import wake
-from meterhall.web.messaging.handlers import on
-from meterhall.web.work.engine import NotYet, works_on
+from meterhall.web.messaging.handlers import on, overtaken
+from meterhall.web.work.engine import works_on
 
 
 @works_on(Activation)
@@ -30,5 +30,5 @@ def answered(event: Event, data: ActivationAnswered) -> None:
     """A provider answered."""
     activation = Activation.objects.filter(remote_id=data.activation_id, subscription__provider=event.sender).first()
     if activation is None:
-        raise NotYet(0.5)
+        raise overtaken(event, data.activation_id)
     wake(activation)

@@ -20,7 +20,7 @@ from meterhall.requester.analysis.service import Subject
 from meterhall.requester.collection.models import Series
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.customers.service import find_point
-from meterhall.requester.words import DIRECTION, GRANULARITY, READERS, word
+from meterhall.requester.words import READERS
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.charts import Chart, Line, completeness_strip, load_curve_chart
@@ -29,6 +29,7 @@ from meterhall.web.portal.periods import Period
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Fact, Link
+from meterhall.web.portal.words import DIRECTION, GRANULARITY, word
 
 COLUMNS: list[Column[Series]] = [
     Column(
@@ -36,8 +37,8 @@ COLUMNS: list[Column[Series]] = [
     ),
     Column(gettext_lazy("Direction"), lambda row: word(DIRECTION, row.direction), "direction"),
     Column(gettext_lazy("Granularity"), lambda row: word(GRANULARITY, row.granularity), "granularity"),
-    Column(gettext_lazy("From"), lambda row: row.first_day, "first_day"),
-    Column(gettext_lazy("Until"), lambda row: row.until_day, "until_day"),
+    Column(gettext_lazy("First day"), lambda row: row.first_day, "first_day"),
+    Column(gettext_lazy("Last day"), lambda row: row.until_day and row.until_day - timedelta(days=1), "until_day"),
     Column(gettext_lazy("Received"), lambda row: row.received_at, "received_at"),
 ]
 

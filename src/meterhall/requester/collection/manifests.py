@@ -8,16 +8,22 @@ from django.db import transaction
 from meterhall.client.b2b import B2BClient
 from meterhall.client.manifests import BadManifest, read_manifest
 from meterhall.domain.protocol.deliveries import Manifest, ManifestView
-from meterhall.domain.protocol.keys import signed_digest
+from meterhall.domain.protocol.keys import header_of, signed_digest
 from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection.models import Delivery, Part, Version
+from meterhall.web.membership.service import renew_peer
 from meterhall.web.messaging.peers import my_access_number, transport_keys
 from meterhall.web.platform import platform
 
 
 def fetch(client: B2BClient, delivery: Delivery) -> Version:
-    """The newest manifest, verified and kept. Raises `RemoteRefusal`, `BadSignature`, `BadManifest`."""
+    """The newest manifest, verified and kept. Raises `RemoteRefusal`, `BadSignature`, `BadManifest`.
+
+    The provider may have replaced its key a moment ago: of one nobody knows the Market Place is asked.
+    """
     view = client.call("GET", f"/v1/deliveries/{delivery.delivery_id}", None, ManifestView)
+    if header_of(view.jws).get("kid") not in {key.kid for key in transport_keys(delivery.provider)}:
+        renew_peer(delivery.provider)
     return keep(delivery, read(view.jws, delivery.provider, delivery.delivery_id), view.jws)
 
 

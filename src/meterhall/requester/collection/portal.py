@@ -22,12 +22,13 @@ from meterhall.requester.collection.manifests import manifest_of
 from meterhall.requester.collection.models import DataAsked, Delivery, Series, Version
 from meterhall.requester.collection.service import DataRequestIn
 from meterhall.requester.partners.service import contract_of
-from meterhall.requester.words import FORMAT, GRANULARITY, READERS, TRANSMISSION, WRITERS, choices, word
+from meterhall.requester.words import READERS, TRANSMISSION, WRITERS
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Step, Tone, state_badge
+from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, REASON, STATE, choices, word
 
 COLUMNS: list[Column[Delivery]] = [
     Column(
@@ -126,14 +127,14 @@ def _step(version: Version) -> Step:
     manifest = manifest_of(version)
     tones: dict[str, Tone] = {"received": "success", "rejected": "danger", "superseded": "neutral"}
     facts = (
-        Fact(_("Reason"), manifest.reason),
+        Fact(_("Reason"), word(REASON, manifest.reason)),
         Fact(_("Readings"), manifest.readings),
         Fact(_("Receipt taken"), version.receipted_at or _("not yet")),
         Fact(_("Manifest"), CopyId(version.digest)),
     )
     title = _("Version %(number)s: %(outcome)s") % {
         "number": version.version,
-        "outcome": version.outcome or _("collecting"),
+        "outcome": word(STATE, version.outcome) if version.outcome else _("collecting"),
     }
     return Step(title, version.settled_at or version.fetched_at, tone=tones.get(version.outcome, "info"), facts=facts)
 
@@ -150,13 +151,12 @@ def _curves(row: Delivery) -> Any:
     rows = [
         [
             Link(one.pseudonym, reverse("analysis:curve", args=[one.pseudonym])),
-            one.direction,
-            one.first_day,
-            one.until_day,
+            word(DIRECTION, one.direction),
+            day_range(one.first_day, one.until_day) if one.first_day and one.until_day else None,
         ]
         for one in series[:100]
     ]
-    return plain_table(_("Load curves"), [_("Pseudonym"), _("Direction"), _("From"), _("Until")], rows)
+    return plain_table(_("Load curves"), [_("Pseudonym"), _("Direction"), _("Days")], rows)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,14 +7,14 @@ from django.db import transaction
 from meterhall.client.b2b import B2BClient
 from meterhall.client.checks import Rejected
 from meterhall.domain.protocol.base import Signed
-from meterhall.domain.protocol.canonical import commitment
+from meterhall.domain.protocol.canonical import commitment, digest
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, Manifest, Receipt, ReceiptTaken
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.statements import StatementType
 from meterhall.requester.collection.manifests import manifest_of
 from meterhall.requester.collection.models import Delivery, Version
 from meterhall.web.messaging.peers import my_access_number
-from meterhall.web.messaging.service import state
+from meterhall.web.messaging.service import in_present_key, state
 from meterhall.web.platform import platform
 
 
@@ -56,9 +56,9 @@ def _say(manifest: Manifest, version: Version, receipt: Receipt) -> None:
 
 
 def send_receipts(client: B2BClient, delivery: Delivery) -> None:
-    """Send the provider every answer it has not taken yet. Safe to repeat: each has its own fixed key."""
+    """Send the provider every answer it has not taken yet. Safe to repeat: the provider knows an answer it has."""
     for version in delivery.versions.exclude(receipt="").filter(receipted_at=None):
         path = f"/v1/deliveries/{delivery.delivery_id}/receipt"
-        key = f"receipt-{delivery.delivery_id}-{version.version}"
-        client.call("POST", path, Signed(jws=version.receipt), ReceiptTaken, key=key)
+        jws = in_present_key(version.receipt, RECEIPT_TYP)
+        client.call("POST", path, Signed(jws=jws), ReceiptTaken, key=digest(jws.encode())[-64:])
         Version.objects.filter(pk=version.pk).update(receipted_at=platform().now())

@@ -22,11 +22,12 @@ from meterhall.domain.identifiers import EEA
 from meterhall.requester.customers import service
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.customers.service import CustomerPointChange, CustomerPointIn
-from meterhall.requester.words import POINT, READERS, WRITERS, word
+from meterhall.requester.words import POINT, READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.values import Link, state_badge
+from meterhall.web.portal.words import word
 
 MOST_LINES = 10_000
 TONES = {"localised": "valid", "unresolved": "pending", "ambiguous": "pending", "invalid": "failed", "new": "new"}

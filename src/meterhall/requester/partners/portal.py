@@ -20,21 +20,9 @@ from meterhall.domain.protocol.agreements import Repository, SubscriptionRequest
 from meterhall.domain.protocol.offers import OfferView
 from meterhall.requester.activations.service import quit_service
 from meterhall.requester.collection.repository import repository_url
-from meterhall.requester.partners import service
+from meterhall.requester.partners import service, wishes
 from meterhall.requester.partners.models import Subscription
-from meterhall.requester.words import (
-    FORMAT,
-    GRANULARITY,
-    KIND,
-    READERS,
-    TIMING,
-    TRANSMISSION,
-    WRITERS,
-    choices,
-    listed,
-    price_text,
-    word,
-)
+from meterhall.requester.words import KIND, READERS, TIMING, TRANSMISSION, WRITERS, price_text
 from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, may, role_required
 from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
@@ -42,6 +30,7 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.templatetags.portal import duration_text
 from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Sample, state_badge
+from meterhall.web.portal.words import FORMAT, GRANULARITY, choices, listed, word
 
 
 class OfferGone(NotFound):
@@ -105,6 +94,7 @@ def offers(request: HttpRequest) -> HttpResponse:
         "form": form,
         "wanted": wanted,
         "cards": [_card(view) for view in found.items],
+        "to_wish": Link(_("Register a wish"), reverse("partners:wishes")),
         "next_href": "?" + kept.urlencode() if found.next else "",
     }
     return render(request, "partners/offers.html", context)
@@ -289,6 +279,7 @@ def quit_(request: HttpRequest, subscription_id: str) -> HttpResponse:
 
 
 _pages = [
+    *wishes.pages,
     path("offers", offers, name="offers"),
     path("offers/<str:offer_id>", offer, name="offer"),
     path("contracts", subscriptions, name="subscriptions"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import NotFound
 from meterhall.domain.market import SUBSCRIPTION, comes_before
 from meterhall.domain.protocol.agreements import (
@@ -47,6 +48,11 @@ def refresh_wish(wish_id: str) -> WishView:
     return _keep_wish(marketplace_client().call("GET", f"/v1/wishes/{wish_id}", None, WishView))
 
 
+def close_wish(wish_id: str) -> WishView:
+    """Stop looking; offers published from now on are not matched with it."""
+    return _keep_wish(marketplace_client().call("DELETE", f"/v1/wishes/{wish_id}", None, WishView))
+
+
 def _keep_wish(view: WishView) -> WishView:
     WishKept.objects.update_or_create(
         wish_id=view.wish_id, defaults={"document": view.document(), "updated_at": platform().now()}
@@ -68,20 +74,30 @@ def sign_subscription(subscription_id: str, signer: Signer) -> SubscriptionView:
     """Sign the contract with the contract key, after checking that it is the one whose digest is signed."""
     contract = contract_of(subscription_id)
     jws = contract_signature(subscription_id, contract.fingerprint(), signer)
-    path = f"/v1/subscriptions/{subscription_id}/signatures"
-    return _keep(
-        marketplace_client().call("POST", path, Signed(jws=jws), SubscriptionView, key=digest(jws.encode())[-64:])
-    )
+    return _signed_command(subscription_id, "signatures", jws)
 
 
 def quit_subscription(subscription_id: str, reason: str) -> SubscriptionView:
     """End a subscription; the provider is told and nothing moves any more."""
     body = Quit(subscription_id=subscription_id, party=my_access_number(), reason=reason, quit_at=platform().now())
     jws = sign(body.document(), platform().transport_key, typ=QUIT_TYP)
-    path = f"/v1/subscriptions/{subscription_id}/quit"
-    return _keep(
-        marketplace_client().call("POST", path, Signed(jws=jws), SubscriptionView, key=f"quit-{subscription_id}")
-    )
+    return _signed_command(subscription_id, "quit", jws)
+
+
+def _signed_command(subscription_id: str, command: str, jws: str) -> SubscriptionView:
+    """Post what we signed. Where the Market Place took it before and the answer was lost, what it says now."""
+    path, key = f"/v1/subscriptions/{subscription_id}", digest(jws.encode())[-64:]
+    before = subscription(subscription_id).state
+    try:
+        view = marketplace_client().call("POST", f"{path}/{command}", Signed(jws=jws), SubscriptionView, key=key)
+    except RemoteRefusal as refusal:
+        if refusal.remote_code != "wrong_state":
+            raise
+        view = marketplace_client().call("GET", path, None, SubscriptionView)
+        reached = {"quit"} if command == "quit" else {"requester_signed", "active", "suspended"}
+        if view.state not in reached or not comes_before(SUBSCRIPTION, before, view.state):
+            raise
+    return _keep(view)
 
 
 @transaction.atomic

@@ -17,7 +17,7 @@ from meterhall.domain.protocol.agreements import (
     GeneralContract,
 )
 from meterhall.domain.protocol.base import PlayerRole, Signed
-from meterhall.domain.protocol.canonical import new_salt
+from meterhall.domain.protocol.canonical import digest, new_salt
 from meterhall.domain.protocol.keys import SigningKey, sign, verify
 from meterhall.domain.protocol.players import (
     ATTESTATION_TYP,
@@ -208,7 +208,7 @@ def sign_general_contract(signer: Signer) -> None:
     contract = general_contract()
     jws = contract_signature("general_contract", contract.fingerprint(), signer)
     answer = marketplace_client().call(
-        "POST", "/v1/general-contract/signatures", Signed(jws=jws), Countersigned, key=contract.fingerprint()[-64:]
+        "POST", "/v1/general-contract/signatures", Signed(jws=jws), Countersigned, key=digest(jws.encode())[-64:]
     )
     Standing.objects.update(signature={"ours": jws, "countersignature": answer.countersignature})
     refresh_membership()
@@ -250,15 +250,21 @@ def renew_peers() -> int:
     old = Peer.objects.filter(is_marketplace=False, vouched_until__lt=now + ATTESTATION_LIFE - timedelta(days=1))
     renewed = 0
     for number in list(old.exclude(access_number=my_access_number()).values_list("access_number", flat=True)):
-        try:
-            player = marketplace_client().call("GET", f"/v1/players/{number}", None, PlayerView)
-        except RemoteRefusal as refusal:
-            if not refusal.is_final:
-                raise
-            continue
-        remember_player(player, now + ATTESTATION_LIFE)
-        renewed += 1
+        renewed += renew_peer(number)
     return renewed
+
+
+def renew_peer(number: str) -> bool:
+    """Have the Market Place vouch anew for one player, with the keys it has now; whether it does."""
+    now = platform().now()
+    try:
+        player = marketplace_client().call("GET", f"/v1/players/{number}", None, PlayerView)
+    except RemoteRefusal as refusal:
+        if not refusal.is_final:
+            raise
+        return False
+    remember_player(player, now + ATTESTATION_LIFE)
+    return True
 
 
 def read_attestation(jws: str) -> Attestation:

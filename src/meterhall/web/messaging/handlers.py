@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final, TypeVar, cast
 
 import structlog
 
+from meterhall.domain.errors import Conflict
 from meterhall.domain.protocol.base import Message
 from meterhall.domain.protocol.events import DATA, Event
 from meterhall.web.messaging.models import Peer
+from meterhall.web.platform import platform
+from meterhall.web.work.engine import NotYet
 
 log = structlog.get_logger(__name__)
 Data = TypeVar("Data", bound=Message)
@@ -22,6 +26,13 @@ FROM_MARKETPLACE: Final = frozenset(
     or kind in {"delivery.matched", "delivery.mismatched"}
 )
 """What only the Market Place can know; from anybody else it would be a forgery."""
+OVERTAKEN_FOR: Final = timedelta(days=1)
+"""How long an event waits for the one it overtook before it counts as failing."""
+
+
+class Overtaken(Conflict):
+    code = "event_overtaken"
+    title = "The event speaks of something that has not been heard of here; it is tried again, then laid aside."
 
 
 def on(kind: str, data: type[Data]) -> Callable[[Callable[[Event, Data], None]], Callable[[Event, Data], None]]:
@@ -37,6 +48,15 @@ def on(kind: str, data: type[Data]) -> Callable[[Callable[[Event, Data], None]],
         return run
 
     return register
+
+
+def overtaken(event: Event, what: str) -> NotYet | Overtaken:
+    """What to raise for an event about something not heard of yet: order is not promised, so the other may be on its
+    way. It waits, longer as it grows older; after a day it fails as anything does that is tried again."""
+    age = platform().now() - event.time
+    if age > OVERTAKEN_FOR:
+        return Overtaken(f"{event.type} speaks of {what}, which is not known here.")
+    return NotYet(min(max(age.total_seconds() / 10, 0.5), 300.0))
 
 
 def may_come_from(kind: str, sender: str) -> bool:

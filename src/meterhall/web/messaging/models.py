@@ -47,7 +47,6 @@ class Outbox(PendingWork):
     subject = models.CharField(max_length=80, default="", blank=True)
     transaction_id = models.CharField(max_length=60, default="", blank=True, db_index=True)
     body = models.TextField()
-    correlation = models.CharField(max_length=64, default="", blank=True)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     receipt = models.JSONField(null=True)

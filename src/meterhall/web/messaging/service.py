@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from django.db import transaction
 
 from meterhall.client.statements import make_statement
 from meterhall.domain.protocol.base import Message
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import Event
+from meterhall.domain.protocol.keys import header_of, payload_of, sign
 from meterhall.domain.protocol.statements import Statement, StatementPosted, StatementType
+from meterhall.web.logs import correlation
 from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.messaging.peers import marketplace, my_access_number
 from meterhall.web.platform import platform
@@ -35,11 +36,6 @@ _sink: list[Sink] = []
 def keep_statements_with(sink: Sink) -> None:
     """The Market Place appends its own statements to its ledger instead of sending them."""
     _sink[:] = [sink]
-
-
-def correlation() -> str:
-    """The correlation id bound to the present request or job, or nothing."""
-    return str(structlog.contextvars.get_contextvars().get("correlation", ""))
 
 
 def notify(recipient: str, kind: str, subject: str, data: Message) -> str:
@@ -114,6 +110,13 @@ def _queue(statement: Statement, posted: StatementPosted) -> None:
         created_at=statement.at,
         due_at=statement.at,
     )
+
+
+def in_present_key(jws: str, typ: str) -> str:
+    """The document signed with our present transport key, where the key it was signed with has been replaced since."""
+    if header_of(jws).get("kid") == platform().transport_key.kid:
+        return jws
+    return sign(payload_of(jws), platform().transport_key, typ=typ)
 
 
 def redeliver(outbox_id: str) -> bool:

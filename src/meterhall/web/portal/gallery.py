@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from django.shortcuts import render
 
 from meterhall.web.portal.charts import Chart, Line, SlaBar, completeness_strip, heatmap, load_curve_chart, sla_bars
 from meterhall.web.portal.periods import Period
-from meterhall.web.portal.tables import plain_table
+from meterhall.web.portal.tables import Heading, Table, plain_table
 from meterhall.web.portal.values import (
     Badge,
     Confirmation,
@@ -42,7 +43,9 @@ class SampleForm(forms.Form):
 
 def gallery(request: HttpRequest) -> HttpResponse:
     """The gallery page."""
+    messages.info(request, "The certification runs; look again in a minute.")
     messages.success(request, "The offer is published.")
+    messages.warning(request, "The certificate lapses in five days.")
     messages.error(request, "The certificate has lapsed; the offer is hidden.")
     return render(request, "portal/gallery.html", _context() | {"charts": _charts()})
 
@@ -85,6 +88,24 @@ def _made_up(
     return Line(label, edges, energies, estimated)
 
 
+def _table() -> Table:
+    """A table that is sorted, goes on to further pages and can be had as a file."""
+    head = ["Offer", "Provider", "Price a point and month", "State"]
+    made = plain_table(
+        "Offers",
+        head,
+        [
+            [Link("Day after, hourly", "#"), "Hill Grid", Quantity(0.1, "€"), Badge("lapsed", "warning")],
+            [Link("History, 15 minutes", "#"), "River Grid", Quantity(0.02, "€"), Badge("published", "success")],
+        ],
+    )
+    sorted_by = [Heading(one, one == head[2], "#", "ascending" if one == head[0] else "") for one in head[:3]]
+    return replace(
+        made, headings=[*sorted_by, Heading(head[3], False)], total=61, page=2, pages=3,
+        previous_href="#", next_href="#", csv_href="#",
+    )  # fmt: skip
+
+
 def _context() -> dict[str, object]:
     facts = [
         Fact("Access number", CopyId("MH-BE-4F7K2Q", "#")),
@@ -99,14 +120,7 @@ def _context() -> dict[str, object]:
         "badges": [Badge(tone, tone) for tone in ("neutral", "info", "success", "warning", "danger")],
         "facts": facts,
         "answers": [Fact("Country", "Belgium", "#"), Fact("Points", 12000, "#"), Fact("Format", "Parquet", "#")],
-        "table": plain_table(
-            "Offers",
-            ["Offer", "Provider", "Price a point and month", "State"],
-            [
-                [Link("History, 15 minutes", "#"), "Fluvius Demo", Quantity(0.02, "€"), Badge("published", "success")],
-                [Link("Day after, hourly", "#"), "Areti Demo", Quantity(0.1, "€"), Badge("lapsed", "warning")],
-            ],
-        ),
+        "table": _table(),
         "empty_table": plain_table("Wishes", ["Wish", "Since"], []),
         "form": SampleForm({"organisation": "", "email": "nobody", "country": "BE"}),
         "tasks": [

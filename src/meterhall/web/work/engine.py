@@ -1,4 +1,7 @@
-"""The worker's engine: claim a due row, do it, mark it; retry with back-off; lay aside what keeps failing."""
+"""The worker's engine: claim a due row, do it, mark it; retry with back-off; lay aside what fails for days.
+
+Repeated tasks are in `schedules`.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,18 @@ from django.db.models import F, Min, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.module_loading import autodiscover_modules
 
-from meterhall.web.logs import described
+from meterhall.web.logs import described, fresh_correlation
 from meterhall.web.platform import platform
-from meterhall.web.work.models import PendingWork, Schedule, WorkState
+from meterhall.web.work.models import PendingWork, WorkState
+from meterhall.web.work.schedules import REPEATED, Clockwork, next_schedule
+from meterhall.web.work.schedules import every as every
 
 log = structlog.get_logger(__name__)
 Row = TypeVar("Row", bound=PendingWork)
 LONGEST_REST = timedelta(minutes=1)
+DAY_S = 86_400
+WITHOUT_DATABASE_S = (0.5, 15.0)
+"""How long a worker waits for a database that went away: at first, and at most."""
 STAMP = {"sqlite": "PRAGMA data_version", "postgresql": "SELECT pg_current_snapshot()::text"}
 """What each database is asked for a value that changes with every commit of another connection."""
 
@@ -44,38 +52,19 @@ class Queue:
     lease_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    name: str
-    run: Callable[[], None]
-    every_s: float
-
-
 QUEUES: dict[type[Any], Queue] = {}
-REPEATED: dict[str, Repeated] = {}
 
 
 def works_on(model: type[Row], *, lease_s: float = 120) -> Callable[[Callable[[Row], None]], Callable[[Row], None]]:
     """Register the function that does one row of `model`.
 
     It runs outside any transaction, may run twice for one row after a crash, and must bear that. On return the row is
-    done; on an exception it is tried again later; after the configured attempts it is dead and listed. What takes
-    longer than `lease_s` is given to a worker anew; what a killed worker was at, much sooner.
+    done; on an exception it is tried again later; after the configured days it is dead and listed. What takes longer
+    than `lease_s` is given to a worker anew; what a killed worker was at, much sooner.
     """
 
     def register(run: Callable[[Row], None]) -> Callable[[Row], None]:
         QUEUES[model] = Queue(model, run, lease_s)
-        return run
-
-    return register
-
-
-def every(seconds: float) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Register a function to be run about every so many seconds, by one worker at a time."""
-
-    def register(run: Callable[[], None]) -> Callable[[], None]:
-        name = f"{run.__module__}.{run.__qualname__}"
-        REPEATED[name] = Repeated(name, run, seconds)
         return run
 
     return register
@@ -100,7 +89,15 @@ def claim(queue: Queue, now: datetime, lease_s: float | None = None) -> PendingW
 
 
 def perform(queue: Queue, row: PendingWork, let_go: Callable[[], None] = lambda: None) -> None:
-    """Do a claimed row and write down how it went; `let_go` is called in between."""
+    """Do a claimed row and write down how it went; `let_go` is called in between.
+
+    What it logs and sends carries the correlation id of what asked for the row.
+    """
+    with structlog.contextvars.bound_contextvars(correlation=row.correlation or fresh_correlation()):
+        _perform(queue, row, let_go)
+
+
+def _perform(queue: Queue, row: PendingWork, let_go: Callable[[], None]) -> None:
     try:
         try:
             queue.run(row)
@@ -124,16 +121,26 @@ def _done(queue: Queue, row: PendingWork) -> None:
 
 
 def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
-    config = platform().config
     reason = described(fault)
     name = queue.model.__name__
-    if row.attempts >= config.retry_attempts:
+    if tried_s(row.attempts) >= platform().config.retry_days * DAY_S:
         queue.model.objects.filter(pk=row.pk).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
         log.error("work.dead", queue=name, row=str(row.pk), attempts=row.attempts, error=reason)
         return
-    wait_s = min(config.retry_first_s * 2 ** (row.attempts - 1), config.retry_last_s)
+    wait_s = wait_after_s(row.attempts)
     log.warning("work.retry", queue=name, row=str(row.pk), attempts=row.attempts, wait_s=wait_s, error=reason)
     _again(queue, row, wait_s, reason)
+
+
+def wait_after_s(attempts: int) -> float:
+    """How long is waited after the so manieth attempt: twice as long each time, up to the longest."""
+    config = platform().config
+    return min(config.retry_first_s * 2.0 ** min(attempts - 1, 60), config.retry_last_s)
+
+
+def tried_s(attempts: int) -> float:
+    """How long something has been tried when the so manieth attempt has failed."""
+    return sum(wait_after_s(attempt) for attempt in range(1, attempts))
 
 
 def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: bool = False) -> None:
@@ -145,24 +152,6 @@ def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: 
     if free:
         changes["attempts"] = row.attempts - 1
     queue.model.objects.filter(pk=row.pk, work_state=WorkState.PENDING).update(**changes)
-
-
-def fire_schedules(now: datetime) -> int:
-    """Run the repeated tasks that are due; how many ran."""
-    ran, due = 0, dict(Schedule.objects.values_list("name", "due_at"))
-    for task in REPEATED.values():
-        if task.name not in due:
-            Schedule.objects.get_or_create(name=task.name, defaults={"due_at": now})
-        elif due[task.name] > now:
-            continue
-        following = now + timedelta(seconds=task.every_s)
-        if Schedule.objects.filter(name=task.name, due_at__lte=now).update(due_at=following):
-            ran += 1
-            try:
-                task.run()
-            except Exception as fault:
-                log.error("schedule.failed", task=task.name, error=described(fault))
-    return ran
 
 
 def stamp() -> object:
@@ -179,7 +168,7 @@ def next_due(now: datetime) -> datetime:
         queue.model.objects.filter(work_state=WorkState.PENDING).aggregate(at=Min(free))["at"]
         for queue in QUEUES.values()
     ]
-    times.append(Schedule.objects.filter(name__in=REPEATED).aggregate(at=Min("due_at"))["at"])
+    times.append(next_schedule())
     return min([now + LONGEST_REST, *(at for at in times if at is not None)])
 
 
@@ -261,6 +250,7 @@ class Worker:
         self._grip = Grip(lease_s)
         self._slots = threading.Semaphore(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self._clockwork = Clockwork()
         self._poll_s = poll_s
 
     def stop(self, *_: object) -> None:
@@ -272,14 +262,27 @@ class Worker:
         log.info("worker.started", queues=sorted(model.__name__ for model in QUEUES), schedules=len(REPEATED))
         finished = threading.Event()
         threading.Thread(target=self._grip.keep, args=(finished,), name="leases", daemon=True).start()
+        wait_s, longest_s = WITHOUT_DATABASE_S
         while not self._stop.is_set():
-            seen = stamp()
-            fire_schedules(platform().now())
-            if not self._claim_round():
-                self._rest(seen)
+            try:
+                self._look()
+                wait_s = WITHOUT_DATABASE_S[0]
+            except DatabaseError as fault:
+                log.error("worker.no_database", error=type(fault).__name__, wait_s=wait_s)
+                close_old_connections()
+                self._stop.wait(wait_s)
+                wait_s = min(wait_s * 2, longest_s)
+        self._clockwork.stop()
         self._pool.shutdown(wait=True)
         finished.set()
         log.info("worker.stopped")
+
+    def _look(self) -> None:
+        """One round: start the repeated tasks that are due, claim a row of each queue, else rest."""
+        seen = stamp()
+        self._clockwork.fire(platform().now())
+        if not self._claim_round():
+            self._rest(seen)
 
     def _rest(self, seen: object) -> None:
         """Wait until somebody commits something, or until the next row falls due."""
@@ -291,9 +294,13 @@ class Worker:
         claimed = 0
         for queue in QUEUES.values():
             self._slots.acquire()
-            row = self._grip.claim(queue, platform().now())
+            row = None
+            try:
+                row = self._grip.claim(queue, platform().now())
+            finally:
+                if row is None:
+                    self._slots.release()
             if row is None:
-                self._slots.release()
                 continue
             claimed += 1
             self._pool.submit(self._perform, queue, row)

@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from meterhall.web.logs import correlation
+
 
 class WorkState(models.TextChoices):
     PENDING = "pending"
@@ -23,6 +25,9 @@ class PendingWork(models.Model):
     leased_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(default="", blank=True)
+    correlation = models.CharField(
+        max_length=64, default=correlation, blank=True, help_text="Of the request or job that asked for it."
+    )
 
     class Meta:
         abstract = True

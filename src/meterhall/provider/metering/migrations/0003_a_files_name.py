@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provider_metering', '0001_initial'),
+        ('provider_metering', '0002_correlation'),
     ]
 
     operations = [

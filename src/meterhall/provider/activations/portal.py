@@ -1,0 +1,68 @@
+"""Pages about activations for the grid operator's staff: all of them, and one with each point's answer."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from meterhall.provider.activations.back_office import counted
+from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.points.portal import STAFF
+from meterhall.provider.points.service import pod_of
+from meterhall.web.accounts.access import role_required
+from meterhall.web.portal import nav
+from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.values import CopyId, Link, state_badge
+
+ACTIVATIONS: list[Column[Activation]] = [
+    Column(gettext_lazy("Activation"), lambda row: CopyId(row.pk, reverse("staff:activation", args=[row.pk]))),
+    Column(gettext_lazy("Requester"), lambda row: CopyId(row.requester)),
+    Column(gettext_lazy("Asked"), lambda row: row.created_at, "created_at"),
+    Column(gettext_lazy("Accepted"), lambda row: row.accepted, numeric=True),  # type: ignore[attr-defined]
+    Column(gettext_lazy("Refused"), lambda row: row.refused, numeric=True),  # type: ignore[attr-defined]
+    Column(gettext_lazy("Waiting for the customer"), lambda row: row.pending, numeric=True),  # type: ignore[attr-defined]
+    Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
+]
+ITEMS: list[Column[ActivationItem]] = [
+    Column(gettext_lazy("Place"), lambda item: item.position + 1, "position", numeric=True),
+    Column(gettext_lazy("POD"), lambda item: pod_of(item.point).masked if item.point else None),
+    Column(gettext_lazy("Point"), lambda item: CopyId(item.point.handle) if item.point else None),
+    Column(gettext_lazy("State"), lambda item: state_badge(item.state), "state"),
+    Column(gettext_lazy("Why"), lambda item: f"{item.code}: {item.detail}" if item.code else "–"),
+]
+
+
+@require_safe
+@role_required(*STAFF)
+def activation_list(request: HttpRequest) -> HttpResponseBase:
+    """All activations."""
+    rows = counted()
+    if wants_csv(request):
+        return csv_response("activations", rows.order_by("pk"), ACTIVATIONS)
+    shown = table(request, rows, ACTIVATIONS, _("Activations"), empty=_("None yet."), order="-created_at")
+    return render(request, "deliveries/table.html", {"title": _("Activations"), "table": shown})
+
+
+@require_safe
+@role_required(*STAFF)
+def activation_page(request: HttpRequest, name: str) -> HttpResponseBase:
+    """One activation: each point, masked, and its answer."""
+    activation = Activation.objects.filter(pk=name).first()
+    if activation is None:
+        raise Http404
+    rows = activation.items.select_related("point")
+    shown = table(request, rows, ITEMS, _("Points"), order="position", export=False)
+    crumbs = [Link(_("Activations"), reverse("staff:activations")), Link(name)]
+    context = {"title": name, "table": shown, "crumbs": crumbs, "badge": state_badge(activation.state)}
+    return render(request, "deliveries/table.html", context)
+
+
+urlpatterns = [
+    path("activations", activation_list, name="activations"),
+    path("activations/<str:name>", activation_page, name="activation"),
+]
+nav.register(gettext_lazy("Activations"), "staff:activations", STAFF, order=23)

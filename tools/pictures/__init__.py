@@ -1,0 +1,1 @@
+"""`make pictures`: photograph every page of the three portals, and every component, for the documentation."""
