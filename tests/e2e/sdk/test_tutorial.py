@@ -1,4 +1,4 @@
-"""The tutorial, typed: every block of `docs/tutorial.md` in its order, Python and shell side by side, on a real town."""
+"""The tutorial, typed: every block of `docs/tutorial.md` in its order, Python and shell in turn, on a real town."""
 
 from __future__ import annotations
 
