@@ -179,4 +179,5 @@ def _correct(stage: Stage, operator: Operator) -> None:
     day = rows.filter(inside)
     higher = pc.add(day["energy_wh"], pa.scalar(10, pa.int32()))
     day = day.set_column(day.column_names.index("energy_wh"), "energy_wh", higher)
-    stage.office(operator.key).upload("/readings", readings_file(day, {home.meter: home.pod}), resolution=RESOLUTION)
+    again = readings_file(day, {home.meter: home.pod})
+    stage.office(operator.key).upload("/readings", again, resolution=RESOLUTION, name="correction.parquet")

@@ -78,7 +78,10 @@ def _load(stage: Stage, operator: Operator) -> None:
     points = [_point(operator, home.pod, home.holder, home.previous_holder) for home in operator.households]
     sandbox = _point(operator, operator.sandbox_pod, f"{operator.country}-SANDBOX", None) | {"sandbox": True}
     office.put("/points", {"points": [*points, sandbox]})
-    runs = [office.upload("/readings", content, resolution=RESOLUTION)["run"] for content in _files(operator)]
+    runs = [
+        office.upload("/readings", content, resolution=RESOLUTION, name=name)["run"]
+        for name, content in _files(operator).items()
+    ]
     for run in runs:
         wait_for(f"the readings of {operator.name}", partial(_is_worked_in, office, run))
 
@@ -98,8 +101,8 @@ def _point(operator: Operator, pod: str, holder: str, previous: str | None) -> d
     }
 
 
-def _files(operator: Operator) -> list[bytes]:
-    """What the operator's meter-data system hands in: the households, without the missing day, and the sandbox POD."""
+def _files(operator: Operator) -> dict[str, bytes]:
+    """By name, what the meter-data system hands in: the households, without the missing day, and the sandbox POD."""
     rows = load(operator.data).rows
     zone = ZoneInfo(operator.zone)
     start = datetime.combine(MISSING_DAY, datetime.min.time(), zone)
@@ -109,7 +112,10 @@ def _files(operator: Operator) -> list[bytes]:
         pc.less(rows["start"], pa.scalar((start + timedelta(days=1)).astimezone(UTC), pa.timestamp("s", "UTC"))),
     )
     missing = pc.and_(inside, pc.is_in(rows["meter"].cast(pa.string()), pa.array(list(gone), pa.string())))
-    return [readings_file(rows.filter(pc.invert(missing)), operator.meters), _sandbox_file(operator)]
+    return {
+        "households-2016.parquet": readings_file(rows.filter(pc.invert(missing)), operator.meters),
+        "sandbox.parquet": _sandbox_file(operator),
+    }
 
 
 def _sandbox_file(operator: Operator) -> bytes:
