@@ -14,7 +14,7 @@ from meterhall.authserver.dpop import is_one_time_id, mark
 from meterhall.authserver.errors import InvalidClient
 from meterhall.authserver.foundation import Assertion, OAuth2Error
 from meterhall.authserver.stores import ClientRecord, ReplayStore
-from meterhall.domain.protocol.keys import Registry
+from meterhall.domain.protocol.keys import Registry, clock_off
 
 ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA")
 REGISTRY = Registry(list(ASSERTION_ALGORITHMS))
@@ -68,6 +68,9 @@ class PrivateKeyJwt(Assertion):  # type: ignore[misc]
             raise InvalidClient("The client assertion is meant for another server (aud).")
         expires = _instant(claims.get("exp"))
         starts = _instant(claims["nbf"]) if "nbf" in claims else now
+        made = _instant(claims["iat"]) if "iat" in claims else now
+        if not now - LONGEST_LIFE - SKEW <= made <= now + SKEW:
+            raise InvalidClient(f"The client assertion is of another time. {clock_off(made, now)}", code="clock_off")
         if not now - SKEW < expires <= now + LONGEST_LIFE or starts > now + SKEW:
             raise InvalidClient("The client assertion has ended, or lives longer than ten minutes.")
         if not is_one_time_id(jti):

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, OKPKey
 from meterhall.authserver.calls import Call
 from meterhall.authserver.errors import DPOP_ALGORITHMS, InvalidProof, NonceNeeded
 from meterhall.authserver.nonces import Nonces
-from meterhall.domain.protocol.keys import Registry
+from meterhall.domain.protocol.keys import Registry, clock_off
 
 AGE = timedelta(seconds=120)
 SKEW = timedelta(seconds=60)
@@ -49,7 +49,7 @@ def check_proof(call: Call, nonces: Nonces, now: datetime, *, token: str | None 
     _check_token(claims, token)
     issued = _issued(claims)
     if not now - AGE <= issued <= now + SKEW:
-        raise InvalidProof("The DPoP proof was not made just now (iat).")
+        raise InvalidProof(f"The DPoP proof was not made just now (iat). {clock_off(issued, now)}", code="clock_off")
     jti = claims.get("jti")
     if not is_one_time_id(jti):
         raise InvalidProof("The DPoP proof needs a jti of 8 to 200 visible ASCII characters.")

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from meterhall import __version__
+from meterhall.cli.failing import failing_commands
 from meterhall.cli.marketplace import marketplace
 from meterhall.cli.platform import platform_commands, player_commands
 from meterhall.cli.provider import provider
@@ -27,6 +28,8 @@ app = typer.Typer(
 ca = typer.Typer(no_args_is_help=True, help="A local certificate authority, for machines without one.")
 requester = platform_commands("requester")
 player_commands("requester", requester)
+for role, commands in (("marketplace", marketplace), ("provider", provider), ("requester", requester)):
+    failing_commands(role, commands)
 app.command()(verify)
 app.add_typer(ca, name="ca")
 app.add_typer(marketplace, name="marketplace")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from meterhall.client.errors import RemoteRefusal as RemoteRefusal
 from meterhall.client.errors import RemoteUnreachable as RemoteUnreachable
 from meterhall.client.errors import UnreadableAnswer as UnreadableAnswer
+from meterhall.client.errors import unreachable
 from meterhall.client.signatures import SignedRequest
 from meterhall.client.tokens import DPoPAuth
 from meterhall.domain.protocol.base import Message
@@ -88,7 +89,7 @@ class B2BClient:
                 method, self.base_url + path, content=content, params=given, headers=headers, auth=self._auth
             )
         except httpx.TransportError as fault:
-            raise RemoteUnreachable(f"{self.base_url} cannot be reached: {type(fault).__name__}.") from fault
+            raise unreachable(self.base_url, fault) from fault
         if response.is_error:
             raise RemoteRefusal(response)
         return response
@@ -121,6 +122,6 @@ def post_event(
     try:
         response = http.post(inbox_url, content=body, headers=headers, auth=SignedRequest(access_number, key))
     except httpx.TransportError as fault:
-        raise RemoteUnreachable(f"{inbox_url} cannot be reached: {type(fault).__name__}.") from fault
+        raise unreachable(inbox_url, fault) from fault
     if response.is_error:
         raise RemoteRefusal(response)

@@ -9,6 +9,7 @@ MeterhallError
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -64,6 +65,13 @@ class UnreadableAnswer(MeterhallError):
     status = 502
     code = "unreadable_answer"
     title = "The other platform's answer does not fit the published interface."
+
+
+def unreachable(what: str, fault: httpx.TransportError) -> RemoteUnreachable:
+    """Why nobody answers: of a certificate that is not accepted, what is wrong with it."""
+    if found := re.search(r"certificate verify failed: ([\w ,'-]+)", str(fault)):
+        return RemoteUnreachable(f"{what} cannot be reached: its certificate is not accepted, {found[1].strip()}.")
+    return RemoteUnreachable(f"{what} cannot be reached: {type(fault).__name__}.")
 
 
 def _seconds(text: str | None) -> float | None:

@@ -18,7 +18,7 @@ from http_message_signatures import (
     algorithms,
 )
 
-from meterhall.domain.protocol.keys import BadSignature, PublicKey, SigningKey
+from meterhall.domain.protocol.keys import BadSignature, ClockOff, PublicKey, SigningKey, clock_off
 
 TAG = "meterhall"
 MAX_AGE = timedelta(minutes=5)
@@ -66,9 +66,11 @@ class _Verifier(HTTPMessageVerifier):
     def validate_created_and_expires(self, sig_input: Any, max_age: timedelta | None = None) -> None:
         """Refuse a signature made too long ago, in the future, or past its own `expires`."""
         created, expires = _instant(sig_input.params.get("created")), _instant(sig_input.params.get("expires"))
-        if created is None or created > self._now + SKEW:
-            raise BadSignature("The signature does not say when it was made, or it was made in the future.")
-        if self._now > created + MAX_AGE + SKEW or (expires is not None and self._now > expires + SKEW):
+        if created is None:
+            raise BadSignature("The signature does not say when it was made.")
+        if not created - SKEW <= self._now <= created + MAX_AGE + SKEW:
+            raise ClockOff(clock_off(created, self._now))
+        if expires is not None and self._now > expires + SKEW:
             raise BadSignature("The signature is too old.")
 
 
@@ -128,14 +130,16 @@ def verify_request(
             message, max_age=MAX_AGE, expect_tag=TAG, require_components=_covered(headers), body=body
         )
     except (HTTPMessageSignaturesException, ValueError) as fault:
-        raise BadSignature(_reason(fault), field="/Signature") from fault
+        raise _refusal(fault) from fault
     signers = {str(result.parameters["keyid"]).partition("#")[0] for result in results}
     if len(signers) != 1:
         raise BadSignature("A request is signed by one party.", field="/Signature")
     return signers.pop()
 
 
-def _reason(fault: Exception) -> str:
+def _refusal(fault: Exception) -> BadSignature:
     """Our own words where we have them; a library's text may quote what was sent."""
     cause = fault.args[0] if fault.args else None
-    return cause.detail if isinstance(cause, BadSignature) else ""
+    if isinstance(cause, BadSignature):
+        return type(cause)(cause.detail, field="/Signature")
+    return BadSignature(field="/Signature")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx
 
-from meterhall.client.errors import RemoteUnreachable, TokenRefused, UnreadableAnswer
+from meterhall.client.errors import TokenRefused, UnreadableAnswer, unreachable
 from meterhall.domain.protocol.keys import SigningKey, sign
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -129,7 +129,7 @@ class TokenEndpoint:
         try:
             return self._http.post(url, data={**form, **shown}, headers=headers, auth=httpx.Auth())
         except httpx.TransportError as fault:
-            raise RemoteUnreachable(f"{self.issuer} cannot be reached: {type(fault).__name__}.") from fault
+            raise unreachable(self.issuer, fault) from fault
 
 
 def oauth_error(response: httpx.Response) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +21,28 @@ from meterhall.lake.snapshot import Snapshot, snapshot_of
 
 _TARGET_BYTES: Final = 256 * 1024 * 1024
 _ERASED_AT_ONCE: Final = 1000
+OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
+WHY: Final = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the quota of the disk is used up",
+    errno.EFBIG: "a file would be larger than allowed",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "the folder may not be written",
+    errno.EPERM: "the folder may not be written",
+    errno.EIO: "the disk fails",
+}
 
 
 class LakeBusy(Unavailable):
     code = "lake_busy"
     title = "Another writer holds the lake."
+
+
+class LakeUnwritable(Unavailable):
+    """Make room, or make the folder writable; what waits is then written by itself. Reading goes on meanwhile."""
+
+    code = "lake_unwritable"
+    title = "The lake cannot be written: see to the disk and the folder it is in."
 
 
 class Table:
@@ -34,9 +53,13 @@ class Table:
         self._lock_path = path / "writer.lock"
         self._lock_timeout_s = lock_timeout_s
         self._guard = threading.RLock()
-        path.mkdir(parents=True, exist_ok=True)
-        with self.writing():
-            self._table = self._opened(buckets)
+        if DeltaTable.is_deltatable(str(self._root)):
+            self._table = DeltaTable(self._root)  # takes no lock: a lake that cannot be written can be read
+        else:
+            with reported():
+                path.mkdir(parents=True, exist_ok=True)
+            with self.writing():
+                self._table = self._opened(buckets)
         self._buckets = int(self._table.metadata().configuration[BUCKETS])
         self._snapshot = snapshot_of(self._table, self._root, self._buckets)
 
@@ -52,13 +75,17 @@ class Table:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Holds the one right to write; the operating system ends it with the process. Raises `LakeBusy`."""
-        try:
-            lock = FileLock(self._lock_path, timeout=self._lock_timeout_s).acquire()
-        except Timeout as error:
-            raise LakeBusy(retry_after_s=5) from error
-        with lock:
-            yield
+        """Holds the one right to write; the operating system ends it with the process.
+
+        Raises `LakeBusy`, and `LakeUnwritable` when what is done meanwhile finds no room or may not write.
+        """
+        with reported():
+            try:
+                lock = FileLock(self._lock_path, timeout=self._lock_timeout_s).acquire()
+            except Timeout as error:
+                raise LakeBusy(retry_after_s=5) from error
+            with lock:
+                yield
 
     def snapshot(self) -> Snapshot:
         """The newest state."""
@@ -128,6 +155,30 @@ class Table:
         buckets = sorted({bucket_of(series_id, self._buckets) for series_id in series_ids})
         predicate = f"bucket in ({_list(buckets)}) and series_id in ({_list(series_ids)})"
         return int(self._table.delete(predicate, writer_properties=WRITER)["num_deleted_rows"])
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Name what an operating system refuses to write; a panic of the library in doing so is no end of this process."""
+    try:
+        yield
+    except Exception as fault:
+        why = WHY.get(_errno(fault) or 0)
+        if why is None:
+            raise
+        raise LakeUnwritable(f"The lake cannot be written: {why}.", retry_after_s=60) from fault
+    except BaseException as fault:
+        if type(fault).__name__ != "PanicException":
+            raise
+        raise LakeUnwritable("The lake cannot be written: the library that writes it broke off.") from fault
+
+
+def _errno(fault: BaseException) -> int | None:
+    """The operating system's number of an error, from the library's text where it comes through it."""
+    if isinstance(fault, OSError) and fault.errno is not None:
+        return fault.errno
+    found = OS_ERROR.search(str(fault))
+    return int(found[1]) if found else None
 
 
 def _list(numbers: Iterable[int]) -> str:

@@ -12,6 +12,7 @@ from meterhall.web.api import make_api
 from meterhall.web.membership.api import add_discovery
 from meterhall.web.messaging.api import add_feed, add_inbox
 from meterhall.web.security import TokenAuth
+from meterhall.web.work.api import add_dead_letters
 
 b2b = make_api(
     "Meterhall Market Place",
@@ -30,3 +31,4 @@ add_ledger(b2b)
 
 staff = make_api("Meterhall Market Place, back office", "For the operator's own systems.", "marketplace_staff")
 add_admission(staff)
+add_dead_letters(staff)

@@ -11,6 +11,7 @@ from meterhall.marketplace.players.portal import urls as players_urls
 from meterhall.web.accounts.urls import account_urls
 from meterhall.web.health import health_urls
 from meterhall.web.portal.urls import portal_urls
+from meterhall.web.work.portal import urls as work_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *portal_urls(),
@@ -21,5 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *certification_urls,
     *agreements_urls,
     *ledger_urls,
+    *work_urls,
     path("api/", staff.urls),
 ]

@@ -16,6 +16,7 @@ from meterhall.web.api import make_api
 from meterhall.web.membership.api import add_discovery, add_membership
 from meterhall.web.messaging.api import add_feed, add_inbox
 from meterhall.web.security import TokenAuth
+from meterhall.web.work.api import add_dead_letters
 
 b2b = make_api(
     "Meterhall provider",
@@ -38,3 +39,4 @@ add_contracts(staff)
 add_consent_counts(staff)
 add_activation_list(staff)
 add_delivery_list(staff)
+add_dead_letters(staff)

@@ -18,6 +18,7 @@ from meterhall.web.accounts.urls import account_urls
 from meterhall.web.health import health_urls
 from meterhall.web.membership.portal import urls as membership_urls
 from meterhall.web.portal.urls import portal_urls
+from meterhall.web.work.portal import urls as work_urls
 
 STAFF = [
     *deliveries.urlpatterns,
@@ -32,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *account_urls(),
     *health_urls(),
     *membership_urls,
+    *work_urls,
     path("api/", staff.urls),
     path("", start, name="start"),
     path("", include((consents.urlpatterns, "consents"))),

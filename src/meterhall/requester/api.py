@@ -10,6 +10,7 @@ from meterhall.requester.partners.api import add_partners
 from meterhall.web.api import make_api
 from meterhall.web.membership.api import add_discovery, add_membership
 from meterhall.web.messaging.api import add_inbox
+from meterhall.web.work.api import add_dead_letters
 
 b2b = make_api(
     "Meterhall requester",
@@ -27,3 +28,4 @@ add_customers(staff)
 add_activations(staff)
 add_collection(staff)
 add_analysis(staff)
+add_dead_letters(staff)

@@ -13,6 +13,7 @@ from meterhall.web.accounts.urls import account_urls
 from meterhall.web.health import health_urls
 from meterhall.web.membership.portal import urls as membership_urls
 from meterhall.web.portal.urls import portal_urls
+from meterhall.web.work.portal import urls as work_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *portal_urls(),
@@ -25,5 +26,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *activation_urls,
     *collection_urls,
     *analysis_urls,
+    *work_urls,
     path("api/", staff.urls),
 ]

@@ -7,6 +7,7 @@ A call is declared with `endpoint`, which puts into the OpenAPI document what th
 from __future__ import annotations
 
 import base64
+import errno
 import functools
 import hashlib
 import inspect
@@ -17,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Status
@@ -27,7 +28,7 @@ from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 
 from meterhall import __version__
-from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound, TooLarge
+from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound, TooLarge, Unavailable
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.json_bodies import JsonParser, NotJson
@@ -67,6 +68,20 @@ class BodyTooLarge(TooLarge):
 class BadCursor(InvalidInput):
     code = "bad_cursor"
     title = "The cursor is not one of this list's."
+
+
+class DatabaseUnavailable(Unavailable):
+    """The platform answers again as soon as its database does; ask again with the same Idempotency-Key."""
+
+    code = "database_unavailable"
+    title = "The platform's database does not answer right now; ask again with the same key."
+
+
+class StorageUnavailable(Unavailable):
+    """The operator has to make room; nothing of the command was done. Ask again with the same Idempotency-Key."""
+
+    code = "storage_unavailable"
+    title = "The platform cannot write its files right now; ask again with the same key."
 
 
 class Problem(BaseModel):
@@ -142,6 +157,9 @@ def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
     api.add_exception_handler(HttpError, _unreadable)
     api.add_exception_handler(RequestDataTooBig, lambda request, fault: problem(BodyTooLarge()))
     api.add_exception_handler(Http404, lambda request, fault: problem(NotFound()))
+    api.add_exception_handler(OperationalError, _no_database)
+    api.add_exception_handler(InterfaceError, _no_database)
+    api.add_exception_handler(OSError, _no_storage)
     api.add_exception_handler(Exception, _unexpected)
     return api
 
@@ -200,6 +218,18 @@ def _validation_error(request: HttpRequest, fault: Any) -> HttpResponse:
 def _pydantic_error(request: HttpRequest, fault: Any) -> HttpResponse:
     found = fault.errors(include_input=False, include_url=False)
     return _invalid([(tuple(error["loc"]), str(error["msg"])) for error in found])
+
+
+def _no_database(request: HttpRequest, fault: Any) -> HttpResponse:
+    log.error("api.no_database", call=_call(request), error=type(fault).__name__)
+    return problem(DatabaseUnavailable(retry_after_s=5))
+
+
+def _no_storage(request: HttpRequest, fault: Any) -> HttpResponse:
+    if fault.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES):
+        return _unexpected(request, fault)
+    log.error("api.no_storage", call=_call(request), error=errno.errorcode.get(fault.errno, ""))
+    return problem(StorageUnavailable(retry_after_s=60))
 
 
 def _unexpected(request: HttpRequest, fault: Any) -> HttpResponse:
@@ -269,9 +299,9 @@ def _refusals(
     run: Callable[..., Any], method: str, command: bool, auth: Any, refuses: Iterable[type[MeterhallError]]
 ) -> set[type[MeterhallError]]:
     """Everything a call may refuse with: its own errors, and those of its door, its body, its key and its cursor."""
-    errors = {InvalidInput, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
+    errors = {InvalidInput, DatabaseUnavailable, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
     errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
-    errors |= {NotJson, BodyTooLarge} if method != "GET" else set()
+    errors |= {NotJson, BodyTooLarge, StorageUnavailable} if method != "GET" else set()
     errors |= {BadCursor} if "after" in inspect.signature(run).parameters else set()
     return errors
 
@@ -392,21 +422,23 @@ def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit:
     chosen = rows.order_by(by)
     if after:
         try:
-            chosen = chosen.filter(**{f"{by}__gt": _decode_cursor(after)})
+            chosen = chosen.filter(**{f"{by}__gt": decode_cursor(after)})
         except (TypeError, ValueError):
             raise BadCursor(field="/after") from None
     found = list(chosen[: limit + 1])
     full = len(found) > limit
     shown = found[:limit]
-    following = _encode_cursor(getattr(shown[-1], by)) if full else None
+    following = encode_cursor(getattr(shown[-1], by)) if full else None
     return Page[Any](items=[view(row) for row in shown], next=following)
 
 
-def _encode_cursor(value: object) -> str:
+def encode_cursor(value: object) -> str:
+    """The opaque cursor after a value."""
     return base64.urlsafe_b64encode(str(value).encode()).decode().rstrip("=")
 
 
-def _decode_cursor(cursor: str) -> str:
+def decode_cursor(cursor: str) -> str:
+    """The value in a cursor. Raises `BadCursor`."""
     try:
         found = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:

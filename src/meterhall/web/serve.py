@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 PARTS = ("b2b", "portal", "worker")
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 GRACE_S = 10.0
+FIRST_REST_S, LAST_REST_S, SOUND_S = 0.5, 5.0, 10.0
+"""How long a part that died rests: at first, at most; and how long one has to live so that its death is a new story."""
 APPLICATION = "meterhall.web.asgi:application"
 
 
@@ -64,6 +66,9 @@ class Supervisor:
     home: Path
     parts: tuple[str, ...] = PARTS
     _running: dict[str, BaseProcess] = field(default_factory=dict)
+    _began: dict[str, float] = field(default_factory=dict)
+    _rests: dict[str, float] = field(default_factory=dict)
+    _again: dict[str, float] = field(default_factory=dict)
     _stopping: bool = False
 
     def run(self) -> int:
@@ -75,24 +80,36 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         log.info("platform.serving", parts=list(self.parts), b2b=config.base_url, portal=config.portal_base_url)
-        waits: dict[str, float] = {}
+        for part in self.parts:
+            self._running[part] = self._start(part)
         while not self._stopping:
             for part in self.parts:
-                process = self._running.get(part)
-                if process is None or not process.is_alive():
-                    if process is not None:
-                        log.error("part.ended", part=part, code=process.exitcode)
-                        time.sleep(waits.get(part, 0.5))
-                        waits[part] = min(waits.get(part, 0.5) * 2, 30.0)
-                    self._running[part] = self._start(part)
-            time.sleep(0.2)
+                self._look_after(part)
+            time.sleep(0.1)
         self._end()
         return 0
+
+    def _look_after(self, part: str) -> None:
+        """Start a part again that died: soon; later, where it dies again and again. No other part waits for it."""
+        now = time.monotonic()
+        process = self._running.get(part)
+        if process is not None:
+            if process.is_alive():
+                return
+            lived_s = now - self._began[part]
+            before_s = 0.0 if lived_s > SOUND_S else self._rests.get(part, 0.0)
+            wait_s = min(max(before_s * 2, FIRST_REST_S), LAST_REST_S)
+            log.error("part.ended", part=part, code=process.exitcode, wait_s=wait_s)
+            self._rests[part], self._again[part] = wait_s, now + wait_s
+            del self._running[part]
+        if now >= self._again[part]:
+            self._running[part] = self._start(part)
 
     def _start(self, part: str) -> BaseProcess:
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         process: BaseProcess = context.Process(target=run_part, args=(self.role, self.home, part), name=part)  # type: ignore[attr-defined]
         process.start()
+        self._began[part] = time.monotonic()
         return process
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

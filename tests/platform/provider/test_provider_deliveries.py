@@ -333,7 +333,7 @@ def test_a_push_that_was_noted_is_not_stated_again(world: World, monkeypatch: py
     monkeypatch.setattr(push, "contract_in_force", lambda subscription, requester: repository)
     put: list[str] = []
 
-    def fails_once(url: str, content: bytes, media_type: str) -> None:
+    def fails_once(url: str, *how: object) -> None:
         put.append(url)
         if len(put) == 1:
             raise OSError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -37,6 +38,21 @@ REGISTRY = Registry(ALGORITHMS)
 class BadSignature(NotAuthenticated):
     code = "bad_signature"
     title = "The signature does not fit the content and the keys known for its maker."
+
+
+class ClockOff(BadSignature):
+    """Set the clocks of both machines by NTP; nothing else is wrong."""
+
+    code = "clock_off"
+    title = "The signature is of another time: one of the two clocks is wrong."
+
+
+def clock_off(made: datetime, now: datetime) -> str:
+    """The sentence that says by how much a time that was named is away from ours."""
+    apart_s = round((made - now).total_seconds())
+    side = "ahead of" if apart_s > 0 else "behind"
+    ours = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    return f"It was made {abs(apart_s)} s {side} this clock, which says {ours}: one of the two is wrong."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Back-office calls about deliveries and about messages that could not be delivered."""
+"""Back-office calls about deliveries."""
 
 from __future__ import annotations
 
@@ -6,20 +6,11 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from ninja import NinjaAPI
 
-from meterhall.domain.errors import NotFound
 from meterhall.domain.protocol.base import Instant, Message, Page, Period
 from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.provider.deliveries.models import Delivery, DeliveryVersion
 from meterhall.web.api import endpoint, page
-from meterhall.web.messaging.models import Outbox
-from meterhall.web.messaging.service import redeliver
 from meterhall.web.staff.service import StaffAuth
-from meterhall.web.work.models import WorkState
-
-
-class NoDeadLetter(NotFound):
-    code = "no_dead_letter"
-    title = "There is no undeliverable message of this id."
 
 
 class StaffDelivery(Message):
@@ -41,18 +32,6 @@ class StaffDelivery(Message):
     parts: int
     outcome: str | None = None
     code: str | None = None
-
-
-class DeadLetter(Message):
-    """A message that was tried as often as is set, in vain."""
-
-    id: str
-    kind: str
-    type: str
-    recipient: str
-    created_at: Instant
-    attempts: int
-    error: str
 
 
 def with_newest() -> QuerySet[Delivery]:
@@ -86,24 +65,6 @@ def view(delivery: Delivery) -> StaffDelivery:
     )
 
 
-def dead_letters() -> QuerySet[Outbox]:
-    """The messages that could not be delivered."""
-    found: QuerySet[Outbox] = Outbox.objects.filter(work_state=WorkState.DEAD)
-    return found
-
-
-def letter_view(row: Outbox) -> DeadLetter:
-    return DeadLetter(
-        id=row.id,
-        kind=row.kind,
-        type=row.type,
-        recipient=row.recipient,
-        created_at=row.created_at,
-        attempts=row.attempts,
-        error=row.last_error,
-    )
-
-
 def add_delivery_list(api: NinjaAPI) -> None:
     """Publish the calls."""
     staff = StaffAuth()
@@ -115,17 +76,3 @@ def add_delivery_list(api: NinjaAPI) -> None:
         """The deliveries to all requesters, each with its newest version."""
         rows = with_newest().filter(state=state) if state else with_newest()
         return page(rows, view, after=after, limit=limit)
-
-    @endpoint(api, "GET", "/dead-letters", response=Page[DeadLetter], auth=staff, step="messages")
-    def get_dead_letters(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[DeadLetter]:
-        """The messages that could not be delivered."""
-        return page(dead_letters(), letter_view, after=after, limit=limit)
-
-    @endpoint(api, "POST", "/dead-letters/{letter}/redelivery", response=DeadLetter, status=202, auth=staff,
-              step="messages", refuses=(NoDeadLetter,))  # fmt: skip
-    def post_redelivery(request: HttpRequest, letter: str) -> DeadLetter:
-        """Try to deliver a message once more."""
-        row = dead_letters().filter(pk=letter).first()
-        if row is None or not redeliver(letter):
-            raise NoDeadLetter
-        return letter_view(row)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, Part
@@ -35,6 +37,8 @@ from meterhall.provider.deliveries.service import (
 from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
+LOOKOUT = ThreadPoolExecutor(1, thread_name_prefix="gate")
+"""The one thread of this process, and so the one connection, through which all bodies under way look."""
 RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 
 
@@ -132,21 +136,48 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
 
 
 async def blocks(opened: Opened, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes of a part in blocks, each after a look whether it may leave. Raises `BodyWithdrawn`."""
+    """The bytes of a part in blocks, each after a look whether it may leave. Raises `BodyWithdrawn`.
+
+    A body under way holds no connection to the database of its own: all of a process look through the same one.
+    """
     file = os.open(folder() / opened.part.path, os.O_RDONLY)
+    given_back = await sync_to_async(give_back)()
+    look = sync_to_async(_block, thread_sensitive=False, executor=LOOKOUT) if given_back else sync_to_async(_block)
     try:
         while start < end:
-            block = await sync_to_async(_block)(opened, file, start, end)
+            block = await look(opened, file, start, end)
             start += len(block)
             yield block
     finally:
         os.close(file)
 
 
+def give_back() -> bool:
+    """Let the connection go that the request asked with; whether that could be, outside of any transaction."""
+    if connection.in_atomic_block:
+        return False
+    connection.close()
+    return True
+
+
+def _look(opened: Opened) -> bool:
+    """Whether the next block may leave; asked a second time by a fresh connection where the old one was lost."""
+    try:
+        return opened.still_open()
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return opened.still_open()
+
+
+def log_closed(opened: Opened, start: int) -> None:
+    """Note that a body was broken off."""
+    ABORTS.inc()
+    log.info("gate.closed", delivery=opened.part.delivery_id, part=opened.part.number, at_byte=start)
+
+
 def _block(opened: Opened, file: int, start: int, end: int) -> bytes:
     block = os.pread(file, min(GATE_BLOCK_BYTES, end - start), start)
-    if not block or not opened.still_open():
-        ABORTS.inc()
-        log.info("gate.closed", delivery=opened.part.delivery_id, part=opened.part.number, at_byte=start)
+    if not block or not _look(opened):
+        log_closed(opened, start)
         raise BodyWithdrawn("a consent behind this body has ended")
     return block

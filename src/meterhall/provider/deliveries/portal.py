@@ -19,7 +19,7 @@ from meterhall.provider.activations.back_office import waiting as waiting_activa
 from meterhall.provider.activations.portal import ACTIVATIONS
 from meterhall.provider.consents.service import invite_customer
 from meterhall.provider.contracts.models import Contract
-from meterhall.provider.deliveries.back_office import dead_letters, view, with_newest
+from meterhall.provider.deliveries.back_office import view, with_newest
 from meterhall.provider.deliveries.models import AccessLog, Delivery
 from meterhall.provider.deliveries.promises import at_risk
 from meterhall.provider.metering.completeness import completeness
@@ -28,7 +28,7 @@ from meterhall.provider.metering.portal import DAYS, RUNS
 from meterhall.provider.points.portal import STAFF
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.messaging.models import Outbox
-from meterhall.web.messaging.service import redeliver
+from meterhall.web.messaging.service import dead_letters, redeliver
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import httpx
 from django.db import transaction
 
 from meterhall.client.b2b import RemoteRefusal
+from meterhall.client.errors import unreachable
 from meterhall.client.signatures import SignedRequest
+from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES
+from meterhall.provider.consents.epoch import epoch
 from meterhall.provider.contracts.service import NoContract, contract_in_force
 from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.entitled import passes
-from meterhall.provider.deliveries.models import AccessLog, PushJob
+from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, log_closed
+from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, PushJob
 from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede, view_of
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
@@ -35,23 +42,51 @@ def push_version(job: PushJob) -> None:
         raise NoRepository
     base = f"{contract.repository.url.rstrip('/')}/{delivery.delivery_id}/{version.version}"
     for part in live_parts(delivery):
+        seen = epoch()
         found = passes(part)
         if found is None:
             supersede([delivery])
             return
         log_part(part, found.contents, AccessLog.Kind.PUSH)
-        _put(f"{base}/parts/{part.number}", (folder() / part.path).read_bytes(), part.document["media_type"])
+        opened = Opened(part, found.contents, seen, found.until)
+        try:
+            _put(f"{base}/parts/{part.number}", _read(part), part.document["media_type"], opened)
+        except BodyWithdrawn:
+            supersede([delivery])
+            return
     _put(f"{base}/manifest", view_of(version).canonical(), "application/json")
     _note(job)
 
 
-def _put(url: str, content: bytes, media_type: str) -> None:
-    response = platform().http.put(
-        url,
-        content=content,
-        headers={"Content-Type": media_type},
-        auth=SignedRequest(my_access_number(), platform().transport_key),
-    )
+def _read(part: DeliveryPart) -> bytes:
+    return (folder() / part.path).read_bytes()
+
+
+class Gated(httpx.SyncByteStream):
+    """A body that leaves in blocks, each after a look whether it may. Raises `BodyWithdrawn`."""
+
+    def __init__(self, content: bytes, opened: Opened) -> None:
+        self._content, self._opened = content, opened
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._content), GATE_BLOCK_BYTES):
+            if not self._opened.still_open():
+                log_closed(self._opened, start)
+                raise BodyWithdrawn("a consent behind this body has ended")
+            yield self._content[start : start + GATE_BLOCK_BYTES]
+
+
+def _put(url: str, content: bytes, media_type: str, opened: Opened | None = None) -> None:
+    """PUT a signed body; that of a part goes through the gate and is broken off where a consent ends midway."""
+    http = platform().http
+    request = http.build_request("PUT", url, content=content, headers={"Content-Type": media_type})
+    next(SignedRequest(my_access_number(), platform().transport_key).auth_flow(request))
+    if opened is not None:
+        request.stream = Gated(content, opened)
+    try:
+        response = http.send(request, auth=httpx.Auth())
+    except httpx.TransportError as fault:
+        raise unreachable(url, fault) from fault
     if response.is_error:
         raise RemoteRefusal(response)
 

@@ -95,7 +95,7 @@ def _signed_command(subscription_id: str, command: str, jws: str) -> Subscriptio
             raise
         view = marketplace_client().call("GET", path, None, SubscriptionView)
         reached = {"quit"} if command == "quit" else {"requester_signed", "active", "suspended"}
-        if view.state not in reached or not comes_before(SUBSCRIPTION, before, view.state):
+        if view.state not in reached or not (before == view.state or comes_before(SUBSCRIPTION, before, view.state)):
             raise
     return _keep(view)
 

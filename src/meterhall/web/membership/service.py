@@ -8,7 +8,8 @@ import httpx
 from pydantic import ValidationError
 
 from meterhall.client import signing
-from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
+from meterhall.client.b2b import RemoteRefusal, UnreadableAnswer
+from meterhall.client.errors import unreachable
 from meterhall.client.signing import Signer as Signer
 from meterhall.client.signing import SignerNotFresh as SignerNotFresh
 from meterhall.domain.errors import Conflict, InvalidInput, NotAuthenticated
@@ -97,7 +98,7 @@ def discover(base: str) -> Discovery:
     except ValidationError as fault:
         raise UnreadableAnswer(f"{base} does not describe itself as a platform.") from fault
     except httpx.TransportError as fault:
-        raise RemoteUnreachable(f"{base} cannot be reached.") from fault
+        raise unreachable(base, fault) from fault
 
 
 def public_jwk(key: SigningKey) -> Jwk:
@@ -178,7 +179,7 @@ def _post_enrolment(enrolment: Enrolment, key: str) -> PlayerView:
             raise RemoteRefusal(response)
         return PlayerView.model_validate_json(response.content)
     except httpx.TransportError as fault:
-        raise RemoteUnreachable(f"{url} cannot be reached: {type(fault).__name__}.") from fault
+        raise unreachable(url, fault) from fault
     except ValidationError as fault:
         raise UnreadableAnswer(f"{url} answers no player.") from fault
 

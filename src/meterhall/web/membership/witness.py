@@ -10,7 +10,8 @@ import httpx
 import structlog
 from django.db import transaction
 
-from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable
+from meterhall.client.b2b import RemoteRefusal
+from meterhall.client.errors import unreachable
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.log import ConsistencyProof, LogCosignature
 from meterhall.domain.transparency.checkpoints import Checkpoint, hash_from, open_checkpoint, witness_name
@@ -79,7 +80,7 @@ def _get(path: str) -> httpx.Response:
     try:
         response = platform().http.get(base + path)
     except httpx.TransportError as fault:
-        raise RemoteUnreachable(f"{base} cannot be reached: {type(fault).__name__}.") from fault
+        raise unreachable(base, fault) from fault
     if response.is_error:
         raise RemoteRefusal(response)
     return response

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from meterhall.client.statements import make_statement
 from meterhall.domain.protocol.base import Message
@@ -117,6 +118,12 @@ def in_present_key(jws: str, typ: str) -> str:
     if header_of(jws).get("kid") == platform().transport_key.kid:
         return jws
     return sign(payload_of(jws), platform().transport_key, typ=typ)
+
+
+def dead_letters() -> QuerySet[Outbox]:
+    """The messages that could not be delivered."""
+    found: QuerySet[Outbox] = Outbox.objects.filter(work_state=WorkState.DEAD)
+    return found
 
 
 def redeliver(outbox_id: str) -> bool:
