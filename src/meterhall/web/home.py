@@ -24,7 +24,7 @@ from meterhall.domain.errors import Conflict, InvalidInput, NotFound
 from meterhall.domain.protocol.keys import SigningKey
 from meterhall.web.config import Config, load_config, make_config
 
-KeyName = Literal["transport", "contract"]
+KeyName = Literal["transport", "contract", "transport-next", "transport-old"]
 
 
 class NoHome(NotFound):
@@ -118,7 +118,7 @@ class Home:
         return HKDF(SHA256(), 32, b"meterhall", purpose.encode()).derive(seed)
 
     def key(self, name: KeyName) -> SigningKey:
-        """The transport or the contract key."""
+        """The transport or the contract key; or, while the transport key is replaced, the one to come or that was."""
         return SigningKey.from_bytes(self.unseal((self.path / "keys" / f"{name}.sealed").read_bytes()))
 
     def store_key(self, name: KeyName, key: SigningKey) -> None:
