@@ -348,7 +348,7 @@ def test_the_epoch_is_held_before_an_activation_is_locked_or_items_are_read_to_b
 
 
 def test_what_was_answered_is_not_said_again_by_a_worker_killed_right_after(world: World) -> None:
-    activation = world.activated(world.points(2))
+    world.activated(world.points(2))
     said = Outbox.objects.count()
     Activation.objects.update(work_state="pending", leased_until=None)
     world.work()
