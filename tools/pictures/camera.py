@@ -11,9 +11,9 @@ from tests.e2e.browser.visits import DESKTOP, PHONE
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 SCALE = {"desktop": 0.7, "phone": 0.85}
-TALLEST = {"desktop": 1240, "phone": 1400}
+TALLEST = {"desktop": 1100, "phone": 1200}
 """A longer page is cut off below, in CSS pixels."""
-QUALITY = 48
+QUALITY = 38
 
 
 @dataclass

@@ -32,6 +32,7 @@ WITHOUT = {
     "provider-offers-one-publication": SENT, "provider-certificate-one": SENT,
     "provider-today-messages-one-redelivery": SENT, "requester-activations-one-removal": SENT,
     "requester-customers-localisation": SENT, "requester-contracts-one-quit": SENT,
+    "requester-wishes-one-closing": SENT,
 }  # fmt: skip
 """Name of a page -> why it has no picture."""
 

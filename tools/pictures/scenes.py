@@ -21,13 +21,14 @@ HOLDER = "be-holder-011@customer.invalid"
 ANALYST = "staff@requester.invalid"
 BUYER = "signer@requester.invalid"
 OPERATOR = "operator@hall.invalid"
+AUDITOR = "guest.auditor@hall.invalid"
 GAP = "ES-HOLDER-006"
 """The customer of the demo whose meter was silent for a day."""
 PASSWORD = "a lantern by the river"
 
 WALKS = (
-    ("marketplace", ""), ("marketplace", OPERATOR), (GRID, STAFF), (GRID, SIGNER), (GRID, HOLDER),
-    ("requester", BUYER), ("requester", ANALYST),
+    ("marketplace", ""), ("marketplace", OPERATOR), ("marketplace", AUDITOR), (GRID, STAFF), (GRID, SIGNER),
+    (GRID, HOLDER), ("requester", BUYER), ("requester", ANALYST),
 )  # fmt: skip
 DARK = frozenset(
     {
@@ -108,7 +109,7 @@ def contract(studio: Studio) -> None:
 
 def audit(studio: Studio) -> None:
     """An auditor finds a contract by its id and sees what both sides stated about it."""
-    window = studio.window("marketplace", "guest.auditor@hall.invalid")
+    window = studio.window("marketplace", AUDITOR)
     window.go(f"/transactions?id={studio.stage.subscriptions[GRID]}")
     studio.shoot(window, "marketplace-transactions-one")
 

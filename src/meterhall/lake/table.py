@@ -163,8 +163,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except Exception as fault:
-        number = _errno(fault)
-        why = WHY.get(number) if number is not None else None
+        why = WHY.get(_errno(fault) or 0)
         if why is None:
             raise
         raise LakeUnwritable(f"The lake cannot be written: {why}.", retry_after_s=60) from fault

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from datetime import UTC, date, datetime
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import RequestFactory
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from meterhall.web.portal.accent import DARK_PAPER, WHITE, _parse, contrast, stylesheet
 from meterhall.web.portal.periods import Period
 from meterhall.web.portal.tables import Column, csv_response, plain_table
 from meterhall.web.portal.templatetags.portal import duration, show
-from meterhall.web.portal.values import Badge, Link, Quantity
+from meterhall.web.portal.values import TONES, Badge, Link, Quantity, state_badge
+from meterhall.web.portal.words import STATE
 
 ROME = ZoneInfo("Europe/Rome")
 
@@ -78,3 +83,22 @@ def test_a_period_steps_by_its_length_and_keeps_the_rest_of_the_address():
     assert hrefs[0] == "?pod=7&from=2026-03-28&to=2026-03-29"
     assert hrefs[1] == ""
     assert hrefs[-1] == "?pod=7&from=2026-03-30&to=2026-03-31"
+
+
+def test_every_state_of_the_protocol_has_a_word() -> None:
+    found: set[str] = set()
+    for name in ("activations", "agreements", "consents", "deliveries", "offers", "players"):
+        module = importlib.import_module(f"meterhall.domain.protocol.{name}")
+        for model in vars(module).values():
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                fields = [field for key, field in model.model_fields.items() if key in {"state", "status", "outcome"}]
+                found |= {value for field in fields for value in get_args(field.annotation) if isinstance(value, str)}
+    assert {"published", "requester_signed", "received"} <= found
+    assert found - set(STATE) == set()
+    assert set(TONES) - set(STATE) == set()
+
+
+def test_a_badge_speaks_the_readers_language() -> None:
+    with override("de"):
+        assert str(state_badge("published").text) == "veröffentlicht"
+    assert state_badge("nobody_knows").text == "nobody knows"

@@ -18,7 +18,7 @@ from meterhall.marketplace.agreements.standing import general_contract_signed
 from meterhall.marketplace.certification.service import certified
 from meterhall.marketplace.players import service
 from meterhall.marketplace.players.models import Decision, Player, PlayerKey
-from meterhall.marketplace.players.words import ACTIVITY, DECISION, ROLE, STATUS, TONE
+from meterhall.marketplace.players.words import ACTIVITY, DECISION, ROLE, STATUS, TONE, USE
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
@@ -103,7 +103,7 @@ def player(request: HttpRequest, number: str) -> HttpResponseBase:
 
 
 KEYS: list[Column[PlayerKey]] = [
-    Column(gettext_lazy("Use"), lambda key: key.use),
+    Column(gettext_lazy("Use"), lambda key: USE[key.use]),
     Column(gettext_lazy("Key"), lambda key: CopyId(key.kid)),
     Column(gettext_lazy("Since"), lambda key: key.added_at),
     Column(gettext_lazy("State"), lambda key: Badge(_("retired")) if key.retired_at else Badge(_("in use"), "success")),

@@ -17,6 +17,7 @@ STATUS: Words = {
     "left": _("left"),
 }
 ROLE: Words = {"provider": _("provider"), "requester": _("requester")}
+USE: Words = {"transport": _("Transport key"), "contract": _("Contract key")}
 ACTIVITY: Words = {
     "dso": _("distribution system operator"),
     "tso": _("transmission system operator"),

@@ -17,6 +17,7 @@ from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link
+from meterhall.web.portal.words import DIRECTION, word
 
 STAFF = ("operator", "staff", "auditor")
 COLUMNS: list[Column[Point]] = [
@@ -65,7 +66,7 @@ def point_page(request: HttpRequest, handle: str) -> HttpResponseBase:
     if point is None:
         raise Http404
     series = [
-        (one.direction, one.resolution_s // 60, one.first_day, one.until_day)
+        (word(DIRECTION, one.direction), one.resolution_s // 60, one.first_day, one.until_day)
         for one in point.series.order_by("direction")
     ]
     context = {

@@ -28,7 +28,7 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Step, Tone, state_badge
-from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, REASON, choices, word
+from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, REASON, STATE, choices, word
 
 COLUMNS: list[Column[Delivery]] = [
     Column(
@@ -134,7 +134,7 @@ def _step(version: Version) -> Step:
     )
     title = _("Version %(number)s: %(outcome)s") % {
         "number": version.version,
-        "outcome": version.outcome or _("collecting"),
+        "outcome": word(STATE, version.outcome) if version.outcome else _("collecting"),
     }
     return Step(title, version.settled_at or version.fetched_at, tone=tones.get(version.outcome, "info"), facts=facts)
 

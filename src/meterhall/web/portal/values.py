@@ -12,6 +12,8 @@ from typing import Literal
 
 from django.utils.functional import Promise
 
+from meterhall.web.portal.words import STATE, word
+
 Text = str | Promise
 Tone = Literal["neutral", "info", "success", "warning", "danger"]
 
@@ -115,5 +117,5 @@ TONES: dict[str, Tone] = {
 
 
 def state_badge(state: str, label: Text = "") -> Badge:
-    """The badge of a state by its name."""
-    return Badge(label or state.replace("_", " "), TONES.get(state, "neutral"))
+    """The badge of a state by its name, in the reader's language."""
+    return Badge(label or word(STATE, state), TONES.get(state, "neutral"))
