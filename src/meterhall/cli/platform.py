@@ -12,15 +12,10 @@ from rich.markup import escape
 
 from meterhall.cli.shared import HomeOption, django_ready, load_project, migrate, out
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.protocol.players import Activity, LegalIdentifier
+from meterhall.domain.protocol.players import Activity
 
 Part = StrEnum("Part", ["b2b", "portal", "worker"])
 MARKS = {"ok": "[green]ok[/]  ", "bad": "[red]bad[/] ", "todo": "[yellow]todo[/]"}
-
-
-class BadLegalId(InvalidInput):
-    code = "bad_legal_id_argument"
-    title = "A legal id is written KIND:VALUE with KIND one of EIC, LEI, VAT, GLN: LEI:529900T8BM49AURSDO55."
 
 
 class BadInvitation(InvalidInput):
@@ -178,13 +173,9 @@ def player_commands(role: str, commands: typer.Typer) -> None:
         activity: Annotated[Activity, typer.Option(help=f"What the organisation is: {', '.join(get_args(Activity))}.")],
     ) -> None:
         """Apply at the Market Place; prints the access number."""
-        from pydantic import ValidationError
+        from meterhall.client.enrolling import legal_id_of
 
-        kind, _, value = legal_id.partition(":")
-        try:
-            legal = LegalIdentifier.model_validate({"kind": kind.upper(), "value": value})
-        except ValidationError:
-            raise BadLegalId(field="/legal-id") from None
+        legal = legal_id_of(legal_id)
         django_ready(role, home)
         from meterhall.web.membership.service import enrol as apply
 

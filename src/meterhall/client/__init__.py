@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from meterhall.client.activations import Activation, ChangedPage, LoadCurves
+    from meterhall.client.aio import AsyncActivation, AsyncMeterhall, AsyncSubscription
     from meterhall.client.answers import Answers, PodAnswer
     from meterhall.client.completeness import Completeness, PodCompleteness
     from meterhall.client.desk import Progress
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from meterhall.client.subscriptions import Subscription
 
 _WHERE = {
-    "Activation": "activations", "Answers": "answers", "ChangedPage": "activations", "Completeness": "completeness",
+    "Activation": "activations", "AsyncActivation": "aio", "AsyncMeterhall": "aio", "AsyncSubscription": "aio",
+    "Answers": "answers", "ChangedPage": "activations", "Completeness": "completeness",
     "GivenConsents": "proofs", "LoadCurves": "activations", "Localised": "localising", "Meterhall": "hall",
     "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
     "Progress": "desk", "SignedByCustomer": "proofs", "SignerKey": "home", "StatedByUs": "proofs",
@@ -32,6 +34,9 @@ _WHERE = {
 __all__ = [
     "Activation",
     "Answers",
+    "AsyncActivation",
+    "AsyncMeterhall",
+    "AsyncSubscription",
     "ChangedPage",
     "Completeness",
     "GivenConsents",

@@ -15,7 +15,7 @@ from meterhall.client.desk import Desk
 from meterhall.client.errors import RemoteRefusal
 from meterhall.client.frames import as_pandas, curve_of, frame_of
 from meterhall.client.line import Line
-from meterhall.client.pods import Pods, Tested, lines_of, tested
+from meterhall.client.pods import Examined, Pods, examined, lines_of
 from meterhall.client.proofs import Proof, Prover
 from meterhall.domain.errors import Conflict, Gone, InvalidInput
 from meterhall.domain.protocol.activations import (
@@ -240,7 +240,7 @@ class Activation:
         answers = list(self.answers())
         if pods is None:
             return answers
-        values = {one.value for one in tested(lines_of(pods))}
+        values = {one.value for one in examined(lines_of(pods))}
         chosen = [one for one in answers if one.pod in values]
         if not any(one.state == "accepted" for one in chosen):
             raise NothingToActivate("None of these points is accepted in this activation.", field="/pods")
@@ -275,11 +275,11 @@ class Activation:
 
     def add(self, pods: Pods, proof: Proof = "ask_customer") -> None:
         """Add PODs with their proof; the answers follow."""
-        _refresh(self._desk, self._kept, tested(lines_of(pods)), proof, ())
+        _refresh(self._desk, self._kept, examined(lines_of(pods)), proof, ())
 
     def remove(self, pods: Pods) -> None:
         """Remove PODs: nothing of them moves any more."""
-        values = tuple(one.value for one in tested(lines_of(pods)))
+        values = tuple(one.value for one in examined(lines_of(pods)))
         _refresh(self._desk, self._kept, [], "ask_customer", values)
 
     def end(self, reason: Literal["fulfilled", "contract_ended", "other"] = "fulfilled") -> ActivationView:
@@ -293,7 +293,7 @@ def activate(desk: Desk, kept: ActivationKept, pods: Pods, proof: Proof) -> Acti
     PODs that are none, and evidence that is not taken, are refused in the answers. Raises `NothingToActivate`,
     `NoProof`, and like `Line.call`.
     """
-    listed = tested(lines_of(pods))
+    listed = examined(lines_of(pods))
     words = "" if not isinstance(proof, str) else proof
     named = "\n".join(sorted(one.value for one in listed))
     key = digest(f"{kept.subscription_id} {kept.scope.fingerprint()} {words} {named}".encode())[-64:]
@@ -333,7 +333,7 @@ def _is_over(desk: Desk, kept: ActivationKept) -> bool:
 
 
 def _items(
-    desk: Desk, kept: ActivationKept, listed: list[Tested], proof: Proof
+    desk: Desk, kept: ActivationKept, listed: list[Examined], proof: Proof
 ) -> tuple[list[ActivationItem], list[Refusal]]:
     """What is sent, and what is refused before."""
     fit = {one.value: one for one in listed if one.pod is not None}
@@ -367,7 +367,7 @@ def _bring(desk: Desk, provider: str, prover: Prover, pod: str, refused: list[Re
     return f"evidence:{taken.digest}"
 
 
-def _refresh(desk: Desk, kept: ActivationKept, add: list[Tested], proof: Proof, remove: tuple[str, ...]) -> None:
+def _refresh(desk: Desk, kept: ActivationKept, add: list[Examined], proof: Proof, remove: tuple[str, ...]) -> None:
     items, refused = _items(desk, kept, add, proof) if add else ([], [])
     if not items and not remove:
         raise NothingToActivate(field="/pods")

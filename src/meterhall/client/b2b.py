@@ -42,6 +42,10 @@ class B2BClient:
         self._http = http
         self._auth = DPoPAuth(self.base_url, access_number, key, http=http, attestation=attestation)
 
+    def headers(self, method: str, url: str) -> dict[str, str]:
+        """Headers that authorise one call of this platform by another tool. Raises like `TokenEndpoint.post`."""
+        return self._auth.headers(method, url)
+
     def call(
         self,
         method: str,

@@ -40,6 +40,11 @@ class UnknownKeptActivation(NotFound):
     title = "This client sent no such activation."
 
 
+class UnknownAddress(NotFound):
+    code = "unknown_address"
+    title = "The address is neither the Market Place's nor that of a provider we have a contract with."
+
+
 class Meterhall:
     """One requester at one Market Place. Use as a context, or `close` it."""
 
@@ -70,6 +75,25 @@ class Meterhall:
         if self._desk.card.access_number is not None and "memory" in self._desk.__dict__:
             self._desk.flush()
         self._desk.close()
+
+    def watch(self, on_progress: OnProgress | None) -> None:
+        """Tell how far steps are to this from now on."""
+        self._desk.on_progress = on_progress
+
+    def headers(self, method: str, url: str) -> dict[str, str]:
+        """The headers that authorise one call made with another tool, `Authorization` and `DPoP`; good for once.
+
+        Raises `UnknownAddress`, and like `Line.call`.
+        """
+        line = self._desk.marketplace
+        if not _below(url, line.client.base_url):
+            numbers = {one.provider for one in self.subscriptions("active")}
+            lines = [self._desk.provider(number) for number in sorted(numbers)]
+            found = next((one for one in lines if _below(url, one.client.base_url)), None)
+            if found is None:
+                raise UnknownAddress(field="/url")
+            line = found
+        return line.client.headers(method, url)
 
     @property
     def access_number(self) -> str:
@@ -157,3 +181,7 @@ class Meterhall:
     def state_erased(self, provider: str, consent_id: str, erased: int) -> None:
         """State that what was collected under an ended consent is erased: how many series."""
         state_erased(self._desk, provider, consent_id, erased)
+
+
+def _below(url: str, base: str) -> bool:
+    return url == base or url.startswith((base + "/", base + "?"))

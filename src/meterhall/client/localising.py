@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meterhall.client.desk import Desk
-from meterhall.client.pods import Line, Pods, Tested, lines_of, tested
+from meterhall.client.pods import Examined, Line, Pods, examined, lines_of
 from meterhall.domain.protocol.localisation import (
     LocalisationAnswer,
     LocalisationCandidate,
@@ -87,7 +87,7 @@ class Localised:
 
 def localise(desk: Desk, source: Pods) -> Localised:
     """Test every POD here and ask the Market Place about what names its operator. Raises like `Line.call`."""
-    found = tested(lines_of(source))
+    found = examined(lines_of(source))
     questions: dict[LocalisationItem, list[int]] = {}
     for at, one in enumerate(found):
         item = question(one)
@@ -104,7 +104,7 @@ def localise(desk: Desk, source: Pods) -> Localised:
     return Localised(tuple(places))
 
 
-def question(one: Tested) -> LocalisationItem | None:
+def question(one: Examined) -> LocalisationItem | None:
     """What is asked of a line: its operator part; where the scheme has none, the bill's place; never the POD."""
     line, pod = one.line, one.pod
     if pod is None and line.written:
@@ -122,13 +122,13 @@ def _ask(desk: Desk, items: Iterable[LocalisationItem]) -> LocalisationReply:
     return desk.marketplace.call("POST", "/v1/localisations", request, LocalisationReply)
 
 
-def _unasked(one: Tested) -> Place:
+def _unasked(one: Examined) -> Place:
     scheme, country = (one.pod.scheme, one.pod.country) if one.pod else (None, one.line.country)
     detail = one.detail or "The line has neither a POD nor a place."
     return Place(one.line, one.value, scheme, country, code=one.code or NOT_SENT, detail=detail)
 
 
-def _answered(one: Tested, answer: LocalisationAnswer) -> Place:
+def _answered(one: Examined, answer: LocalisationAnswer) -> Place:
     enrolled = [candidate for candidate in answer.candidates if candidate.provider]
     known = answer.scheme, answer.country
     if len(enrolled) == 1:

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ FIRST_S: Final = 0.5
 LONGEST_S: Final = 30.0
 POLL_FIRST_S: Final = 0.2
 POLL_LONGEST_S: Final = 10.0
+
+
+STOP: ContextVar[threading.Event | None] = ContextVar("meterhall_client_stop", default=None)
+"""What ends the waits of the present call from outside, where somebody may."""
 
 
 class TimedOut(Unavailable):
@@ -45,7 +50,7 @@ def pause_s(attempt: int, asked_s: float | None, chance: Callable[[], float] = r
     """
     if asked_s is not None:
         return asked_s
-    whole = min(FIRST_S * 2.0**attempt, LONGEST_S)
+    whole = min(FIRST_S * 2.0 ** min(attempt, 10), LONGEST_S)
     return whole / 2 + whole / 2 * chance()
 
 
@@ -80,18 +85,20 @@ def _pause_of(limit: Mapping[str, object]) -> float:
 class Pace:
     """How one client waits: until a quota lets it call again, before a repetition, between two looks.
 
-    Calls are repeated for `patience_s` seconds; a wait ends at once when `stop` is set, with `Stopped`.
+    Calls are repeated for `patience_s` seconds; a wait ends at once when `STOP` is set, with `Stopped`.
     """
 
     patience_s: float = 300.0
 
     def __post_init__(self) -> None:
-        self.stop = threading.Event()
         self._welcome: dict[str, float] = {}
 
     def sleep(self, seconds: float) -> None:
         """Wait. Raises `Stopped`."""
-        if self.stop.wait(max(seconds, 0.0)):
+        stop = STOP.get()
+        if stop is None:
+            time.sleep(max(seconds, 0.0))
+        elif stop.wait(max(seconds, 0.0)):
             raise Stopped
 
     def hold(self, callee: str) -> None:

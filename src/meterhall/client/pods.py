@@ -51,7 +51,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Examined:
     """A line with the POD it means, or the code that says why it means none (or several)."""
 
     line: Line
@@ -105,16 +105,16 @@ def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value).strip()
 
 
-def tested(lines: Iterable[Line]) -> list[Tested]:
+def examined(lines: Iterable[Line]) -> list[Examined]:
     """Each line with its POD, form and check digits tested here; nothing leaves this machine."""
     return [_tested(line) for line in lines]
 
 
-def _tested(line: Line) -> Tested:
+def _tested(line: Line) -> Examined:
     try:
         found = read(line.written, country=line.country)
     except InvalidPod as fault:
-        return Tested(line, None, fault.code, fault.detail)
+        return Examined(line, None, fault.code, fault.detail)
     if len(found) > 1:
-        return Tested(line, None, "pod_ambiguous", "The number fits several countries; add a column country.")
-    return Tested(line, found[0].pod)
+        return Examined(line, None, "pod_ambiguous", "The number fits several countries; add a column country.")
+    return Examined(line, found[0].pod)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from meterhall.client.pods import Line, Tested, read_table, tested
+from meterhall.client.pods import Examined, Line, examined, read_table
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.consents import EVIDENCE_TYP, ConsentStatement, Evidence
 from meterhall.domain.protocol.keys import SigningKey, sign
@@ -68,7 +68,7 @@ def _column(path: Path, name: str) -> dict[str, str]:
 
 def same_pods(given: Mapping[str, str]) -> dict[str, str]:
     """The mapping under PODs as they go into messages, however they were written."""
-    return {one.value: given[one.line.written] for one in tested(Line(at, pod) for at, pod in enumerate(given))}
+    return {one.value: given[one.line.written] for one in examined(Line(at, pod) for at, pod in enumerate(given))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Prover:
             texts = proof.consents
         return cls(proof, requester, key, scope, same_pods(texts))
 
-    def check(self, wanted: list[Tested]) -> None:
+    def check(self, wanted: list[Examined]) -> None:
         """Raises `NoProof`, naming the line, where one has none."""
         if not isinstance(self.proof, str):
             for one in wanted:

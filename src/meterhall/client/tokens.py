@@ -171,6 +171,11 @@ class DPoPAuth(httpx.Auth):
         self._token: Token | None = None
         self._lock = threading.Lock()
 
+    def headers(self, method: str, url: str) -> dict[str, str]:
+        """The headers that authorise one call made by somebody else: the token, and a proof that is good for once."""
+        token = self._fetch()
+        return {"Authorization": f"DPoP {token.value}", "DPoP": self._endpoint.proof(method, url, token.value)}
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send with token and proof; once more after a new nonce, once more after a new token."""
         can_repeat = isinstance(request.stream, httpx.ByteStream)

@@ -11,14 +11,16 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 from joserfc import jws
 from joserfc.jwk import ECKey
 
 from meterhall.domain.protocol.consents import EVIDENCE_TYP, ConsentStatement
+from meterhall.web.home import write_private
 
 LIFE = timedelta(days=30)
+FILE = "cards.pem"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,21 @@ class CardAuthority:
             .sign(key, hashes.SHA256())
         )
         return cls(key, certificate)
+
+    def save(self, folder: Path) -> None:
+        """Keep the authority in the demo's folder, so that it can sign for whoever joins."""
+        pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_private(folder / FILE, pem + self.certificate.public_bytes(Encoding.PEM))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """The authority kept in a demo's folder, if there is one."""
+        if not (folder / FILE).exists():
+            return None
+        pem = (folder / FILE).read_bytes()
+        key = load_pem_private_key(pem, None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - what `save` wrote
+        return cls(key, x509.load_pem_x509_certificate(pem))
 
     def trust(self, folder: Path) -> None:
         """Put the authority on the trust list of the provider whose folder this is."""

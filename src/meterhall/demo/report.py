@@ -64,7 +64,9 @@ def guide(stage: Stage, console: Console) -> None:
         for email, link in (guests | customers.get(running.key, {})).items():
             role = email.removeprefix(GUEST).partition("@")[0]
             console.print(f"  {role:<8} {link}", soft_wrap=True)
-    console.print("\nCtrl-C stops everything.")
+    hall = stage.town.platforms["marketplace"].b2b
+    console.print(f"\nTo join as a requester of your own, see docs/tutorial.md; the Market Place is {hall}")
+    console.print("Ctrl-C stops everything.")
 
 
 def _invited_customer(stage: Stage) -> dict[str, dict[str, str]]:

@@ -77,6 +77,7 @@ def _set(stage: Stage, console: Console) -> None:
     console.print("  which name no year: their time axis is assigned to 2016\n")
     with console.status("Making five platforms, each with its own keys and database …"):
         stage.town.create(plans(stage.operators))
+        stage.cards.save(stage.town.folder)
         for operator in stage.operators:
             stage.cards.trust(stage.town.platforms[operator.key].home / "trust" / "consent")
     with console.status("Starting them …"):

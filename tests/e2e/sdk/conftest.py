@@ -16,6 +16,8 @@ from meterhall.domain.protocol.consents import ConsentStatement
 from meterhall.domain.protocol.offers import DataScope
 from tests.e2e.town import FIRST, UNTIL, Streets, gln, holder, pod
 
+CONSENTING = range(59)
+"""The households whose holders signed; the last one has to be asked."""
 PASSPHRASE = "a passphrase of a signer"
 SCOPE = DataScope(granularities=("PT15M", "PT1H", "P1D"), period=Period.model_validate({"from": FIRST, "until": UNTIL}))
 
@@ -65,14 +67,14 @@ def enter(streets: Streets, home: Path, name: str, legal_id: int) -> Meterhall:
     return hall
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def office(streets: Streets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     home = tmp_path_factory.mktemp("clients") / "my-company"
     with enter(streets, home, "Consulta Ligera", 501) as hall:
         yield Office(streets, home, hall)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def contract(office: Office) -> Subscription:
     """In force."""
     hall = office.hall
@@ -80,9 +82,9 @@ def contract(office: Office) -> Subscription:
     return hall.subscribe(offer, ("corrections",), signer=hall.signer("Stella Signer", PASSPHRASE)).wait(120)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def households(office: Office, contract: Subscription) -> Activation:
-    """All of the grid operator's, answered."""
-    made = contract.activate([pod(number) for number in range(60)], office.consents(range(60)))
+    """All that consent, answered."""
+    made = contract.activate([pod(number) for number in CONSENTING], office.consents(CONSENTING))
     made.wait(240)
     return made

@@ -14,7 +14,7 @@ from meterhall.client import Activation, Meterhall, Progress, Subscription
 from meterhall.client.activations import NothingToActivate
 from meterhall.client.errors import RemoteRefusal
 from meterhall.client.home import WrongPassphrase
-from tests.e2e.sdk.conftest import PASSPHRASE, Office
+from tests.e2e.sdk.conftest import CONSENTING, PASSPHRASE, Office
 from tests.e2e.town import FIRST, MOVED, MOVED_IN, UNTIL, cups, pod, quarters, readings, wait_for, watt_hours
 
 CORRECTED = 41
@@ -95,27 +95,28 @@ def test_what_is_missing_is_told_with_its_reason(office: Office, contract: Subsc
         contract.activate(["no number"])
 
 
-def test_a_point_that_asks_its_customer_waits_with_an_address(contract: Subscription):
-    made = contract.activate([cups(77)], "ask_customer")
-    assert made.wait(120).frame["state"].to_list() in (["refused"], ["pending"])
-    again = contract.activate([cups(77)], "ask_customer")
+def test_a_point_that_asks_its_customer_waits_with_an_address(office: Office, contract: Subscription):
+    asking = [pod(CONSENTING.stop)]
+    made = contract.activate(asking, "ask_customer")
+    [waiting] = made.wait(120).pending
+    assert (waiting.consent_url or "").startswith(office.streets["grid"].portal)
+    again = contract.activate(asking, "ask_customer")
     assert again.id == made.id
     made.end("other")
-    assert contract.activate([cups(77)], "ask_customer").id != made.id
+    assert contract.activate(asking, "ask_customer").id != made.id
 
 
 def test_the_same_script_again_is_the_same_activation(office: Office, contract: Subscription, households: Activation):
     with Meterhall.connect(office.home) as other:
-        again = other.subscription(contract.id).activate(
-            [pod(number) for number in range(60)], office.consents(range(60))
-        )
+        everybody = [pod(number) for number in CONSENTING]
+        again = other.subscription(contract.id).activate(everybody, office.consents(CONSENTING))
         assert again.id == households.id
         assert households.id in {one.id for one in other.activations()}
 
 
 def test_changes_are_told_once(office: Office, households: Activation):
     first = [page.frame.height for page in households.changes()]
-    assert sum(first) == len(measured(list(range(60))))
+    assert sum(first) == len(measured(list(CONSENTING)))
     assert list(households.changes()) == []
     starts = quarters(date(2025, 3, 20), date(2025, 3, 21))
     office.streets.upload(readings([CORRECTED], starts, more=1000))
@@ -155,7 +156,7 @@ def test_a_download_killed_half_way_goes_on_where_it_stopped(office: Office, hou
     downloads = [one.done for one in seen if one.step == "download"]
     fetched = [one for one in downloads if one > done]
     assert fetched[0] > came + done, "nothing that was here is fetched again"
-    assert loaded.frame.height == len(measured(list(range(60))))
+    assert loaded.frame.height == len(measured(list(CONSENTING)))
     assert list(office.home.glob("files/*")) == []
     wait_for(
         "the match", lambda: any(n.type == "delivery.matched" and n.subject == delivery for n in office.hall.news())

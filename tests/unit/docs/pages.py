@@ -4,6 +4,7 @@ What a fenced block promises is in its info string:
 
 - `python` runs, the blocks of a page one after the other in one namespace;
 - `console` runs in an empty folder: `$ ` begins a command, other lines must stand in the output;
+- `python town` and `console town` run on real platforms, one after the other (`tests/e2e/sdk`);
 - `console parsed` needs running platforms, so that its commands are only read: options, subcommands, make targets;
 - `http` is a request or a response as on the wire; it must fit the OpenAPI document of the platform its host names;
 - `json` is JSON; `json Model` is a document of that model of the protocol.

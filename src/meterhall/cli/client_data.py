@@ -1,0 +1,229 @@
+"""`meterhall client …`, the second half: activate points, wait for answers, fetch curves, follow changes and events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from meterhall.cli.client import DAY_S, ClientOption, JsonOption, TimeoutOption, client, connected, show
+from meterhall.cli.shared import out
+from meterhall.domain.errors import InvalidInput
+from meterhall.domain.protocol.base import FormatName, GranularityName
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from meterhall.client import Activation, Answers, Completeness
+    from meterhall.client.proofs import Proof
+
+ActivationArgument = Annotated[str, typer.Argument(help="The activation's id.")]
+FromOption = Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD; the offer's where not given.")]
+UntilOption = Annotated[str, typer.Option("--until", help="The day after the last.")]
+SHOWN = ("state", "code", "detail", "advice", "consent_url")
+
+
+class OneProof(InvalidInput):
+    code = "one_proof"
+    title = "Give one proof: --ask-customer, --evidence FILE, or --stated FILE with --purpose and --access-until."
+
+
+class BadInstant(InvalidInput):
+    code = "bad_instant"
+    title = "An instant or day is written as in ISO 8601: 2027-05-24."
+
+
+class UnknownEnding(InvalidInput):
+    code = "unknown_ending"
+    title = "A frame is written to a file that ends in .parquet, .csv or .jsonl."
+
+
+@client.command()
+def activate(
+    subscription: Annotated[str, typer.Argument(help="The subscription's id.")],
+    file: Annotated[Path, typer.Argument(help="CSV with a column pod; lines of other providers are passed over.")],
+    ask_customer: Annotated[bool, typer.Option("--ask-customer", help="The provider asks each customer.")] = False,
+    evidence: Annotated[Path | None, typer.Option(help="CSV with pod and jws: consents customers signed.")] = None,
+    stated: Annotated[Path | None, typer.Option(help="CSV with pod and holder_reference: we state it.")] = None,
+    purpose: Annotated[str, typer.Option(help="With --stated: what the customer consented to.")] = "",
+    access_until: Annotated[str, typer.Option(help="With --stated: until when, YYYY-MM-DD.")] = "",
+    first: FromOption = "",
+    until: UntilOption = "",
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Activate points under a contract; prints the activation's id. The same again is the same activation."""
+    proof = _proof(ask_customer, evidence, stated, purpose, access_until)
+    with connected(client, as_json) as hall:
+        contract = hall.subscription(subscription)
+        made = contract.activate(_pods(file, contract.provider), proof, period=_period(first, until))
+    if as_json:
+        out.print_json(data={"activation": made.id, "provider": made.provider})
+    else:
+        out.print(f"{made.id} sent. Next: meterhall client wait {made.id}", markup=False)
+
+
+def _pods(file: Path, provider: str) -> pl.DataFrame:
+    """The lines of a list; of one that was localised, those of this provider."""
+    import polars as pl
+
+    from meterhall.client.pods import lines_of
+
+    lines = [line for line in lines_of(file) if line.beside.get("provider", provider) == provider]
+    columns = {"pod": [line.written for line in lines], "country": [line.country for line in lines]}
+    return pl.DataFrame(columns, schema={"pod": pl.String, "country": pl.String})
+
+
+def _proof(ask: bool, evidence: Path | None, stated: Path | None, purpose: str, access_until: str) -> Proof:
+    from meterhall.client.proofs import SignedByCustomer, StatedByUs
+
+    if [ask, evidence is not None, stated is not None].count(True) != 1:
+        raise OneProof
+    if evidence is not None:
+        return SignedByCustomer.from_csv(evidence)
+    if stated is not None:
+        if not purpose or not access_until:
+            raise OneProof
+        return StatedByUs.from_csv(stated, purpose, _instant(access_until))
+    return "ask_customer"
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInstant(f"{text} is no ISO 8601 instant.", field="/access_until") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _period(first: str, until: str) -> tuple[str, str] | None:
+    return (first, until) if first or until else None
+
+
+@client.command()
+def wait(
+    activation: ActivationArgument,
+    customers: Annotated[bool, typer.Option("--customers", help="Also until every customer has decided.")] = False,
+    timeout: TimeoutOption = 7 * DAY_S,
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Wait for the provider's answers; prints one line a point, the points in the order of the list."""
+    with connected(client, as_json) as hall:
+        found = hall.activation(activation).wait(timeout, customers=customers)
+    _show_answers(found, as_json)
+
+
+def _show_answers(found: Answers, as_json: bool) -> None:
+    frame = found.frame
+    if as_json:
+        show(frame, True, ())
+        return
+    show(frame.with_row_index("point", 1), False, ("point", *SHOWN))
+    counts = (len(found.accepted), len(found.refused), len(found.pending))
+    out.print("{} accepted, {} refused, {} pending".format(*counts), markup=False)
+
+
+@client.command()
+def fetch(
+    activation: ActivationArgument,
+    first: FromOption = "",
+    until: UntilOption = "",
+    granularity: Annotated[GranularityName | None, typer.Option(help="Slots of this length.")] = None,
+    format: Annotated[FormatName | None, typer.Option(help="The format to transfer; the fastest where empty.")] = None,
+    save: Annotated[Path | None, typer.Option("--out", help="A .parquet, .csv or .jsonl file; else CSV here.")] = None,
+    timeout: TimeoutOption = 7 * DAY_S,
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Load curves into a file, and what is missing of them. Killed, it goes on where it stopped."""
+    _check_ending(save)
+    with connected(client, as_json) as hall:
+        made = hall.activation(activation)
+        found = made.load_curves(_period(first, until), granularity, format=format, timeout_s=timeout)
+    if save is not None:
+        _write(found.frame, save)
+    elif not as_json:
+        typer.echo(found.frame.write_csv(), nl=False)
+    if as_json:
+        out.print_json(data=_report(found.completeness, found.manifest.delivery_id, save), default=str)
+    elif save is not None:
+        out.print(f"{found.completeness}; {found.frame.height} rows in {save}", markup=False)
+
+
+def _report(report: Completeness, delivery: str, save: Path | None) -> dict[str, Any]:
+    return {
+        "delivery": delivery,
+        "file": str(save) if save else None,
+        "expected": report.expected,
+        "present": report.present,
+        "missing": report.missing,
+        "complete": report.is_complete,
+        "pods": report.frame.to_dicts(),
+        "gaps": report.gaps.to_dicts(),
+    }
+
+
+def _check_ending(save: Path | None) -> None:
+    if save is not None and save.suffix not in {".parquet", ".csv", ".jsonl"}:
+        raise UnknownEnding(field="/out")
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    """The frame in a file, whole or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    if path.suffix == ".parquet":
+        frame.write_parquet(fresh)
+    elif path.suffix == ".csv":
+        frame.write_csv(fresh)
+    else:
+        frame.write_ndjson(fresh)
+    fresh.replace(path)
+
+
+@client.command()
+def changes(
+    activation: ActivationArgument,
+    folder: Annotated[Path | None, typer.Option("--out", help="A folder, one Parquet file a page; else CSV.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="From the beginning.")] = False,
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """What is new or corrected since the last time; how far you came is kept in the client's home."""
+    with connected(client, as_json) as hall:
+        told = _follow(hall.activation(activation), folder, restart, as_json)
+    if as_json:
+        out.print_json(data=told)
+    elif folder is not None:
+        out.print(f"{sum(one['rows'] for one in told)} rows in {len(told)} files", markup=False)
+
+
+def _follow(activation: Activation, folder: Path | None, restart: bool, as_json: bool) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    for page in activation.changes(restart=restart):
+        file = None
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / f"{activation.id}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.parquet"
+            _write(page.frame, file)
+        elif not as_json:
+            typer.echo(page.frame.write_csv(include_header=not told), nl=False)
+        told.append({"rows": page.frame.height, "file": str(file) if file else None})
+    return told
+
+
+@client.command()
+def news(client: ClientOption = "", as_json: JsonOption = False) -> None:
+    """The events that wait for us; each is taken off its feed."""
+    rows: list[dict[str, Any]] = []
+    with connected(client, as_json) as hall:
+        for one in hall.news():
+            row = {"at": one.at.isoformat(), "type": one.type, "sender": one.sender, "subject": one.subject}
+            rows.append(row | {"data": one.data.document()})
+            if not as_json:
+                out.print(escape(f"{row['at']} {one.type} {one.subject} from {one.sender}"))
+    if as_json:
+        out.print_json(data=rows)
