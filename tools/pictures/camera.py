@@ -13,6 +13,8 @@ SIZES = {"desktop": DESKTOP, "phone": PHONE}
 SCALE = {"desktop": 0.7, "phone": 0.85}
 TALLEST = {"desktop": 1100, "phone": 1200}
 """A longer page is cut off below, in CSS pixels."""
+WHOLE = frozenset({"provider-oauth-authorize"})
+"""Pages that must be seen to their end."""
 QUALITY = 38
 
 
@@ -33,7 +35,12 @@ class Camera:
                 page.set_viewport_size(viewport)  # type: ignore[arg-type]
                 page.wait_for_function("([w, h]) => innerWidth === w && innerHeight === h", arg=[*viewport.values()])
                 high = page.locator("body").evaluate("one => one.getBoundingClientRect().height")
-                clip = {"x": 0, "y": 0, "width": viewport["width"], "height": min(high, TALLEST[size])}
+                clip = {
+                    "x": 0,
+                    "y": 0,
+                    "width": viewport["width"],
+                    "height": high if name in WHOLE else min(high, TALLEST[size]),
+                }
                 suffix = "-dark" if looks == "dark" else ""
                 self._keep(page, f"{name}-{size}{suffix}", clip, SCALE[size])
         page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]

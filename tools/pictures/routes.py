@@ -15,7 +15,7 @@ PAGES = ROOT / "docs" / "pictures" / "pages"
 COMPONENTS = ROOT / "docs" / "pictures" / "components"
 KIT = ROOT / "src" / "meterhall" / "web" / "portal" / "templates" / "portal" / "components"
 PLATFORMS = ("marketplace", "provider", "requester")
-SHARED = ("account", "membership")
+SHARED = ("account", "membership", "failing")
 """First words of the addresses that are the same on each portal; one picture does for all."""
 SIZES = ("desktop", "phone")
 
@@ -23,7 +23,8 @@ NO_PAGE = "is no page: a file or a figure for programs"
 SENT = "only takes a form or an answer; the page it leads to has its picture"
 WITHOUT = {
     "static-one": NO_PAGE, "accent-one": NO_PAGE, "health-live": NO_PAGE, "health-ready": NO_PAGE, "metrics": NO_PAGE,
-    "preferences": SENT, "account-sign-in-passkey": SENT, "account-factors-one-removal": SENT,
+    "preferences": SENT, "failing-work-one-redelivery": SENT,
+    "account-sign-in-passkey": SENT, "account-factors-one-removal": SENT,
     "account-recovery-codes-new": SENT, "account-sign-out": SENT, "marketplace-players-one-one": SENT,
     "marketplace-log-proofs-one": "is a file: the proof to keep",
     "provider-start": "leads each person to the first page of their role",
