@@ -60,23 +60,25 @@ WHOLE = {
 """Points at which every process of the platform dies."""
 
 
+KINDS = ("before-commit", "after-commit")
+
+
 def halves(commands: Mapping[str, list[str]], half: int) -> Points:
-    """Of each command the point before its commit or the one after, in turn; the other `half` is the others."""
-    kinds = ("before-commit", "after-commit")
+    """Every second command, killed before or after its commit in turn; the other `half` is the other commands."""
     return {
-        key: [_line(key, f"{kinds[(at + half) % 2]} {name}") for at, name in enumerate(names)]
+        key: [_line(key, f"{KINDS[at % 2]} {name}") for at, name in enumerate(names[half::2])]
         for key, names in commands.items()
     }
 
 
 def both(commands: Mapping[str, list[str]]) -> Points:
     """Before and after each commit."""
-    return merged(halves(commands, 0), halves(commands, 1))
+    return {key: [_line(key, f"{kind} {name}") for name in names for kind in KINDS] for key, names in commands.items()}
 
 
 def sent(half: int | None = None) -> Points:
-    """The points after sending, and around lake and files; every second one, or all."""
-    chosen = {key: points if half is None else points[half::2] for key, points in SENT.items()}
+    """The points after sending, and around lake and files; every third one, or all."""
+    chosen = {key: points if half is None else points[half::3] for key, points in SENT.items()}
     return {key: [_line(key, point) for point in points] for key, points in chosen.items()}
 
 

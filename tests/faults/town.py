@@ -23,7 +23,7 @@ from meterhall.demo.person import Person
 from tests.e2e.town import Streets, databases, descendants, plans
 
 PATIENCE_S = 90.0
-SOON = {"worker_lease_s": 1, "retry_first_s": 0.3, "retry_last_s": 1.0}
+SOON = {"worker_lease_s": 2, "retry_first_s": 0.3, "retry_last_s": 1.0}
 """What a killed worker was at, and what could not be sent, is tried again soon: the tests wait for it many times."""
 KILLER = Path(__file__).parent / "killer"
 
@@ -73,6 +73,7 @@ class FaultyStreets(Streets):
     """Offices and people whose connections ask again, and a watch that starts platforms which were killed."""
 
     restarts: int = 0
+    _paused: set[str] = field(default_factory=set)
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def office(self, key: str) -> Office:
@@ -98,11 +99,28 @@ class FaultyStreets(Streets):
             assert isinstance(self.town, FaultyTown)
             (self.town.faults(key) / "armed").write_text("\n".join(lines))
 
+    def pause(self, key: str) -> None:
+        """Stop a platform, and do not start it again."""
+        self._paused.add(key)
+        process = self[key].process
+        assert process is not None
+        process.terminate()
+        process.wait(30)
+        sweep(self[key])
+
+    def go_on(self, key: str, *, ready: bool = True) -> None:
+        """Start it again."""
+        self.town.serve(self[key])
+        self._paused.discard(key)
+        if ready:
+            self.town.wait_ready(self[key])
+
     def watch(self) -> None:
         """Start anew what was killed, until the end."""
         while not self._ended.wait(0.1):
             for one in self.town.platforms.values():
-                if one.process is not None and one.process.poll() is not None:
+                paused = one.key in self._paused
+                if not paused and one.process is not None and one.process.poll() is not None:
                     sweep(one)
                     self.restarts += 1
                     self.town.serve(one)

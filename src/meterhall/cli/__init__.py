@@ -15,6 +15,7 @@ from meterhall import __version__
 from meterhall.cli import client_data as client_data
 from meterhall.cli.client import client
 from meterhall.cli.failing import failing_commands
+from meterhall.cli.keeping import keeping_commands
 from meterhall.cli.marketplace import marketplace
 from meterhall.cli.platform import platform_commands, player_commands
 from meterhall.cli.provider import provider
@@ -48,6 +49,7 @@ requester = platform_commands("requester")
 player_commands("requester", requester)
 for role, commands in (("marketplace", marketplace), ("provider", provider), ("requester", requester)):
     failing_commands(role, commands)
+    keeping_commands(role, commands)
 app.command()(verify)
 app.add_typer(client, name="client")
 app.add_typer(token, name="token")

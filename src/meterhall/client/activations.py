@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from meterhall.client.advice import advice_for
 from meterhall.client.answers import Answers, PodAnswer
@@ -24,7 +26,6 @@ from meterhall.domain.protocol.activations import (
     ActivationRequest,
     ActivationView,
     ItemAnswer,
-    PodText,
     Refresh,
 )
 from meterhall.domain.protocol.base import (
@@ -84,7 +85,7 @@ class CursorExpired(Gone):
 class Refusal(Message):
     """A POD that was refused before it was sent, or whose evidence was not taken."""
 
-    pod: PodText = field(repr=False)
+    pod: str = Field(repr=False)
     code: str
     detail: str
 
@@ -338,9 +339,7 @@ def _items(
     """What is sent, and what is refused before."""
     fit = {one.value: one for one in listed if one.pod is not None}
     unfit = [one for one in listed if one.pod is None and one.line.written]
-    refused = [
-        Refusal(pod=one.value.ljust(5)[:60], code=one.code or "pod_invalid", detail=one.detail or "") for one in unfit
-    ]
+    refused = [Refusal(pod=one.value, code=one.code or "pod_invalid", detail=one.detail or "") for one in unfit]
     prover = Prover.of(proof, desk.me, desk.key, kept.scope)
     prover.check(list(fit.values()))
     items = []

@@ -10,7 +10,7 @@ import httpx
 from pydantic import ValidationError
 
 from meterhall.client.desk import TIMEOUT, Desk
-from meterhall.client.errors import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
+from meterhall.client.errors import RemoteRefusal, UnreadableAnswer, unreachable
 from meterhall.client.home import ClientHome, SignerKey, folder_of, tls_of
 from meterhall.client.signing import contract_signature
 from meterhall.domain.errors import Conflict, InvalidInput
@@ -87,7 +87,7 @@ def discover(base: str, trust: bytes = b"") -> Discovery:
         with httpx.Client(verify=tls_of(trust), timeout=TIMEOUT) as http:
             response = http.get(base + "/.well-known/meterhall")
     except (httpx.TransportError, httpx.InvalidURL) as fault:
-        raise RemoteUnreachable(f"{base} cannot be reached: {type(fault).__name__}.") from fault
+        raise unreachable(base, fault) from fault
     if response.is_error:
         raise RemoteRefusal(response)
     try:
@@ -123,7 +123,7 @@ def enrol(desk: Desk, legal_id: LegalIdentifier, activity: Activity) -> PlayerVi
     try:
         response = desk.http.post(f"{card.marketplace}/v1/players", content=signed.canonical(), headers=headers)
     except httpx.TransportError as fault:
-        raise RemoteUnreachable(f"{card.marketplace} cannot be reached: {type(fault).__name__}.") from fault
+        raise unreachable(card.marketplace, fault) from fault
     if response.is_error:
         raise RemoteRefusal(response)
     try:

@@ -67,7 +67,7 @@ class UnreadableAnswer(MeterhallError):
     title = "The other platform's answer does not fit the published interface."
 
 
-def unreachable(what: str, fault: httpx.TransportError) -> RemoteUnreachable:
+def unreachable(what: str, fault: Exception) -> RemoteUnreachable:
     """Why nobody answers: of a certificate that is not accepted, what is wrong with it."""
     if found := re.search(r"certificate verify failed: ([\w ,'-]+)", str(fault)):
         return RemoteUnreachable(f"{what} cannot be reached: its certificate is not accepted, {found[1].strip()}.")

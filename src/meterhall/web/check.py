@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils.module_loading import autodiscover_modules
 
 from meterhall.domain.errors import MeterhallError
+from meterhall.web import machine
 from meterhall.web.health import waiting_migrations
 from meterhall.web.platform import platform
 
@@ -53,9 +54,17 @@ def before_live(name: str, *, of_players: bool = False) -> Callable[[Callable[[]
 
 def run_checks() -> list[Check]:
     """All findings. The steps before going live are looked at only where the platform itself is well."""
-    checks = [("settings", _settings), ("keys", _keys), ("certificate", _certificate), ("database", _database)]
+    checks = [
+        ("settings", _settings),
+        ("keys", _keys),
+        ("certificate", machine.certificate),
+        ("disk", machine.room),
+        ("database", _database),
+        ("failing work", machine.work),
+    ]
     if platform().role != "marketplace":
         checks.append(("Market Place", _marketplace))
+        checks.append(("clock", machine.clock))
         checks.append(("transparency log", _log))
     found = [_guarded(name, look) for name, look in checks]
     if any(one.name == "database" and one.state == "ok" for one in found):
@@ -89,16 +98,6 @@ def _settings() -> str:
 
 def _keys() -> str:
     return f"transport {platform().transport_key.kid[:12]}, contract {platform().contract_key.kid[:12]}"
-
-
-def _certificate() -> str:
-    from cryptography import x509
-
-    pem = (platform().home.path / "tls" / "server.pem").read_bytes()
-    ends = x509.load_pem_x509_certificate(pem).not_valid_after_utc
-    if ends < platform().now():
-        raise ValueError(f"ran out on {ends:%Y-%m-%d}")
-    return f"valid until {ends:%Y-%m-%d}"
 
 
 def _database() -> str:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from meterhall.web import machine as machine
 from meterhall.web.metrics import discover, scrape
 
 

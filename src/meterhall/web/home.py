@@ -11,7 +11,6 @@ HOME/lake/            meter data       HOME/files/  deliveries
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +19,12 @@ from typing import Literal, Self
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from meterhall.client.home import write_private as write_private
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound
 from meterhall.domain.protocol.keys import SigningKey
 from meterhall.web.config import Config, load_config, make_config
 
-KeyName = Literal["transport", "contract"]
+KeyName = Literal["transport", "contract", "transport-next", "transport-old"]
 
 
 class NoHome(NotFound):
@@ -118,7 +118,7 @@ class Home:
         return HKDF(SHA256(), 32, b"meterhall", purpose.encode()).derive(seed)
 
     def key(self, name: KeyName) -> SigningKey:
-        """The transport or the contract key."""
+        """The transport or the contract key; or, while the transport key is replaced, the one to come or that was."""
         return SigningKey.from_bytes(self.unseal((self.path / "keys" / f"{name}.sealed").read_bytes()))
 
     def store_key(self, name: KeyName, key: SigningKey) -> None:
@@ -144,20 +144,6 @@ def _authorities(ca: Path | None, trust: tuple[Path, ...]) -> bytes:
             raise NoAuthority(f"{pem} is no file of certificates (PEM).", field="/trust") from None
         bundle += held
     return bundle
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that nobody but its owner can read, whole or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
 
 
 def create_ca(folder: Path) -> Path:

@@ -8,18 +8,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 from django.conf import settings
 
 from meterhall.domain.protocol.keys import SigningKey
 from meterhall.web.config import Config
-from meterhall.web.home import Home
+from meterhall.web.home import Home, KeyName
 from meterhall.web.logs import correlation
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class _KeyFile:
+    """A key of the home, read anew when its file was replaced: every process goes on with the new one at once."""
+
+    def __init__(self, name: KeyName) -> None:
+        self._name: KeyName = name
+
+    def __get__(self, running: Platform, owner: type[Platform]) -> SigningKey:
+        stamp = (running.home.path / "keys" / f"{self._name}.sealed").stat().st_mtime_ns
+        held: tuple[int, SigningKey] | None = running.__dict__.get(f"_{self._name}")
+        if held is None or held[0] != stamp:
+            held = running.__dict__[f"_{self._name}"] = stamp, running.home.key(self._name)
+        return held[1]
 
 
 @dataclass(frozen=True)
@@ -46,13 +61,8 @@ class Platform:
     def portal_url(self) -> str:
         return self.config.portal_base_url
 
-    @cached_property
-    def transport_key(self) -> SigningKey:
-        return self.home.key("transport")
-
-    @cached_property
-    def contract_key(self) -> SigningKey:
-        return self.home.key("contract")
+    transport_key: ClassVar = _KeyFile("transport")
+    contract_key: ClassVar = _KeyFile("contract")
 
     def now(self) -> datetime:
         """The present instant, UTC."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from django.test import override_settings
@@ -127,3 +129,14 @@ def test_a_suspended_player_and_its_keys_are_the_market_places_word(
     row = Client.objects.get()
     assert row.suspended_at is not None
     assert row.keys == [one.document() for one in changed.player.keys.transport]
+
+
+@pytest.mark.parametrize(("ahead", "says"), [(10, "behind"), (-10, "ahead of")])
+def test_a_clock_ten_minutes_off_is_named(
+    http: httpx.Client, market: SigningKey, key: SigningKey, clock: Clock, ahead: int, says: str
+) -> None:
+    clock.ahead = timedelta(minutes=ahead)
+    with pytest.raises(RemoteRefusal) as caught:
+        post(http, event(PlayerChanged(player=player(key))), market)
+    assert caught.value.remote_code == "clock_off"
+    assert f"s {says} this clock" in caught.value.remote_detail

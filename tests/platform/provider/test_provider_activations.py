@@ -345,3 +345,11 @@ def test_the_epoch_is_held_before_an_activation_is_locked_or_items_are_read_to_b
     epoch = next(place for place, sql in enumerate(inside) if "consentepoch" in sql)
     touched = [place for place, sql in enumerate(inside) if sql.startswith("UPDATE") or "FOR UPDATE" in sql]
     assert epoch < min(touched, default=len(inside))
+
+
+def test_what_was_answered_is_not_said_again_by_a_worker_killed_right_after(world: World) -> None:
+    world.activated(world.points(2))
+    said = Outbox.objects.count()
+    Activation.objects.update(work_state="pending", leased_until=None)
+    world.work()
+    assert Outbox.objects.count() == said

@@ -277,3 +277,14 @@ def test_a_promise_nearly_broken_is_at_risk(world: World) -> None:
     assert at_risk() == []
     world.clock.now += timedelta(seconds=70_000)
     assert [risk.subject for risk in at_risk()] == [activation.pk]
+
+
+def test_a_file_that_was_read_by_a_worker_killed_right_after_is_done(world: World, office: Client) -> None:
+    put(office, a_point(0))
+    pod = demonstration_pod("IT", 0).value
+    run = take_readings(f"pod,start,energy_wh\n{pod},2026-03-01T00:00:00Z,100".encode(), "PT15M")
+    world.work()
+    IngestRun.objects.update(work_state="pending", leased_until=None)
+    world.work()
+    run.refresh_from_db()
+    assert (run.work_state, run.last_error, run.days_written) == ("done", "", 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from meterhall.domain.errors import MeterhallError
@@ -384,3 +386,38 @@ def test_a_manifest_is_shown_under_the_key_there_is_now(world: World) -> None:
     assert after.manifest == before.manifest
     assert header_of(after.jws)["kid"] == fresh.kid
     assert signed_digest(after.jws) == signed_digest(before.jws) == delivery.versions.get().digest
+
+
+def test_a_pushed_body_breaks_off_when_the_customer_withdraws_midway(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from meterhall.provider.deliveries import push
+
+    points = many(world, 1)
+    delivery = world.deliver(world.activated(points), period=FEW)
+    job = PushJob.objects.create(version=delivery.versions.get())
+    repository = SimpleNamespace(repository=SimpleNamespace(url="https://peer.example/repository"))
+    monkeypatch.setattr(push, "contract_in_force", lambda subscription, requester: repository)
+    monkeypatch.setattr(push, "GATE_BLOCK_BYTES", 64)
+    put: list[str] = []
+
+    def takes(request: httpx.Request) -> httpx.Response:
+        assert isinstance(request.stream, httpx.SyncByteStream)
+        for block in request.stream:
+            put.append(request.url.path)
+            assert len(block) <= 64
+            if len(put) == 2:
+                revoke(Consent.objects.get().pk, HOLDER, (points[0].handle,))
+        return httpx.Response(201)
+
+    platform().__dict__["http"] = httpx.Client(transport=Streaming(takes))
+    push.push_version(job)
+    assert put == [f"/repository/{delivery.pk}/1/parts/1"] * 2, "nothing after the withdrawal, and no manifest"
+    assert not Outbox.objects.filter(type="delivery.pushed").exists()
+
+
+class Streaming(httpx.BaseTransport):
+    """Hands requests over with their bodies unread."""
+
+    def __init__(self, takes: Callable[[httpx.Request], httpx.Response]) -> None:
+        self.handle_request = takes  # type: ignore[method-assign]

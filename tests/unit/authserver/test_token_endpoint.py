@@ -157,8 +157,6 @@ def test_a_nonce_ends(world: World) -> None:
         {"htu": "https://[grid"},
         {"iat": None},
         {"iat": "now"},
-        {"iat": 1},
-        {"iat": 4_000_000_000},
         {"jti": None},
         {"jti": "x" * 201},
         {"jti": "\ud800" * 9},
@@ -219,3 +217,17 @@ def test_the_metadata_names_what_there_is(world: World) -> None:
     assert found["authorization_response_iss_parameter_supported"] is True
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert world.server.jwks()["keys"][0]["x"] == world.server_key.public.x
+
+
+@pytest.mark.parametrize(("minutes", "says"), [(10, "ahead of"), (-10, "behind")])
+def test_a_clock_ten_minutes_off_is_named(world: World, minutes: int, says: str) -> None:
+    made = int(world.now.timestamp()) + minutes * 60
+    proof = world.proof("POST", TOKEN, iat=made)
+    answer = world.post("/oauth/token", {"grant_type": "client_credentials"}, proof=proof)
+    assert codes(answer) == (400, "invalid_dpop_proof", "clock_off")
+    assert f"600 s {says} this clock" in answer.body["error_description"]
+    assertion = world.assertion(iat=made, exp=made + 60)
+    answer = world.post("/oauth/token", {"grant_type": "client_credentials"}, assertion=assertion)
+    if minutes > 0:
+        assert codes(answer) == (401, "invalid_client", "clock_off")
+        assert f"600 s {says} this clock" in answer.body["error_description"]

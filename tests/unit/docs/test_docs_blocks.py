@@ -94,7 +94,7 @@ def test_console_blocks_run(page: Path, tmp_path: Path, shell: dict[str, str]) -
 def test_commands_exist(block: Block) -> None:
     for command, _ in commands(block):
         subprocess.run(["bash", "-n", "-c", command], check=True)
-        for line in re.split(r"&&|\|\|", command.replace("\\\n", " ")):
+        for line in re.split(r"&&|\|\|| \| ", command.replace("\\\n", " ")):
             words = shlex.split(line, comments=True)
             while words and "=" in words[0]:
                 words.pop(0)

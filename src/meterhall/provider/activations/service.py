@@ -272,7 +272,8 @@ def wake_waiting(requester: str) -> None:
 
 
 def answer(activation_id: str) -> Counts:
-    """Decide every pending item (step 7), tell the requester, and the Market Place the counts. Safe to repeat.
+    """Decide every pending item (step 7), tell the requester, and the Market Place the counts. Safe to repeat: where
+    it has been said and nothing is decided anew, nothing is said again.
 
     While it decides, no consent ends: whatever ends one waits, and finds the answered items.
     """
@@ -288,6 +289,8 @@ def answer(activation_id: str) -> Counts:
             _note(item, Refused("pod_duplicate") if item.key and item.key in taken else material.decide(item))
             taken.add(item.key)
         save_answers(waiting)
+        if activation.state == "answered" and all(item.state == "pending" for item in waiting):
+            return count(activation)
         activation.state = "answered"
         activation.save(update_fields=["state"])
         counts = count(activation)

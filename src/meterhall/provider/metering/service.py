@@ -90,6 +90,8 @@ def work_in(run: IngestRun) -> None:
     The lake commits first, under the run's number; a repeated run finds its number there and only writes it down.
     """
     path = _folder() / run.file
+    if run.finished_at is not None and not path.exists():
+        return  # all was done but the note of it
     try:
         columns = read_columns(path)
     except InvalidInput as fault:

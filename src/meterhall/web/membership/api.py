@@ -10,19 +10,20 @@ from meterhall.domain.protocol.base import Message, PlayerRole
 from meterhall.domain.protocol.players import (
     Activity,
     Discovery,
+    Jwk,
     LegalIdentifier,
     Membership,
     PlayerView,
 )
 from meterhall.web.api import endpoint
 from meterhall.web.membership.hooks import log_key
+from meterhall.web.membership.rotation import published_keys
 from meterhall.web.membership.service import (
     BadEnrolment,
     EnrolledOtherwise,
     NoMarketplace,
     enrol,
     my_endpoints,
-    public_jwk,
     refresh_membership,
 )
 from meterhall.web.membership.witness import witness_key
@@ -54,7 +55,7 @@ def add_discovery(api: NinjaAPI) -> None:
             environment=config.environment,
             organisation=config.name,
             access_number=Identity.objects.values_list("access_number", flat=True).first(),
-            keys=(public_jwk(platform().transport_key),),
+            keys=tuple(Jwk.model_validate(key.jwk()) for key in published_keys()),
             endpoints=my_endpoints(),
             log_key=log_key() if config.role == "marketplace" else None,
             witness_key=witness_key(),

@@ -8,7 +8,8 @@ from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import NotPermitted
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.web.membership.models import HeldAttestation, Standing
-from meterhall.web.membership.service import attestation_for, refresh_membership, renew_peers
+from meterhall.web.membership.rotation import proceed
+from meterhall.web.membership.service import attestation_for, contact_marketplace, refresh_membership, renew_peers
 from meterhall.web.membership.witness import look_at_log
 from meterhall.web.messaging.handlers import on
 from meterhall.web.messaging.models import Identity
@@ -25,6 +26,8 @@ def refresh() -> None:
     """Once an hour: our standing, the word for those we know, and every attestation that is a day old."""
     if not Identity.objects.exists() or not Standing.objects.exists():
         return
+    if platform().config.marketplace_url:
+        contact_marketplace()
     refresh_membership()
     renew_peers()
     for audience in HeldAttestation.objects.values_list("audience", flat=True):
@@ -32,6 +35,12 @@ def refresh() -> None:
             attestation_for(audience)
         except RemoteRefusal as refusal:
             log.info("attestation.refused", audience=audience, code=refusal.remote_code)
+
+
+@every(60)
+def replace_keys() -> None:
+    """Go on with the replacement of the transport key when its next step is due."""
+    proceed()
 
 
 @every(30)

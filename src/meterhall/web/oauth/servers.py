@@ -31,7 +31,7 @@ def nonces() -> Nonces:
 
 
 @lru_cache(maxsize=8)
-def _authorization_server(running: Platform) -> AuthorizationServer:
+def _authorization_server(running: Platform, kid: str) -> AuthorizationServer:
     config = running.config
     settings = Settings(
         issuer=running.base_url,
@@ -45,14 +45,14 @@ def _authorization_server(running: Platform) -> AuthorizationServer:
 
 def authorization_server() -> AuthorizationServer:
     """Who issues tokens here."""
-    return _authorization_server(platform())
+    return _authorization_server(platform(), platform().transport_key.kid)
 
 
 @lru_cache(maxsize=8)
-def _resource_server(running: Platform) -> ResourceServer:
+def _resource_server(running: Platform, kid: str) -> ResourceServer:
     return ResourceServer(running.base_url, running.transport_key, Clients(), Replays(), _nonces(running), running.now)
 
 
 def resource_server() -> ResourceServer:
     """Who checks the tokens of calls here."""
-    return _resource_server(platform())
+    return _resource_server(platform(), platform().transport_key.kid)

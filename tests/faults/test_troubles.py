@@ -1,0 +1,186 @@
+"""What happens around running platforms: a Market Place that is down, a certificate that ran out, a key replaced
+midway, a database that goes away and returns. Each is seen, named, and over when its cause is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from meterhall.demo.launch import COMMAND
+from tests.e2e.town import settle, wait_for
+from tests.faults.journey import Journey, figures, rows, waiting
+from tests.faults.town import FaultyStreets, faulty
+from tests.postgres import postgres
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    """A settled town with a contract and an activation."""
+    with ExitStack() as held:
+        patch = held.enter_context(pytest.MonkeyPatch.context())
+        if "METERHALL_TEST_DATABASE_URL" not in os.environ:
+            patch.setenv("METERHALL_TEST_DATABASE_URL", held.enter_context(postgres()))
+        streets = held.enter_context(faulty(tmp_path_factory.mktemp("troubles")))
+        settle(streets)
+        made = Journey(streets)
+        made.find()
+        made.subscribe()
+        made.activate()
+        yield made
+
+
+def streets_of(journey: Journey) -> FaultyStreets:
+    assert isinstance(journey.streets, FaultyStreets)
+    return journey.streets
+
+
+def command(journey: Journey, key: str, *words: str) -> tuple[int, str]:
+    """`meterhall <role> …` at a platform; its exit code and what it says."""
+    streets = streets_of(journey)
+    done = subprocess.run(
+        [*COMMAND, streets[key].role, words[0], "--home", str(streets[key].home), *words[1:]],
+        env=streets.town._environment(key), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def retrying(journey: Journey, key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = streets_of(journey).office(key).all("/dead-letters", state="retrying")
+    return found
+
+
+def test_a_market_place_that_is_down_is_waited_for(journey: Journey) -> None:
+    streets = streets_of(journey)
+    streets.pause("marketplace")
+    journey.ask("parquet", "pull")
+    delivery = journey.deliveries[-1]
+    wait_for("the receipt", lambda: _received(journey, delivery))
+    failing = wait_for("statements that wait", lambda: retrying(journey, "esco"))
+    assert all("cannot be reached" in one["error"] for one in failing)
+    assert figures(streets, "grid", "meterhall_work_retrying")["web_messaging.outbox"]
+    code, said = command(journey, "grid", "check")
+    assert code == 1
+    assert "being tried again" in said
+    streets.go_on("marketplace")
+    journey.collected(1)
+
+
+def _received(journey: Journey, delivery: str) -> bool:
+    found = {one["delivery_id"]: one for one in journey.office.all("/deliveries")}
+    return bool(found.get(delivery, {}).get("receipted_at"))
+
+
+def test_a_key_replaced_midway_loses_nothing(journey: Journey) -> None:
+    streets = streets_of(journey)
+    before = journey.grid.get("/enrolment")["player"]["keys"]["transport"]
+    streets.pause("esco")
+    journey_asks = journey.grid.all("/deliveries")
+    assert len(before) == 1
+    code, said = command(journey, "grid", "rotate-keys")
+    assert code == 0, said
+    assert len(journey.grid.get("/enrolment")["player"]["keys"]["transport"]) == 2
+    code, said = command(journey, "grid", "rotate-keys", "--now")
+    assert code == 0, said
+    streets.go_on("esco")
+    after = journey.grid.get("/enrolment")["player"]["keys"]["transport"]
+    assert len(after) == 1
+    assert after != before
+    journey.ask("csv", "push")
+    assert len(journey.grid.all("/deliveries")) == len(journey_asks) + 1
+    journey.collected(1)
+    code, said = command(journey, "esco", "rotate-keys", "--now")
+    assert code == 0, said
+    journey.ask("jsonl", "pull")
+    journey.collected(1)
+
+
+def test_a_certificate_that_ran_out_is_named_on_both_sides(journey: Journey) -> None:
+    streets = streets_of(journey)
+    pem = streets["grid"].home / "tls" / "server.pem"
+    good, key = pem.read_bytes(), pem.with_name("server.key").read_bytes()
+    streets.pause("grid")
+    _run_out(streets.town.ca, pem.parent)
+    streets.go_on("grid", ready=False)
+    period = {"from": "2025-03-02", "until": "2025-03-03"}
+    body = {"activation": journey.activation, "period": period, "granularity": "PT1H"}
+    asked = journey.office.post("/data-requests", body)["id"]
+    named = "its certificate is not accepted, certificate has expired"
+    wait_for("the refusal", lambda: any(named in one["error"] for one in retrying(journey, "esco")))
+    code, said = command(journey, "grid", "check")
+    assert code == 1
+    assert "ran out on" in said
+    streets.pause("grid")
+    pem.write_bytes(good)
+    pem.with_name("server.key").write_bytes(key)
+    streets.go_on("grid")
+    assert httpx.get(streets["grid"].portal + "/metrics", verify=streets.town.tls).text.count("certificate_seconds")
+    wait_for("the delivery", lambda: journey.office.get(f"/data-requests/{asked}").get("delivery_id"))
+
+
+def _run_out(authority: Path, tls: Path) -> None:
+    """A certificate of the same authority that held until yesterday."""
+    issuer = x509.load_pem_x509_certificate((authority / "ca.pem").read_bytes())
+    signer = serialization.load_pem_private_key((authority / "ca.key").read_bytes(), None)
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now - timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(signer, hashes.SHA256())  # type: ignore[arg-type]
+    )
+    form = serialization.PrivateFormat.PKCS8
+    (tls / "server.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (tls / "server.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+
+
+def test_a_database_that_goes_away_and_returns(journey: Journey) -> None:
+    streets = streets_of(journey)
+    url = streets.town.environment["grid"]
+    name = url.rpartition("?")[0].rpartition("/")[2]
+    with psycopg.connect(url.replace(f"/{name}?", "/postgres?"), autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        with httpx.Client(verify=streets.town.tls, timeout=30) as client:
+            answer = client.get(streets["grid"].b2b + "/.well-known/meterhall")
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+            assert answer.headers["Retry-After"]
+            assert client.get(streets["grid"].portal + "/health/ready").status_code == 503
+            assert "meterhall_database_up 0.0" in client.get(streets["grid"].portal + "/metrics").text
+        log = streets["grid"].home / "serve.log"
+        wait_for("the worker's word", lambda: "worker.no_database" in log.read_text(errors="replace"))
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    journey.ask("espi", "pull")
+    wait_for("everything to be done", lambda: not waiting(streets, "grid"))
+    journey.collected(1)
+
+
+def test_in_the_end_both_sides_say_the_same(journey: Journey) -> None:
+    streets = streets_of(journey)
+    for key in ("marketplace", "grid", "esco"):
+        wait_for(f"{key} to be done", lambda key=key: not waiting(streets, key))
+        assert json.loads(command(journey, key, "letters", "--json")[1]) == []
+    mine = f"transaction_id = '{journey.subscription}'"
+    told = "SELECT COUNT(*) FROM mp_ledger_keptstatement WHERE type = '{}' AND {}"
+    sent = rows(streets, "marketplace", told.format("delivery.published", mine))
+    received = rows(streets, "marketplace", told.format("delivery.received", mine))
+    assert sent == received == rows(streets, "marketplace", "SELECT COUNT(*) FROM mp_ledger_match WHERE matched")
