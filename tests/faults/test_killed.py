@@ -65,7 +65,7 @@ class killing:  # noqa: N801 - a context manager used like a function
         self._thread = threading.Thread(target=self._run, name="killer")
 
     def _run(self) -> None:
-        while not self._over.wait(self.dice.uniform(0.3, 4.0)):
+        while not self._over.wait(self.dice.uniform(0.1, 3.0)):
             print("killed", kill_some(self.streets, self.dice))  # noqa: T201
 
     def __enter__(self) -> None:

@@ -133,10 +133,21 @@ def sweep(running: Running) -> None:
         os.killpg(running.process.pid, signal.SIGKILL)
 
 
+def answers(streets: FaultyStreets, key: str) -> bool:
+    """Whether both listeners of a platform are there."""
+    try:
+        with httpx.Client(verify=streets.town.tls, timeout=2) as client:
+            return all(client.get(base + "/health/live").is_success for base in (streets[key].b2b, streets[key].portal))
+    except httpx.TransportError:
+        return False
+
+
 def kill_some(streets: FaultyStreets, dice: random.Random) -> str:
-    """SIGKILL one process, or all, of one platform."""
+    """SIGKILL one process, or all, of one platform that has come up since it was killed last: else nothing is done."""
     key = dice.choice(sorted(streets.town.platforms))
     running = streets[key]
+    if not answers(streets, key):
+        return "nothing"
     assert running.process is not None
     if dice.random() < 0.4:
         with suppress(ProcessLookupError):
