@@ -22,6 +22,8 @@ from tools.diagrams import MERMAID, diagram_name
 ROOT = Path(__file__).resolve().parents[1]
 DIAGRAMS = PurePosixPath("pictures/diagrams")
 LINK = re.compile(r"(?<=\]\()([^)\s:]+)(?=\))")
+FENCE = re.compile(r"^( *```\w+)[ ][^\n`]*$", re.M)
+"""The head of a block with words for the tests behind its language, which the site's Markdown does not understand."""
 BESIDE = {"CONTRIBUTING.md", "CHANGELOG.md"}
 """Pages of the repository's root that belong to the site as well."""
 ELSEWHERE = {"README.md": "index.md"}
@@ -57,7 +59,8 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
     source = PurePosixPath(page.file.src_uri)
     at = "." if str(source) in BESIDE else posixpath.normpath(f"docs/{source.parent}")
     markdown = LINK.sub(lambda found: _link(found[1], at, source), markdown)
-    return MERMAID.sub(lambda found: _picture(found[1], source), markdown)
+    markdown = MERMAID.sub(lambda found: _picture(found[1], source), markdown)
+    return FENCE.sub(r"\1", markdown)
 
 
 def _link(target: str, at: str, source: PurePosixPath) -> str:

@@ -8,7 +8,7 @@ from meterhall.demo.stage import Stage
 from tests.e2e.browser.conftest import Open
 from tests.e2e.browser.hall import CLOCK_CHANGE, GRID, consent_link, invite_customer, new_contract, wait
 from tests.e2e.browser.test_joining import join
-from tests.e2e.browser.visits import PHONE
+from tests.e2e.browser.visits import DESKTOP, PHONE
 
 
 def test_a_customer_allows_a_part_and_withdraws_in_two_taps(visit: Open, hall: Stage) -> None:
@@ -50,6 +50,10 @@ def test_a_customer_refuses_and_nothing_is_shared(visit: Open, hall: Stage) -> N
     phone = visit(GRID, as_=f"{home.holder.lower()}@customer.invalid", size=PHONE, script=False)
     phone.go(consent_link(hall, home.holder, "advice"))
     phone.press("Go to Demonet Brussel (fictitious) and decide")
+    phone.page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    box = phone.page.locator("main").bounding_box()
+    assert box is not None
+    assert box["width"] > DESKTOP["width"] / 2, "a page without navigation keeps the whole width"
     phone.press("Refuse")
     assert phone.heading == "You said no. Nothing is shared."
 

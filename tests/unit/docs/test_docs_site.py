@@ -41,6 +41,11 @@ def test_a_diagram_is_shown_by_its_picture() -> None:
     assert "mermaid" not in shown
 
 
+def test_a_block_keeps_its_language_and_nothing_else() -> None:
+    shown = site.on_page_markdown("```console parsed\n$ make demo\n```\n", page("x.md"), None, None)  # type: ignore[arg-type]
+    assert shown == "```console\n$ make demo\n```\n"
+
+
 @pytest.mark.parametrize(
     "foreign",
     [
