@@ -182,7 +182,7 @@ def plans() -> list[Plan]:
     ]
 
 
-def settle(streets: Streets) -> None:
+def settle(streets: Streets, most_contracts: int = 40) -> None:
     """Meterhall's own players enrol and are admitted; the grid operator loads its meters and offers them."""
     for key, legal_id, role, activity in (
         ("grid", gln(101), "provider", "dso"),
@@ -198,15 +198,15 @@ def settle(streets: Streets) -> None:
         wait_for(key, lambda key=key: streets.office(key).get("/enrolment")["general_contract_signed"])
     _load(streets)
     _certify(streets)
-    _offer(streets)
+    _offer(streets, most_contracts)
 
 
 def _load(streets: Streets) -> None:
     sandbox = cups(90_000_001)
-    points = [_point(pod(number), [(holder(number), date(2020, 1, 1), None)]) for number in range(PODS)]
+    points = [point(pod(number), [(holder(number), date(2020, 1, 1), None)]) for number in range(PODS)]
     before = [("HOLDER-KJ7-BEFORE", date(2020, 1, 1), MOVED_IN), (holder(MOVED), MOVED_IN, None)]
-    points[MOVED] = _point(pod(MOVED), before)
-    points.append(_point(sandbox, [("ES-SANDBOX", date(2020, 1, 1), None)]) | {"sandbox": True})
+    points[MOVED] = point(pod(MOVED), before)
+    points.append(point(sandbox, [("ES-SANDBOX", date(2020, 1, 1), None)]) | {"sandbox": True})
     streets.office("grid").put("/points", {"points": points})
     streets.upload(readings(range(PODS), quarters(FIRST, UNTIL)))
     starts = quarters(FIRST, date(2025, 3, 3))
@@ -222,7 +222,7 @@ def _load(streets: Streets) -> None:
     streets.upload(out.getvalue())
 
 
-def _point(of: str, stays: list[tuple[str, date, date | None]]) -> dict[str, Any]:
+def point(of: str, stays: list[tuple[str, date, date | None]]) -> dict[str, Any]:
     held = [
         {"holder_reference": who, "from": str(since)} | ({"until": str(until)} if until else {})
         for who, since, until in stays
@@ -275,7 +275,7 @@ def sign_contract(streets: Streets, subscription: str) -> None:
     signer.post(f"/contracts/{subscription}/sign", {})
 
 
-def _offer(streets: Streets) -> None:
+def _offer(streets: Streets, most: int) -> None:
     """Publish the offer, and let the grid operator's transport key sign the contracts under it."""
     office = streets.office("grid")
     draft = office.post("/offers", offer("Curvas de carga", "9999"))
@@ -285,7 +285,7 @@ def _offer(streets: Streets) -> None:
     signer.submit(
         signer.get("/standing-acceptances"),
         "offers",
-        {"offers": f"{draft['offer_id']}:{draft['version']}", "most": "40", "until": until.strftime("%Y-%m-%d")},
+        {"offers": f"{draft['offer_id']}:{draft['version']}", "most": str(most), "until": until.strftime("%Y-%m-%d")},
     )
 
 
