@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import html
 import json
+import re
+import shlex
+import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from django.test import Client
 from django.urls import reverse
+from typer.main import get_command
 
+from meterhall.cli import app
 from meterhall.domain.pods.sandbox import demonstration_pod
 from meterhall.domain.protocol.agreements import ContractSignature, SubscriptionView
 from meterhall.domain.protocol.consents import GrantedDetail
@@ -27,7 +35,21 @@ from meterhall.web.accounts.session import PROOF, Proof
 from meterhall.web.membership.models import Standing
 from meterhall.web.platform import Platform
 
-from .conftest import CONSENT, FIRST, GRID, GRID_URL, PODS, PSEUDONYMS, UNTIL, Clock, GridDouble, curve, ready, work
+from .conftest import (
+    CONSENT,
+    FIRST,
+    GRID,
+    GRID_URL,
+    HALL_URL,
+    PODS,
+    PSEUDONYMS,
+    UNTIL,
+    Clock,
+    GridDouble,
+    curve,
+    ready,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 Enter = Callable[..., Client]
@@ -327,3 +349,40 @@ def test_a_wish_is_registered_looked_at_and_closed(enter: Enter, subscription: S
     assert grid.seen[-1].method == "DELETE"
     assert "Close…" not in staff.get(f"/wishes/{wish_id}").content.decode()
     assert staff.get("/wishes/wsh_nothing").status_code == 404
+
+
+def reads(words: list[str]) -> None:
+    """Raises where `meterhall` would not understand the words."""
+    command: Any = get_command(app)
+    while hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context(command.name, words)
+
+
+def test_each_step_shows_the_same_for_an_engineer_in_words_that_can_be_run(
+    enter: Enter, activation: Activation, grid: GridDouble
+) -> None:
+    view = SubscriptionView.model_validate(activation.subscription.document)
+    offer = {
+        "offer_id": view.contract.offer_id, "version": 1, "digest": "sha-256:" + "0" * 64, "status": "published",
+        "provider": GRID, "provider_name": "Rete", "offer": view.contract.offer.document(),
+    }  # fmt: skip
+    grid.hall["/v1/offers"] = {"items": [offer]}
+    CustomerPoint.objects.create(reference="A-1", pod=PODS[0], provider=GRID, state="localised")
+    staff = enter("staff")
+    for page, said in (
+        ("/offers?country=IT&granularity=PT1H", 'hall.search(country="IT", granularity="PT1H")'),
+        ("/customers", 'hall.localise("customers.csv")'),
+        (f"/offers/{view.contract.offer_id}", f'hall.subscribe("{view.contract.offer_id}", signer=signer)'),
+        (f"/contracts/{view.subscription_id}/activation", f'hall.subscription("{view.subscription_id}").activate('),
+        (f"/activations/{activation.pk}/data", f'hall.activation("{activation.remote_id}")'),
+    ):
+        shown = staff.get(page).content.decode()
+        samples = [html.unescape(code) for code in re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", shown, re.DOTALL)]
+        python, command, curl = samples
+        ast.parse(python)
+        assert said in python
+        reads(shlex.split(command)[1:])
+        assert subprocess.run(["bash", "-n", "-c", curl], check=False).returncode == 0
+        assert curl.startswith("curl ")
+        assert (HALL_URL if "/v1/activations" not in curl and "/v1/data-requests" not in curl else GRID_URL) in curl

@@ -20,6 +20,7 @@ from meterhall.domain.protocol.activations import Schedule
 from meterhall.domain.protocol.agreements import ServiceContract
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.requester import samples
 from meterhall.requester.activations import customer, service
 from meterhall.requester.activations.consents import ConsentRequestIn, Need, create_consent_request, link_of
 from meterhall.requester.activations.models import Activation, ActivationItem, ConsentRequest
@@ -185,7 +186,8 @@ def new(request: HttpRequest, subscription_id: str) -> HttpResponse:
             messages.success(request, _("The activation is on its way to the provider."))
             return HttpResponseRedirect(reverse("activations:activation", args=[made.pk]))
     crumbs = [Link(_("Contracts"), reverse("partners:subscriptions")), Link(contract.offer.title), Link(_("Activate"))]
-    return render(request, "requester_activations/new.html", {"form": form, "contract": contract, "crumbs": crumbs})
+    context = {"form": form, "contract": contract, "crumbs": crumbs, "samples": samples.activation(contract)}
+    return render(request, "requester_activations/new.html", context)
 
 
 def _consent_of(row: CustomerPoint, subscription_id: str) -> str | None:

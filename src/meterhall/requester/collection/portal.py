@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -14,7 +15,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.agreements import ServiceContract
 from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.requester import samples
+from meterhall.requester.activations.models import Activation
 from meterhall.requester.activations.portal import ScopeForm
 from meterhall.requester.activations.service import find
 from meterhall.requester.collection import service
@@ -24,10 +29,11 @@ from meterhall.requester.collection.service import DataRequestIn
 from meterhall.requester.partners.service import contract_of
 from meterhall.requester.words import READERS, TRANSMISSION, WRITERS
 from meterhall.web.accounts.access import role_required
+from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
-from meterhall.web.portal.values import CopyId, Fact, Link, Step, Tone, state_badge
+from meterhall.web.portal.values import CopyId, Fact, Link, Sample, Step, Tone, state_badge
 from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, REASON, STATE, choices, word
 
 COLUMNS: list[Column[Delivery]] = [
@@ -164,7 +170,8 @@ def _curves(row: Delivery) -> Any:
 def ask(request: HttpRequest, number: int) -> HttpResponse:
     """Ask for data of an activation."""
     row = find(number)
-    form = RequestForm(contract_of(row.subscription_id), request.POST or None, initial=_initial(row.scope))
+    contract, initial = contract_of(row.subscription_id), _initial(row.scope)
+    form = RequestForm(contract, request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         answers = form.cleaned_data
         body = DataRequestIn(
@@ -184,7 +191,18 @@ def ask(request: HttpRequest, number: int) -> HttpResponse:
             messages.success(request, _("The request is on its way; the delivery appears here."))
             return HttpResponseRedirect(reverse("collection:deliveries"))
     crumbs = [Link(_("Activation"), reverse("activations:activation", args=[number])), Link(_("Request data"))]
-    return render(request, "collection/ask.html", {"form": form, "crumbs": crumbs})
+    context = {"form": form, "crumbs": crumbs, "samples": _samples(contract, row)}
+    return render(request, "collection/ask.html", context)
+
+
+def _samples(contract: ServiceContract, row: Activation) -> list[Sample]:
+    """The same for a system of ours: the days and the finest granularity of the activation."""
+    scope = DataScope.model_validate(row.scope)
+    period = scope.period or contract.offer.scope.period
+    if period is None:
+        today = platform().now().date()
+        period = Period(first=today - timedelta(days=30), until=today)
+    return samples.data(contract, row.remote_id or "act_…", scope.granularities[0], period.first, period.until)
 
 
 def _initial(scope: dict[str, Any]) -> dict[str, Any]:

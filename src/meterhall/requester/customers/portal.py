@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.identifiers import EEA
+from meterhall.requester import samples
 from meterhall.requester.customers import service
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.customers.service import CustomerPointChange, CustomerPointIn
@@ -124,6 +125,7 @@ def points(request: HttpRequest) -> HttpResponse:
         "table": table(request, rows, COLUMNS, _("Points of delivery"), order="reference"),
         "counts": [one for one in counts if one[2]],
         "state": state,
+        "samples": samples.localisation(),
         "actions": [Link(_("Add customers"), reverse("customers:add"), primary=True)] if writes else [],
         "waiting": writes and CustomerPoint.objects.filter(provider="").exclude(state="invalid").count(),
     }

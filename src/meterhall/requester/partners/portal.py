@@ -18,6 +18,7 @@ from meterhall.domain.identifiers import EEA
 from meterhall.domain.market.contracts import readable_contract
 from meterhall.domain.protocol.agreements import Repository, SubscriptionRequest, SubscriptionView
 from meterhall.domain.protocol.offers import OfferView
+from meterhall.requester import samples
 from meterhall.requester.activations.service import quit_service
 from meterhall.requester.collection.repository import repository_url
 from meterhall.requester.partners import service, wishes
@@ -25,11 +26,10 @@ from meterhall.requester.partners.models import Subscription
 from meterhall.requester.words import KIND, READERS, TIMING, TRANSMISSION, WRITERS, price_text
 from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, may, role_required
 from meterhall.web.membership.readable import as_html
-from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.templatetags.portal import duration_text
-from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Sample, state_badge
+from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, state_badge
 from meterhall.web.portal.words import FORMAT, GRANULARITY, choices, listed, word
 
 
@@ -95,6 +95,7 @@ def offers(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "cards": [_card(view) for view in found.items],
         "to_wish": Link(_("Register a wish"), reverse("partners:wishes")),
+        "samples": samples.search(wanted.get("country", ""), wanted.get("granularity", "")),
         "next_href": "?" + kept.urlencode() if found.next else "",
     }
     return render(request, "partners/offers.html", context)
@@ -152,21 +153,9 @@ def offer(request: HttpRequest, offer_id: str) -> HttpResponse:
         "form": form if may(request, *WRITERS) else None,
         "facts": [Fact(_("Provider"), view.provider_name), *_facts(view), Fact(_("Offer"), CopyId(view.offer_id))],
         "crumbs": [Link(_("Offers"), reverse("partners:offers")), Link(view.offer.title)],
-        "samples": _samples(
-            "POST", "/subscriptions", f'{{"offer_id":"{view.offer_id}","offer_version":{view.version}}}'
-        ),
+        "samples": samples.subscription(view.offer_id, view.version),
     }
     return render(request, "partners/offer.html", context)
-
-
-def _samples(method: str, path_: str, body: str) -> list[Sample]:
-    """The same call for a machine of ours."""
-    lines = [
-        f"curl -X {method} {platform().portal_url}/api{path_} \\",
-        '  -H "Authorization: Bearer $STAFF_KEY" -H "Idempotency-Key: $(uuidgen)" \\',
-        f"  -H 'Content-Type: application/json' -d '{body}'",
-    ]
-    return [Sample("curl", "\n".join(lines))]
 
 
 QUITTABLE = ("active", "requester_signed", "drafted")
