@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from meterhall.domain.protocol.agreements import ServiceContract
@@ -104,10 +105,13 @@ def _curl(method: str, url: str, body: Mapping[str, object], *, repeatable: bool
 
 
 def _market() -> str:
-    return platform().config.marketplace_url.rstrip("/")
+    return _address(Peer.objects.filter(is_marketplace=True), platform().config.marketplace_url)
 
 
 def _provider(access_number: str) -> str:
-    """Where a provider is reached, as the Market Place last said."""
-    found = Peer.objects.filter(access_number=access_number).values_list("b2b_url", flat=True).first()
-    return (found or "https://provider.example").rstrip("/")
+    return _address(Peer.objects.filter(access_number=access_number), "https://provider.example")
+
+
+def _address(peers: QuerySet[Peer], otherwise: str) -> str:
+    """Where a party is reached, as it was last vouched for."""
+    return (peers.values_list("b2b_url", flat=True).first() or otherwise).rstrip("/")
