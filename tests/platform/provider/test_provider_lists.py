@@ -30,7 +30,7 @@ def test_a_point_is_found_by_its_pod_its_handle_and_its_holder(world: World) -> 
         assert _handles(shown, first, second) == found, wanted
     page = staff.get(f"/points/{first.handle}").content.decode()
     assert HOLDER in page
-    assert "import" in page
+    assert "consumption" in page
     assert first.pod not in page
     assert first.pod not in staff.get("/points?export=csv").content.decode()
     assert staff.get("/points/pt_nothing").status_code == 404
