@@ -123,6 +123,13 @@ class Journey:
         """Each delivery is received in this version, and both sides' statements match."""
         for delivery in self.deliveries:
             wait_for(f"version {version} of {delivery}", lambda name=delivery: self._is_collected(name, version))
+        wait_for(f"version {version} in the repository", lambda: self._pushed() == version)
+
+    def _pushed(self) -> int:
+        """How many versions were pushed; one that a newer version overtakes would not be."""
+        query = "SELECT COUNT(*) FROM provider_deliveries_pushjob WHERE pushed_at IS NOT NULL"
+        [(number,)] = rows(self.streets, "grid", query)
+        return int(number)
 
     def _is_collected(self, delivery: str, version: int) -> bool:
         known = {one["delivery_id"]: one for one in self.office.all("/deliveries")}
