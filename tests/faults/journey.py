@@ -46,6 +46,7 @@ class Journey:
         self.subscription = ""
         self.activation = 0
         self.deliveries: list[str] = []
+        self.pushing = 0
 
     def run(self) -> None:
         """Steps 2 to 10 (1 is `settle`), a correction, a withdrawal, and the end of the contract."""
@@ -115,6 +116,7 @@ class Journey:
             "activation": self.activation, "period": PERIOD, "granularity": "PT15M", "format": form,
             "transmission": way,
         }  # fmt: skip
+        self.pushing += way == "push"
         asked = self.office.post("/data-requests", body)["id"]
         answer = wait_for("the delivery", lambda: self.office.get(f"/data-requests/{asked}").get("delivery_id"))
         self.deliveries.append(str(answer))
@@ -123,7 +125,7 @@ class Journey:
         """Each delivery is received in this version, and both sides' statements match."""
         for delivery in self.deliveries:
             wait_for(f"version {version} of {delivery}", lambda name=delivery: self._is_collected(name, version))
-        wait_for(f"version {version} in the repository", lambda: self._pushed() == version)
+        wait_for(f"version {version} in the repository", lambda: self._pushed() == version * self.pushing)
 
     def _pushed(self) -> int:
         """How many versions were pushed; one that a newer version overtakes would not be."""
