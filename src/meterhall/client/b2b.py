@@ -22,6 +22,17 @@ from meterhall.domain.protocol.keys import SigningKey
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
+def answer_of(response: httpx.Response, returns: type[Answer] | None) -> Answer:
+    """What an answer says, as a `returns`; nothing where that is None. Raises `UnreadableAnswer`."""
+    if returns is None:
+        return None  # type: ignore[return-value]
+    try:
+        return returns.model_validate_json(response.content)
+    except ValidationError as fault:
+        asked = f"{response.request.method} {response.request.url.path}"
+        raise UnreadableAnswer(f"{asked}: {fault.error_count()} faults in the answer.") from fault
+
+
 class B2BClient:
     """Calls to one platform as one player.
 
@@ -62,12 +73,7 @@ class B2BClient:
         Raises `RemoteRefusal` for a refusal, `RemoteUnreachable` when nobody answers, `UnreadableAnswer`.
         """
         response = self.send(method, path, body, params=params, key=key, correlation=correlation)
-        if returns is None:
-            return None  # type: ignore[return-value]
-        try:
-            return returns.model_validate_json(response.content)
-        except ValidationError as fault:
-            raise UnreadableAnswer(f"{method} {path}: {fault.error_count()} faults in the answer.") from fault
+        return answer_of(response, returns)
 
     def send(
         self,

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from meterhall.client.b2b import B2BClient
-from meterhall.client.errors import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
+from meterhall.client.b2b import B2BClient, answer_of
+from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
 from meterhall.client.patience import Pace
 from meterhall.domain.protocol.base import Message, Page
 
@@ -42,12 +42,7 @@ class Line:
         Raises `RemoteRefusal`, `RemoteUnreachable`, `UnreadableAnswer`, when repeating does not help or no more.
         """
         response = self.send(method, path, body, params=params, key=key)
-        if returns is None:
-            return None  # type: ignore[return-value]
-        try:
-            return returns.model_validate_json(response.content)
-        except ValidationError as fault:
-            raise UnreadableAnswer(f"{method} {path}: {fault.error_count()} faults in the answer.") from fault
+        return answer_of(response, returns)
 
     def send(
         self,
