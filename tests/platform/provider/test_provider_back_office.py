@@ -241,10 +241,11 @@ def test_the_staffs_pages_show_monday_and_lead_on(world: World) -> None:
         shown = staff.get(url)
         assert shown.status_code == 200, url
         assert not any(point.pod in shown.content.decode() for point in points), "PODs are masked"
-    assert staff.post(f"/today/messages/{letter.pk}/redelivery").status_code == 302
+    assert "1 laid aside" in page
+    assert staff.post(f"/failing-work/{letter.pk}/redelivery").status_code == 302
     letter.refresh_from_db()
     assert letter.work_state == "pending"
-    assert signed_in("auditor").post(f"/today/messages/{letter.pk}/redelivery").status_code == 403
+    assert signed_in("auditor").post(f"/failing-work/{letter.pk}/redelivery").status_code == 403
     assert staff.get("/deliveries?export=csv").content.decode().count(delivery.pk) == 1
     assert staff.get("/offers").status_code == 200
     assert staff.get("/certificate").status_code == 200

@@ -6,13 +6,12 @@ From there one click leads to the file and the rule that refused a row, to an ac
 from __future__ import annotations
 
 from django import forms
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.provider.activations.back_office import waiting as waiting_activations
@@ -26,14 +25,13 @@ from meterhall.provider.metering.completeness import completeness
 from meterhall.provider.metering.models import IngestRun
 from meterhall.provider.metering.portal import DAYS, RUNS
 from meterhall.provider.points.portal import STAFF
-from meterhall.web.accounts.access import person_of, role_required
-from meterhall.web.messaging.models import Outbox
-from meterhall.web.messaging.service import dead_letters, redeliver
+from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
-from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Quantity, Task, state_badge
+from meterhall.web.portal.values import CopyId, Fact, Link, Quantity, Task, state_badge
 from meterhall.web.portal.words import FORMAT, GRANULARITY, REASON, word
+from meterhall.web.work.letters import laid_aside
 
 
 def _outcome(row: Delivery) -> object:
@@ -80,8 +78,6 @@ def dashboard(request: HttpRequest) -> HttpResponseBase:
             ],
             empty=_("none"),
         ),
-        "letters": [(row, _again(row)) for row in dead_letters().order_by("-created_at")[:20]],
-        "may_act": person_of(request).has_role("operator", "staff"),
     }
     return render(request, "deliveries/dashboard.html", context)
 
@@ -89,7 +85,7 @@ def dashboard(request: HttpRequest) -> HttpResponseBase:
 def _tasks(waiting: int) -> list[Task]:
     to_sign = Contract.objects.filter(state="requester_signed", signed_at=None).count()
     aside = IngestRun.objects.filter(quarantined__gt=0).order_by("-pk")[:1].count()
-    letters, risks = dead_letters().count(), at_risk()
+    risks = at_risk()
     late = completeness(1)[0].missing
     lines = [
         (_("Readings of yesterday"), late, "#days", _("%(n)s series incomplete")),
@@ -97,7 +93,7 @@ def _tasks(waiting: int) -> list[Task]:
         (_("Customers to be heard"), waiting, reverse("staff:activations"), _("%(n)s activations wait")),
         (_("Contracts"), to_sign, reverse("contracts:list"), _("%(n)s to sign")),
         (_("Promises at risk"), len(risks), "#risks", _("%(n)s soon too late")),
-        (_("Messages"), letters, "#letters", _("%(n)s undeliverable")),
+        (_("Failing work"), laid_aside(), reverse("work:letters"), _("%(n)s laid aside")),
     ]
     return [_task(title, number, href, text) for title, number, href, text in lines]
 
@@ -105,28 +101,6 @@ def _tasks(waiting: int) -> list[Task]:
 def _task(title: str, number: int, href: str, text: str) -> Task:
     status = state_badge("waiting", text % {"n": number}) if number else state_badge("valid", _("all well"))
     return Task(title, status, href)
-
-
-def _again(row: Outbox) -> Confirmation:
-    return Confirmation(
-        id=f"again-{row.pk}",
-        button=_("Try again"),
-        title=_("Send it once more?"),
-        text=_("It is tried from the start, as often as is set."),
-        action=reverse("staff:redeliver", args=[row.pk]),
-        confirm=_("Yes, try again"),
-        hidden={"redeliver": row.pk},
-    )
-
-
-@require_POST
-@role_required("operator", "staff")
-def redelivery(request: HttpRequest, letter: str) -> HttpResponseBase:
-    """Try to deliver a message once more."""
-    if not redeliver(letter):
-        raise Http404
-    messages.success(request, _("It is on its way again."))
-    return redirect("staff:dashboard")
 
 
 @require_safe
@@ -201,7 +175,6 @@ def invitation(request: HttpRequest) -> HttpResponseBase:
 
 urlpatterns = [
     path("today", dashboard, name="dashboard"),
-    path("today/messages/<str:letter>/redelivery", redelivery, name="redeliver"),
     path("deliveries", delivery_list, name="deliveries"),
     path("deliveries/<str:name>", delivery_page, name="delivery"),
     path("customers/invitation", invitation, name="invitation"),

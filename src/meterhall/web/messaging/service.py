@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from meterhall.client.statements import make_statement
 from meterhall.domain.protocol.base import Message
@@ -118,15 +116,3 @@ def in_present_key(jws: str, typ: str) -> str:
     if header_of(jws).get("kid") == platform().transport_key.kid:
         return jws
     return sign(payload_of(jws), platform().transport_key, typ=typ)
-
-
-def dead_letters() -> QuerySet[Outbox]:
-    """The messages that could not be delivered."""
-    found: QuerySet[Outbox] = Outbox.objects.filter(work_state=WorkState.DEAD)
-    return found
-
-
-def redeliver(outbox_id: str) -> bool:
-    """Put a dead message back in the queue; whether there was one."""
-    dead: Any = Outbox.objects.filter(id=outbox_id, work_state=WorkState.DEAD)
-    return bool(dead.update(work_state=WorkState.PENDING, attempts=0, due_at=platform().now(), leased_until=None))

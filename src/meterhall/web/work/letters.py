@@ -58,6 +58,11 @@ def letters(state: LetterState = "dead", after: str = "") -> Iterator[DeadLetter
             yield letter_of(one, state)
 
 
+def laid_aside() -> int:
+    """How many pieces of work are laid aside."""
+    return sum(_of(model, STATES["dead"]).count() for model in queues())
+
+
 def some(state: LetterState, after: str, limit: int) -> tuple[list[DeadLetter], bool]:
     """So many of them, and whether there are more."""
     found = list(islice(letters(state, after), limit + 1))
