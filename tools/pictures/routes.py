@@ -31,7 +31,7 @@ WITHOUT = {
     "provider-consents-one-withdrawal": SENT, "provider-contracts-one-signature": SENT,
     "provider-meters-one-data.csv": "is a file: the customer's own readings",
     "provider-offers-one-publication": SENT, "provider-certificate-one": SENT,
-    "provider-today-messages-one-redelivery": SENT, "requester-activations-one-removal": SENT,
+    "requester-activations-one-removal": SENT,
     "requester-customers-localisation": SENT, "requester-contracts-one-quit": SENT,
     "requester-wishes-one-closing": SENT,
 }  # fmt: skip
