@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -41,32 +42,7 @@ def keeping_commands(role: str, commands: typer.Typer) -> None:
         ] = "",
     ) -> None:
         """Put a backup into a new home and an empty database; `serve` then goes on from there."""
-        import os
-
-        from meterhall.web.backup import NoBackup, put_files, read
-        from meterhall.web.home import Home, HomeExists
-
-        found = read(folder)
-        if found.role != role:
-            raise NoBackup(f"The backup is of a {found.role}, not of a {role}.", field="/folder")
-        if any((home / name).exists() for name in ("config.toml", "secret.key")):
-            raise HomeExists(f"There is a platform in {home} already.")
-        if database_url:
-            os.environ["DATABASE_URL"] = database_url
-        put_files(folder, home, secret)
-        try:
-            django_ready(role, home)
-            from meterhall.web.backup import put_database, same_database
-
-            same_database(found)
-            migrate()
-            put_database(folder)
-            migrate()
-        except BaseException:
-            Home(home).discard()
-            raise
-        out.print(f"{found.name} of {found.made_at:%Y-%m-%d %H:%M:%S} UTC is in {home}.", markup=False)
-        out.print(f"Next: meterhall {role} check --home {home}, then serve.", markup=False)
+        _restore(role, home, folder, secret, database_url)
 
     @commands.command("rotate-keys")
     def rotate_keys(
@@ -78,19 +54,47 @@ def keeping_commands(role: str, commands: typer.Typer) -> None:
     ) -> None:
         """Replace the transport key: announce a new one now; the worker uses it later and withdraws the old one."""
         django_ready(role, home)
-        from meterhall.web.membership.rotation import announce, proceed, rotation
+        _rotate(role, now)
 
-        if rotation() is None or not now:
-            announce()
-        under_way = proceed(at_once=now)
-        if under_way is None:
-            out.print("The new key is in use and the old one is withdrawn.")
-        else:
-            out.print(
-                f"Announced. Used from {under_way.use_from:%Y-%m-%d %H:%M} UTC, the old one is withdrawn on "
-                f"{under_way.retire_from:%Y-%m-%d}: the worker does both."
-            )
-        if role == "provider":
-            out.print(
-                "A standing acceptance names the key that signs: sign it anew on the portal once the key is used."
-            )
+
+def _restore(role: str, home: Path, folder: Path, secret: Path | None, database_url: str) -> None:
+    """Take back what was written where it cannot be finished."""
+    from meterhall.web.backup import NoBackup, put_database, put_files, read, same_database
+    from meterhall.web.home import Home, HomeExists
+
+    found = read(folder)
+    if found.role != role:
+        raise NoBackup(f"The backup is of a {found.role}, not of a {role}.", field="/folder")
+    if any((home / name).exists() for name in ("config.toml", "secret.key")):
+        raise HomeExists(f"There is a platform in {home} already.")
+    if database_url:
+        os.environ["DATABASE_URL"] = database_url
+    put_files(folder, home, secret)
+    try:
+        django_ready(role, home)
+        same_database(found)
+        migrate()
+        put_database(folder)
+        migrate()
+    except BaseException:
+        Home(home).discard()
+        raise
+    out.print(f"{found.name} of {found.made_at:%Y-%m-%d %H:%M:%S} UTC is in {home}.", markup=False)
+    out.print(f"Next: meterhall {role} check --home {home}, then serve.", markup=False)
+
+
+def _rotate(role: str, now: bool) -> None:
+    from meterhall.web.membership.rotation import announce, proceed, rotation
+
+    if rotation() is None or not now:
+        announce()
+    under_way = proceed(at_once=now)
+    if under_way is None:
+        out.print("The new key is in use and the old one is withdrawn.")
+    else:
+        out.print(
+            f"Announced. Used from {under_way.use_from:%Y-%m-%d %H:%M} UTC, the old one is withdrawn on "
+            f"{under_way.retire_from:%Y-%m-%d}: the worker does both."
+        )
+    if role == "provider":
+        out.print("A standing acceptance names the key that signs: sign it anew on the portal once the key is used.")

@@ -73,10 +73,7 @@ def platform_commands(role: str) -> typer.Typer:
         if as_json:
             out.print_json(data=made)
             return
-        for email, link in made["links"].items():
-            out.print(f"{email}: {link}", markup=False)
-        if machine:
-            out.print(f"staff key {machine}: {made['staff_key']}", markup=False)
+        _print_made(made, machine)
         said = f"{role.capitalize()} {name} is ready in {home}. Next: meterhall {role} serve --home {home}"
         out.print(said, markup=False)
 
@@ -126,6 +123,13 @@ def platform_commands(role: str) -> typer.Typer:
         out.print(make(email=email, name=name, role=role_name, holder_reference=holder), markup=False)
 
     return commands
+
+
+def _print_made(made: dict[str, Any], machine: str) -> None:
+    for email, link in made["links"].items():
+        out.print(f"{email}: {link}", markup=False)
+    if machine:
+        out.print(f"staff key {machine}: {made['staff_key']}", markup=False)
 
 
 def _invitation(text: str) -> tuple[str, str, str]:

@@ -86,7 +86,20 @@ def awaited(
     return call
 
 
-class AsyncActivation(_Wrapped):
+class _AtProvider(_Wrapped):
+    """Something a provider and we know by an id."""
+
+    @property
+    def id(self) -> str:
+        return str(self._core.id)
+
+    @property
+    def provider(self) -> str:
+        """The provider's access number."""
+        return str(self._core.provider)
+
+
+class AsyncActivation(_AtProvider):
     """PODs under a subscription, each with its proof; see `Activation`."""
 
     _core: Activation
@@ -99,21 +112,12 @@ class AsyncActivation(_Wrapped):
     remove = awaited(Activation.remove)
     end = awaited(Activation.end)
 
-    @property
-    def id(self) -> str:
-        return self._core.id
-
-    @property
-    def provider(self) -> str:
-        """The provider's access number."""
-        return self._core.provider
-
     def changes(self, *, restart: bool = False) -> AsyncIterator[ChangedPage]:
         """New and corrected values since the last time; see `Activation.changes`."""
         return self._threads.each(self._core.changes(restart=restart))
 
 
-class AsyncSubscription(_Wrapped):
+class AsyncSubscription(_AtProvider):
     """A service contract with its state; see `Subscription`."""
 
     _core: Subscription
@@ -124,18 +128,9 @@ class AsyncSubscription(_Wrapped):
     quit = awaited(Subscription.quit)
 
     @property
-    def id(self) -> str:
-        return self._core.id
-
-    @property
     def state(self) -> SubscriptionState:
         """As last heard; `refresh` asks."""
         return self._core.state
-
-    @property
-    def provider(self) -> str:
-        """The provider's access number."""
-        return self._core.provider
 
     async def wait(self, timeout_s: float = 7 * 86_400.0) -> Self:
         """Wait until the contract is in force; returns itself. See `Subscription.wait`."""
