@@ -65,6 +65,27 @@ def test_a_worker_keeps_its_row_while_it_works_and_a_killed_one_loses_it_soon(qu
 
 
 @pytest.mark.django_db
+def test_a_row_that_ends_its_worker_again_and_again_is_laid_aside(queue: Queue) -> None:
+    arrived("evt_1")
+    hours = [NOW + timedelta(hours=hour) for hour in range(2 * engine.MOST_LOST)]
+    assert all(claim(queue, hour) for hour in hours[: engine.MOST_LOST]), "each ends without a word"
+    assert claim(queue, hours[engine.MOST_LOST]) is None
+    row = Inbox.objects.get()
+    assert (row.work_state, row.leased_until, row.last_error) == (WorkState.DEAD, None, engine.LOST)
+
+
+@pytest.mark.django_db
+def test_a_row_lost_now_and_then_is_not_laid_aside(queue: Queue) -> None:
+    arrived("evt_1")
+    for hour in range(2 * engine.MOST_LOST):
+        row = claim(queue, NOW + timedelta(hours=hour))
+        assert row is not None, hour
+        if hour % 3 == 2:
+            engine._again(queue, row, 0.0, "refused")
+            Inbox.objects.update(due_at=NOW)
+
+
+@pytest.mark.django_db
 def test_a_row_that_takes_too_long_or_was_woken_is_not_kept(queue: Queue) -> None:
     arrived("evt_1")
     grip = Grip(lease_s=50)

@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 Row = TypeVar("Row", bound=PendingWork)
 LONGEST_REST = timedelta(minutes=1)
 DAY_S = 86_400
+MOST_LOST = 8
+"""A row is laid aside when so many workers in a row ended while they were at it: it may be what ends them."""
+LOST = f"{MOST_LOST} workers ended, or took too long, while they were at it"
 WITHOUT_DATABASE_S = (0.5, 15.0)
 """How long a worker waits for a database that went away: at first, and at most."""
 STAMP = {"sqlite": "PRAGMA data_version", "postgresql": "SELECT pg_current_snapshot()::text"}
@@ -76,15 +79,22 @@ def discover() -> None:
 
 
 def claim(queue: Queue, now: datetime, lease_s: float | None = None) -> PendingWork | None:
-    """Lease one due row to this worker, or None. Two workers never get the same row while its lease holds."""
+    """Lease one due row to this worker, or None. Two workers never get the same row while its lease holds.
+
+    A row whose lease ran out was lost by a worker; one that is lost again and again is laid aside.
+    """
     until = now + timedelta(seconds=lease_s or queue.lease_s)
     due = queue.model.objects.filter(work_state=WorkState.PENDING, due_at__lte=now)
     free = due.filter(Q(leased_until=None) | Q(leased_until__lt=now)).order_by("due_at", "pk")
     for pk, lease in free.values_list("pk", "leased_until")[:8]:
         mine = queue.model.objects.filter(pk=pk, work_state=WorkState.PENDING, leased_until=lease)
-        if mine.update(leased_until=until, attempts=F("attempts") + 1):
-            row: PendingWork = queue.model.objects.get(pk=pk)
+        lost = 0 if lease is None else F("lost") + 1
+        if not mine.update(leased_until=until, attempts=F("attempts") + 1, lost=lost):
+            continue
+        row: PendingWork = queue.model.objects.get(pk=pk)
+        if row.lost < MOST_LOST:
             return row
+        _lay_aside(queue, row, LOST)
     return None
 
 
@@ -122,14 +132,17 @@ def _done(queue: Queue, row: PendingWork) -> None:
 
 def _failed(queue: Queue, row: PendingWork, fault: Exception) -> None:
     reason = described(fault)
-    name = queue.model.__name__
     if tried_s(row.attempts) >= platform().config.retry_days * DAY_S:
-        queue.model.objects.filter(pk=row.pk).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
-        log.error("work.dead", queue=name, row=str(row.pk), attempts=row.attempts, error=reason)
+        _lay_aside(queue, row, reason)
         return
-    wait_s = wait_after_s(row.attempts)
+    wait_s, name = wait_after_s(row.attempts), queue.model.__name__
     log.warning("work.retry", queue=name, row=str(row.pk), attempts=row.attempts, wait_s=wait_s, error=reason)
     _again(queue, row, wait_s, reason)
+
+
+def _lay_aside(queue: Queue, row: PendingWork, reason: str) -> None:
+    queue.model.objects.filter(pk=row.pk).update(work_state=WorkState.DEAD, leased_until=None, last_error=reason)
+    log.error("work.dead", queue=queue.model.__name__, row=str(row.pk), attempts=row.attempts, error=reason)
 
 
 def wait_after_s(attempts: int) -> float:

@@ -24,6 +24,7 @@ class PendingWork(models.Model):
     due_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
+    lost = models.PositiveSmallIntegerField(default=0, help_text="How many workers in a row ended while at it.")
     last_error = models.TextField(default="", blank=True)
     correlation = models.CharField(
         max_length=64, default=correlation, blank=True, help_text="Of the request or job that asked for it."
