@@ -222,6 +222,56 @@ def search(
 
 
 @client.command()
+def wish(
+    country: Annotated[list[str], typer.Option(help="ISO 3166 country code; repeatable.")],
+    customers: Annotated[int, typer.Option(help="How many customers we need it for.")],
+    granularity: Annotated[GranularityName, typer.Option(help="Slots of this length.")] = "PT15M",
+    format: Annotated[FormatName | None, typer.Option(help="A file format.")] = None,
+    text: Annotated[str, typer.Option(help="What it is for; providers may read it.")] = "",
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what we need; prints what fits now, and `client news` tells when a new offer does."""
+    formats = (format,) if format else ()
+    with connected(client, as_json) as hall:
+        made = hall.wish(country, customers, text=text, granularities=(granularity,), formats=formats)
+    if as_json:
+        out.print_json(data=made.document())
+        return
+    rows = [{"offer": one.offer_id, "fits": one.fits, "why not": "; ".join(one.reasons)} for one in made.matches]
+    out.print(f"{made.wish_id} {made.status}", markup=False)
+    if rows:
+        out.print(table_of(rows, ("offer", "fits", "why not")))
+
+
+@client.command()
+def wishes(
+    close: Annotated[str, typer.Option(help="Stop looking for the wish of this id.")] = "",
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """What we look for."""
+    with connected(client, as_json) as hall:
+        if close:
+            hall.close_wish(close)
+        found = hall.wishes()
+    if as_json:
+        out.print_json(data=[one.document() for one in found])
+        return
+    rows = [
+        {
+            "wish": one.wish_id,
+            "status": one.status,
+            "countries": " ".join(one.wish.countries),
+            "customers": one.wish.customers,
+            "fitting offers": sum(match.fits for match in one.matches),
+        }
+        for one in found
+    ]
+    out.print(table_of(rows, ("wish", "status", "countries", "customers", "fitting offers")))
+
+
+@client.command()
 def localise(
     file: Annotated[Path, typer.Argument(help="CSV with a column pod; country, postcode, municipality where needed.")],
     save: Annotated[Path | None, typer.Option("--out", help="Write every line with its answer to this CSV.")] = None,

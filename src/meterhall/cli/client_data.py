@@ -28,7 +28,10 @@ SHOWN = ("state", "code", "detail", "advice", "consent_url")
 
 class OneProof(InvalidInput):
     code = "one_proof"
-    title = "Give one proof: --ask-customer, --evidence FILE, or --stated FILE with --purpose and --access-until."
+    title = (
+        "Give one proof: --ask-customer, --evidence FILE, --consents FILE, or --stated FILE with --purpose and "
+        "--access-until."
+    )
 
 
 class BadInstant(InvalidInput):
@@ -41,12 +44,48 @@ class UnknownEnding(InvalidInput):
     title = "A frame is written to a file that ends in .parquet, .csv or .jsonl."
 
 
+@client.command("ask")
+def ask_consent(
+    subscription: Annotated[str, typer.Argument(help="The subscription's id.")],
+    purpose: Annotated[str, typer.Option(help="What the data is needed for, as the customer reads it.")],
+    access_until: Annotated[str, typer.Option(help="Until when, YYYY-MM-DD.")],
+    first: FromOption = "",
+    until: UntilOption = "",
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a customer on the provider's page; prints the address to send the customer to."""
+    from meterhall.client import Need
+
+    need = Need(purpose, _instant(access_until))
+    with connected(client, as_json) as hall:
+        asked = hall.subscription(subscription).ask_consent(need, period=_period(first, until))
+    out.print_json(data={"url": asked.url, "state": asked.state}) if as_json else typer.echo(asked.url)
+
+
+@client.command("consent")
+def take_consent(
+    answer: Annotated[str, typer.Argument(help="The whole address the customer came back to.")],
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Take what a customer brought back from the provider's page; prints the consent's id."""
+    with connected(client, as_json) as hall:
+        given = hall.take_consent(answer)
+    if as_json:
+        details = [one.document() for one in given.details]
+        out.print_json(data={"consent": given.consent_id, "subscription": given.subscription_id, "details": details})
+    else:
+        typer.echo(given.consent_id)
+
+
 @client.command()
 def activate(
     subscription: Annotated[str, typer.Argument(help="The subscription's id.")],
     file: Annotated[Path, typer.Argument(help="CSV with a column pod; lines of other providers are passed over.")],
     ask_customer: Annotated[bool, typer.Option("--ask-customer", help="The provider asks each customer.")] = False,
     evidence: Annotated[Path | None, typer.Option(help="CSV with pod and jws: consents customers signed.")] = None,
+    consents: Annotated[Path | None, typer.Option(help="CSV with pod and consent: given on its page.")] = None,
     stated: Annotated[Path | None, typer.Option(help="CSV with pod and holder_reference: we state it.")] = None,
     purpose: Annotated[str, typer.Option(help="With --stated: what the customer consented to.")] = "",
     access_until: Annotated[str, typer.Option(help="With --stated: until when, YYYY-MM-DD.")] = "",
@@ -56,7 +95,7 @@ def activate(
     as_json: JsonOption = False,
 ) -> None:
     """Activate points under a contract; prints the activation's id. The same again is the same activation."""
-    proof = _proof(ask_customer, evidence, stated, purpose, access_until)
+    proof = _proof(ask_customer, evidence, consents, stated, purpose, access_until)
     with connected(client, as_json) as hall:
         contract = hall.subscription(subscription)
         made = contract.activate(_pods(file, contract.provider), proof, period=_period(first, until))
@@ -77,13 +116,17 @@ def _pods(file: Path, provider: str) -> pl.DataFrame:
     return pl.DataFrame(columns, schema={"pod": pl.String, "country": pl.String})
 
 
-def _proof(ask: bool, evidence: Path | None, stated: Path | None, purpose: str, access_until: str) -> Proof:
-    from meterhall.client.proofs import SignedByCustomer, StatedByUs
+def _proof(
+    ask: bool, evidence: Path | None, consents: Path | None, stated: Path | None, purpose: str, access_until: str
+) -> Proof:
+    from meterhall.client.proofs import GivenConsents, SignedByCustomer, StatedByUs
 
-    if [ask, evidence is not None, stated is not None].count(True) != 1:
+    if [ask, evidence is not None, consents is not None, stated is not None].count(True) != 1:
         raise OneProof
     if evidence is not None:
         return SignedByCustomer.from_csv(evidence)
+    if consents is not None:
+        return GivenConsents.from_csv(consents)
     if stated is not None:
         if not purpose or not access_until:
             raise OneProof

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from meterhall.client.activations import Activation, ChangedPage, LoadCurves
     from meterhall.client.aio import AsyncActivation, AsyncMeterhall, AsyncSubscription
     from meterhall.client.answers import Answers, PodAnswer
+    from meterhall.client.asking import ConsentAsked, ConsentGiven, Need
     from meterhall.client.completeness import Completeness, PodCompleteness
     from meterhall.client.desk import Progress
     from meterhall.client.enrolling import create
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 _WHERE = {
     "Activation": "activations", "AsyncActivation": "aio", "AsyncMeterhall": "aio", "AsyncSubscription": "aio",
     "Answers": "answers", "ChangedPage": "activations", "Completeness": "completeness",
+    "ConsentAsked": "asking", "ConsentGiven": "asking",
     "GivenConsents": "proofs", "LoadCurves": "activations", "Localised": "localising", "Meterhall": "hall",
-    "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
+    "Need": "asking", "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
     "Progress": "desk", "SignedByCustomer": "proofs", "SignerKey": "home", "StatedByUs": "proofs",
     "Subscription": "subscriptions", "create": "enrolling",
 }  # fmt: skip
@@ -39,10 +41,13 @@ __all__ = [
     "AsyncSubscription",
     "ChangedPage",
     "Completeness",
+    "ConsentAsked",
+    "ConsentGiven",
     "GivenConsents",
     "LoadCurves",
     "Localised",
     "Meterhall",
+    "Need",
     "News",
     "Place",
     "PodAnswer",

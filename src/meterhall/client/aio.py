@@ -125,6 +125,7 @@ class AsyncSubscription(_AtProvider):
     refresh = awaited(Subscription.refresh)
     text = awaited(Subscription.text)
     sign = awaited(Subscription.sign)
+    ask_consent = awaited(Subscription.ask_consent)
     quit = awaited(Subscription.quit)
 
     @property
@@ -164,7 +165,11 @@ class AsyncMeterhall(_Wrapped):
     signer = awaited(Meterhall.signer)
     sign_terms = awaited(Meterhall.sign_terms)
     search = awaited(Meterhall.search)
+    wish = awaited(Meterhall.wish)
+    wishes = awaited(Meterhall.wishes)
+    close_wish = awaited(Meterhall.close_wish)
     localise = awaited(Meterhall.localise)
+    take_consent = awaited(Meterhall.take_consent)
     headers = awaited(Meterhall.headers)
     state_erased = awaited(Meterhall.state_erased)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import httpx
@@ -17,6 +17,7 @@ from meterhall.client.line import Line
 from meterhall.client.memory import Memory
 from meterhall.client.patience import Pace
 from meterhall.client.statements import make_statement
+from meterhall.client.tokens import TokenEndpoint
 from meterhall.domain.errors import Conflict
 from meterhall.domain.protocol.keys import PublicKey, SigningKey
 from meterhall.domain.protocol.players import AttestationRequest, Attested, PlayerView
@@ -108,7 +109,13 @@ class Desk:
 
     def provider(self, number: str) -> Line:
         """The line to a provider, which is shown the Market Place's word for us."""
-        return self._line(self.player(number).endpoints.b2b, lambda: self._attestation(number))
+        return self._line(self.player(number).endpoints.b2b, partial(self._attestation, number))
+
+    def token_endpoint(self, number: str) -> TokenEndpoint:
+        """A provider's authorization server; what it gives is bound to the transport key, which outlives a process."""
+        base = self.player(number).endpoints.b2b
+        show = partial(self._attestation, number)
+        return TokenEndpoint(base, self.me, self.key, http=self.http, dpop_key=self.key, attestation=show)
 
     def _line(self, base: str, attestation: Callable[[], str] | None) -> Line:
         line = self.lines.get(base)

@@ -14,13 +14,15 @@ The same script again goes on where it stopped. `aio` has the same for asyncio.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from meterhall.client import enrolling
+from meterhall.client import enrolling, wishes
 from meterhall.client.activations import Activation, ActivationKept, kept_activations
+from meterhall.client.asking import ConsentGiven, take
 from meterhall.client.desk import Desk, OnProgress
 from meterhall.client.home import ClientHome, SignerKey, folder_of
 from meterhall.client.localising import Localised, localise
@@ -30,8 +32,8 @@ from meterhall.client.pods import Pods
 from meterhall.client.subscriptions import Subscription, subscribe
 from meterhall.domain.errors import NotFound
 from meterhall.domain.protocol.agreements import SubscriptionState, SubscriptionView
-from meterhall.domain.protocol.base import FormatName, GranularityName
-from meterhall.domain.protocol.offers import OfferView, ServiceType
+from meterhall.domain.protocol.base import DirectionName, FormatName, GranularityName
+from meterhall.domain.protocol.offers import DataScope, OfferView, Price, ServiceType, Wish, WishView
 from meterhall.domain.protocol.players import Activity, Membership, PlayerView
 
 
@@ -138,6 +140,34 @@ class Meterhall:
         }  # fmt: skip
         return list(self._desk.marketplace.items("/v1/offers", OfferView, asked, most))
 
+    def wish(
+        self,
+        countries: Iterable[str],
+        customers: int,
+        *,
+        text: str = "",
+        granularities: tuple[GranularityName, ...] = ("PT15M",),
+        directions: tuple[DirectionName, ...] = ("import",),
+        formats: tuple[FormatName, ...] = (),
+        highest_price: Price | None = None,
+        until: datetime | None = None,
+    ) -> WishView:
+        """Say what we need, for how many customers and where (step 3); the answer has the offers that fit, and `news`
+        tells of new ones. The same again is the same wish."""
+        wanted = Wish(
+            text=text, countries=tuple(countries), customers=customers, formats=formats, highest_price=highest_price,
+            until=until, scope=DataScope(granularities=granularities, directions=directions),
+        )  # fmt: skip
+        return wishes.wish(self._desk, wanted)
+
+    def wishes(self) -> list[WishView]:
+        """Ours, with the offers that fit now."""
+        return wishes.wishes(self._desk)
+
+    def close_wish(self, wish_id: str) -> WishView:
+        """Stop looking."""
+        return wishes.close(self._desk, wish_id)
+
     def localise(self, pods: Pods) -> Localised:
         """Who holds each point (step 4): of a list, a CSV file or a frame. No POD leaves this machine."""
         return localise(self._desk, pods)
@@ -162,6 +192,14 @@ class Meterhall:
         found = self._desk.marketplace.items("/v1/subscriptions", SubscriptionView, {"state": state})
         ours = (one for one in found if one.contract.requester.access_number == self.access_number)
         return [Subscription(self._desk, one) for one in ours]
+
+    def take_consent(self, answer: str) -> ConsentGiven:
+        """What a customer granted: `answer` is the whole address the customer came back to; see
+        `Subscription.ask_consent`.
+
+        Raises `ConsentRefused`, `ConsentNotAsked`, `WrongIssuer`, `TokenRefused`, `RemoteUnreachable`.
+        """
+        return take(self._desk, answer)
 
     def activation(self, activation_id: str) -> Activation:
         """One this client sent. Raises `UnknownKeptActivation`."""

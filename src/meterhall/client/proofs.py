@@ -53,6 +53,11 @@ class GivenConsents:
 
     consents: Mapping[str, str] = field(repr=False)
 
+    @classmethod
+    def from_csv(cls, path: Path | str) -> GivenConsents:
+        """From a file with the columns `pod` and `consent`. Raises `UnusableTable`, `NoProof`."""
+        return cls(_column(Path(path), "consent"))
+
 
 Proof = Literal["ask_customer", "sandbox"] | SignedByCustomer | StatedByUs | GivenConsents
 

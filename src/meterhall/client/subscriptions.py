@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from meterhall.client.activations import Activation, ActivationKept, PeriodLike, activate, period_of
+from meterhall.client.asking import ConsentAsked, Need, ask
 from meterhall.client.desk import Desk
 from meterhall.client.errors import RemoteRefusal
 from meterhall.client.home import SignerKey
@@ -24,6 +25,7 @@ from meterhall.domain.protocol.agreements import (
 )
 from meterhall.domain.protocol.base import DirectionName, GranularityName, Signed
 from meterhall.domain.protocol.canonical import digest
+from meterhall.domain.protocol.consents import MeteringDataDetail
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.offers import DataScope, OfferView
 
@@ -131,20 +133,12 @@ class Subscription:
         Raises `NotSignedYet`, `SubscriptionOver`, `NothingToActivate`, `NoProof`, and like `Line.call`.
         """
         self._check()
-        offered = self.contract.offer.scope
-        scope = DataScope(
-            kind=offered.kind,
-            timing=offered.timing,
-            directions=directions or offered.directions,
-            granularities=granularities or offered.granularities,
-            period=period_of(period, offered) if period or offered.timing == "historical" else offered.period,
-        )
         kept = ActivationKept(
             key="",
             subscription_id=self.id,
             provider=self.provider,
             formats=self.contract.offer.formats,
-            scope=scope,
+            scope=self._scope(period, granularities, directions),
         )
         source = pods if isinstance(pods, (str, Path)) or hasattr(pods, "columns") else list(pods)
         done: list[Activation] = []
@@ -165,6 +159,44 @@ class Subscription:
         except TimedOut:
             raise refused[-1] from None
         return done[0]
+
+    def ask_consent(
+        self,
+        *needs: Need,
+        period: PeriodLike | None = None,
+        granularities: tuple[GranularityName, ...] | None = None,
+        directions: tuple[DirectionName, ...] | None = None,
+        redirect_uri: str | None = None,
+    ) -> ConsentAsked:
+        """Ask a customer on the provider's page: send the customer to the `url` of what comes back.
+
+        The customer returns to `redirect_uri`, the first of the client's home where none is given; hand the address
+        the customer came to to `Meterhall.take_consent`. Raises `NoRedirectUri`, `UnknownRedirectUri`, like `activate`.
+        """
+        self._check()
+        scope = self._scope(period, granularities, directions)
+        details = [
+            MeteringDataDetail(
+                need=one.name, subscription_id=self.id, scope=scope, purpose=one.purpose, access_until=one.access_until
+            )
+            for one in needs
+        ]
+        return ask(self._desk, self.provider, self.id, details, redirect_uri)
+
+    def _scope(
+        self,
+        period: PeriodLike | None,
+        granularities: tuple[GranularityName, ...] | None,
+        directions: tuple[DirectionName, ...] | None,
+    ) -> DataScope:
+        offered = self.contract.offer.scope
+        return DataScope(
+            kind=offered.kind,
+            timing=offered.timing,
+            directions=directions or offered.directions,
+            granularities=granularities or offered.granularities,
+            period=period_of(period, offered) if period or offered.timing == "historical" else offered.period,
+        )
 
     def _check(self) -> None:
         if self.state != "active" and self.refresh() != "active":

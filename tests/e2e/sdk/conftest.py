@@ -18,6 +18,7 @@ from tests.e2e.town import FIRST, UNTIL, Streets, gln, holder, pod
 
 CONSENTING = range(59)
 """The households whose holders signed; the last one has to be asked."""
+REDIRECT = "https://sdk.invalid/back"
 PASSPHRASE = "a passphrase of a signer"
 SCOPE = DataScope(granularities=("PT15M", "PT1H", "P1D"), period=Period.model_validate({"from": FIRST, "until": UNTIL}))
 
@@ -58,6 +59,7 @@ def enter(streets: Streets, home: Path, name: str, legal_id: int) -> Meterhall:
         address="https://sdk.invalid",
         contact="data@sdk.invalid",
         passphrase=PASSPHRASE,
+        redirect_uris=(REDIRECT,),
         trust=(streets.town.ca / "ca.pem").read_bytes(),
     )
     hall = Meterhall.connect(home)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 
-from meterhall.client import Activation, Meterhall, Progress, Subscription
+from meterhall.client import Activation, GivenConsents, Meterhall, Need, Progress, Subscription
 from meterhall.client.activations import NothingToActivate
+from meterhall.client.asking import ConsentNotAsked, ConsentRefused, UnknownRedirectUri
+from meterhall.client.consents import WrongIssuer
 from meterhall.client.errors import RemoteRefusal
 from meterhall.client.home import WrongPassphrase
-from tests.e2e.sdk.conftest import CONSENTING, PASSPHRASE, Office
+from tests.e2e.sdk.conftest import CONSENTING, PASSPHRASE, REDIRECT, Office
 from tests.e2e.town import FIRST, MOVED, MOVED_IN, UNTIL, cups, pod, quarters, readings, wait_for, watt_hours
 
 CORRECTED = 41
@@ -104,6 +106,47 @@ def test_a_point_that_asks_its_customer_waits_with_an_address(office: Office, co
     assert again.id == made.id
     made.end("other")
     assert contract.activate(asking, "ask_customer").id != made.id
+
+
+def test_a_customer_is_asked_on_the_providers_page(office: Office, contract: Subscription):
+    need = Need("Advice on a heat pump", datetime.now(UTC) + timedelta(days=30))
+    with pytest.raises(UnknownRedirectUri):
+        contract.ask_consent(need, redirect_uri="https://elsewhere.invalid")
+    back = asked_and_answered(office, contract, need, "allow")
+    assert back.startswith(REDIRECT)
+    with pytest.raises(WrongIssuer):
+        office.hall.take_consent(back.replace("iss=", "iss=x"))
+    with Meterhall.connect(office.home) as elsewhere:
+        given = elsewhere.take_consent(back)
+    assert (given.provider, given.subscription_id) == (contract.provider, contract.id)
+    assert [detail.purpose for detail in given.details] == [need.purpose]
+    with pytest.raises(ConsentNotAsked):
+        office.hall.take_consent(back)
+    asking = [pod(CONSENTING.stop)]
+    made = contract.activate(asking, GivenConsents({asking[0]: given.consent_id}))
+    assert len(made.wait(120).accepted) == 1
+    with pytest.raises(ConsentRefused) as refused:
+        office.hall.take_consent(asked_and_answered(office, contract, need, "refuse"))
+    assert "access_denied" in refused.value.detail
+
+
+def asked_and_answered(office: Office, contract: Subscription, need: Need, decision: str) -> str:
+    """The address the customer comes back to."""
+    asked = contract.ask_consent(need, period=("2025-03-01", "2025-04-01"))
+    customer = office.streets.customer(CONSENTING.stop)
+    answer = customer.submit(customer.get(asked.url), "consent", {"decision": decision})
+    return str(answer.response.headers["Location"])
+
+
+def test_a_wish_finds_what_fits_and_is_made_once(office: Office):
+    hall = office.hall
+    made = hall.wish(["ES"], 400, granularities=("PT1H",), formats=("csv",), text="Load curves")
+    assert [match.fits for match in made.matches] == [True]
+    again = hall.wish(["ES"], 400, granularities=("PT1H",), formats=("csv",), text="Load curves")
+    assert again.wish_id == made.wish_id
+    assert hall.wish(["BE"], 400).matches == ()
+    assert hall.close_wish(made.wish_id).status == "closed"
+    assert {one.wish_id: one.status for one in hall.wishes()}[made.wish_id] == "closed"
 
 
 def test_the_same_script_again_is_the_same_activation(office: Office, contract: Subscription, households: Activation):

@@ -88,6 +88,7 @@ def test_everything_the_tutorial_shows(streets: Streets, desk: Shell, tmp_path: 
     names = {
         "https://hall.example": streets["marketplace"].b2b, "https://grid.example": streets["grid"].b2b,
         "--country BE": "--country ES", 'country="BE"': 'country="ES"', "country=BE": "country=ES",
+        '["BE"]': '["ES"]',
         '"BE", "operator_part": "952056000"': '"ES", "operator_part": "9999"',
         "2016-10-01": "2025-03-01", "2016-10-02": "2025-03-02", "2016-11-01": "2025-04-01",
     }  # fmt: skip
