@@ -1,13 +1,16 @@
-"""What happens around running platforms: a Market Place that is down, a certificate that ran out, a key replaced
-midway, a database that goes away and returns. Each is seen, named, and over when its cause is."""
+"""What happens around running platforms: a Market Place that is down for a while or for days, a certificate that ran
+out, a key replaced midway, a wrong clock, a full disk, a lake that cannot be written, a database that goes away and
+returns. Each is seen, named, and over when its cause is."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from meterhall.demo.launch import COMMAND
-from tests.e2e.town import settle, wait_for
-from tests.faults.journey import Journey, figures, rows, waiting
+from meterhall.demo.office import Office, Refused
+from tests.e2e.town import KEYS, UNTIL, quarters, readings, settle, wait_for
+from tests.faults.journey import Journey, dead, figures, rows, waiting
 from tests.faults.town import FaultyStreets, faulty
 from tests.postgres import postgres
 
@@ -171,6 +175,135 @@ def test_a_database_that_goes_away_and_returns(journey: Journey) -> None:
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     journey.ask("espi", "pull")
     wait_for("everything to be done", lambda: not waiting(streets, "grid"))
+    journey.collected(1)
+
+
+def test_a_clock_ten_minutes_ahead_is_named(journey: Journey) -> None:
+    streets = streets_of(journey)
+    streets.shift("esco", 600)
+    period = {"from": "2025-03-03", "until": "2025-03-04"}
+    body = {"activation": journey.activation, "period": period, "granularity": "PT1H"}
+    asked = journey.office.post("/data-requests", body)["id"]
+    wait_for("the refusal", lambda: any("clock_off" in one["error"] for one in retrying(journey, "esco")))
+    code, said = command(journey, "esco", "check")
+    assert code == 1
+    assert "s ahead of the Market Place's: one of the two is wrong" in said
+    streets.shift("esco", 0)
+    delivery = wait_for("the delivery", lambda: journey.office.get(f"/data-requests/{asked}").get("delivery_id"))
+    wait_for("the receipt", lambda: _received(journey, delivery))
+
+
+@pytest.fixture(scope="module")
+def disks() -> Iterator[Disks]:
+    """Mounting as a test may, if it may."""
+    made = Disks()
+    yield made
+    made.close()
+
+
+class Disks:
+    """Small and read-only disks in place of folders."""
+
+    def __init__(self) -> None:
+        self._mounted: list[Path] = []
+
+    def small(self, folder: Path) -> None:
+        """A disk of 24 MiB with what is in the folder."""
+        with tempfile.TemporaryDirectory() as aside:
+            kept = Path(aside, "kept")
+            shutil.copytree(folder, kept)
+            self._mount(folder, "-t", "tmpfs", "-o", "size=24m", "tmpfs")
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
+
+    def read_only(self, folder: Path) -> None:
+        """The same folder, that cannot be written."""
+        self._mount(folder, "--bind", str(folder))
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+
+    def _mount(self, folder: Path, *how: str) -> None:
+        done = subprocess.run(["mount", *how, str(folder)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a disk has to be mounted for this: {done.stderr.strip()}")
+        self._mounted.append(folder)
+
+    def give_back(self, folder: Path) -> None:
+        """The folder as it was."""
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        self._mounted.remove(folder)
+
+    def close(self) -> None:
+        for folder in list(self._mounted):
+            self.give_back(folder)
+
+
+NEIGHBOURS = range(20, 24)
+"""Households nobody has asked for."""
+LATER = quarters(UNTIL, UNTIL + timedelta(days=2))
+
+
+def test_a_lake_that_cannot_be_written_is_waited_for(journey: Journey, disks: Disks) -> None:
+    streets = streets_of(journey)
+    lake = streets["grid"].home / "lake"
+    disks.read_only(lake)
+    run = journey.grid.upload("/readings", readings(NEIGHBOURS, LATER), resolution="PT15M")["run"]
+    wait_for("the refusal", lambda: any("LakeUnwritable" in one["error"] for one in retrying(journey, "grid")))
+    journey.ask("jsonl", "pull")
+    journey.collected(1)
+    disks.give_back(lake)
+    wait_for("the readings", lambda: journey.grid.get(f"/readings/{run}")["state"] == "done")
+    assert journey.grid.get(f"/readings/{run}")["days_written"] == 2 * len(NEIGHBOURS)
+
+
+def test_a_full_disk_is_named_and_nothing_half_done_is_left(journey: Journey, disks: Disks) -> None:
+    streets = streets_of(journey)
+    home = streets["grid"].home
+    streets.pause("grid")
+    for name in ("lake", "files"):
+        disks.small(home / name)
+    streets.go_on("grid")
+    for name in ("files", "lake"):
+        fill(home / name / "ballast")
+    grid = Office(streets["grid"].portal, streets["grid"].staff_key, streets.town.tls)
+    content = readings(NEIGHBOURS, LATER, more=1)
+    with pytest.raises(Refused) as refused:
+        grid.upload("/readings", content, resolution="PT15M")
+    assert refused.value.answer_code == "storage_unavailable"
+    code, said = command(journey, "grid", "check")
+    assert code == 1
+    assert "make room" in said
+    (home / "files" / "ballast").unlink()
+    run = grid.upload("/readings", content, resolution="PT15M")["run"]
+    wait_for("the refusal", lambda: any("LakeUnwritable" in one["error"] for one in retrying(journey, "grid")))
+    (home / "lake" / "ballast").unlink()
+    wait_for("the readings", lambda: grid.get(f"/readings/{run}")["state"] == "done")
+    assert grid.get(f"/readings/{run}")["days_written"] == 2 * len(NEIGHBOURS)
+    journey.ask("csv", "pull")
+    journey.collected(1)
+
+
+def fill(ballast: Path) -> None:
+    """Take all the room there is."""
+    with ballast.open("wb", buffering=0) as out, suppress(OSError):
+        while True:
+            out.write(bytes(64 * 1024))
+    with ballast.open("ab", buffering=0) as out, suppress(OSError):
+        while True:
+            out.write(b"0")
+
+
+def test_a_market_place_that_is_down_for_days_finds_everything_when_it_is_back(journey: Journey) -> None:
+    streets = streets_of(journey)
+    streets.pause("marketplace")
+    for day in range(1, 6):
+        for key in KEYS:
+            streets.shift(key, day * 86_400)
+        journey.ask("parquet", "pull")
+        delivery = journey.deliveries[-1]
+        wait_for(f"the receipt of day {day}", lambda name=delivery: _received(journey, name))
+    assert figures(streets, "esco", "meterhall_work_retrying")["web_messaging.outbox"]
+    for key in ("grid", "esco"):
+        assert dead(streets, key) == {}
+    streets.go_on("marketplace")
     journey.collected(1)
 
 

@@ -99,6 +99,13 @@ class FaultyStreets(Streets):
             assert isinstance(self.town, FaultyTown)
             (self.town.faults(key) / "armed").write_text("\n".join(lines))
 
+    def shift(self, key: str, seconds: float) -> None:
+        """Set a platform's clock so many seconds ahead."""
+        assert isinstance(self.town, FaultyTown)
+        fresh = self.town.faults(key) / "shift.new"
+        fresh.write_text(str(seconds))
+        fresh.replace(fresh.with_name("shift"))
+
     def pause(self, key: str) -> None:
         """Stop a platform, and do not start it again."""
         self._paused.add(key)

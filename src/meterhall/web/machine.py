@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 import httpx
 
@@ -17,8 +18,8 @@ MOST_OFF = timedelta(seconds=20)
 """Proofs are refused when clocks are about a minute apart; before that somebody should know."""
 SOON = timedelta(days=14)
 
-FREE = gauge("meterhall_disk_free_bytes", "Room left on the disk the home is on.")
-SIZE = gauge("meterhall_disk_bytes", "Size of the disk the home is on.")
+FREE = gauge("meterhall_disk_free_bytes", "Room left on the disk the home is on; of several, the one with the least.")
+SIZE = gauge("meterhall_disk_bytes", "Size of that disk.")
 CERTIFICATE = gauge(
     "meterhall_certificate_seconds", "How long the certificate of the listeners holds; negative when it ran out."
 )
@@ -32,9 +33,23 @@ def certificate_ends() -> datetime:
     return x509.load_pem_x509_certificate(pem).not_valid_after_utc
 
 
+class Disk(NamedTuple):
+    """Bytes."""
+
+    total: int
+    free: int
+
+
+def fullest() -> Disk:
+    """Of the disks the home is on, the one with the least room."""
+    home = platform().home.path
+    usages = [shutil.disk_usage(place) for place in (home, home / "lake", home / "files") if place.exists()]
+    return min((Disk(one.total, one.free) for one in usages), key=lambda one: one.free)
+
+
 @at_scrape
 def machine() -> None:
-    disk = shutil.disk_usage(platform().home.path)
+    disk = fullest()
     FREE.set(disk.free)
     SIZE.set(disk.total)
     try:
@@ -45,7 +60,7 @@ def machine() -> None:
 
 def room() -> str:
     """How much room there is. Raises `ValueError` when it is about to run out."""
-    disk = shutil.disk_usage(platform().home.path)
+    disk = fullest()
     left = f"{disk.free / 1024**3:.1f} GiB free of {disk.total / 1024**3:.1f}"
     if disk.free < LEAST_FREE_BYTES or disk.free < disk.total * LEAST_FREE_SHARE:
         raise ValueError(f"only {left}: make room, nothing can be taken in without it")

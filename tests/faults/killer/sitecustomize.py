@@ -5,6 +5,8 @@ A point is `<role> <kind> <name>`. Kinds: `before-commit` and `after-commit` of 
 is in; `after-send` of an HTTP call; `before-lake` and `after-lake` of a commit of the lake; `after-file` of a file.
 FAULTS/armed lists points with how they kill: `process provider after-commit …` kills the one process, `platform …` all
 processes of the platform. Each fires once: FAULTS/fired has a file for it. FAULTS/seen lists what was passed, if there.
+
+FAULTS/shift, if there, says by how many seconds the platform's clock is wrong.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import os
 import re
 import signal
 import sys
+import time
+from datetime import timedelta
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -111,6 +115,28 @@ def wrap_files(module) -> None:
     module.write_private = written
 
 
+def shift() -> float:
+    """By how many seconds the clock is ahead."""
+    try:
+        return float(Path(FOLDER, "shift").read_text() or 0)
+    except FileNotFoundError:
+        return 0.0
+
+
+def wrap_clock(module) -> None:
+    now = module.Platform.now
+    module.Platform.now = lambda self: now(self) + timedelta(seconds=shift())
+
+
+def wrap_django_clock(module) -> None:
+    now = module.now
+    module.now = lambda: now() + timedelta(seconds=shift())
+
+
+def wrong_time(real=time.time) -> float:
+    return real() + shift()
+
+
 def hasten_restarts(module) -> None:
     """Parts that die again and again are started at once: here that is the point."""
     module.FIRST_REST_S = module.LAST_REST_S = 0.2
@@ -118,9 +144,11 @@ def hasten_restarts(module) -> None:
 
 WRAPPED = {
     "django.db.transaction": wrap_transaction,
+    "django.utils.timezone": wrap_django_clock,
     "httpx": wrap_http,
     "meterhall.lake.table": wrap_lake,
     "meterhall.web.home": wrap_files,
+    "meterhall.web.platform": wrap_clock,
     "meterhall.web.serve": hasten_restarts,
 }
 
@@ -152,4 +180,5 @@ class Finder(MetaPathFinder):
 
 
 if FOLDER:
+    time.time = wrong_time
     sys.meta_path.insert(0, Finder())
