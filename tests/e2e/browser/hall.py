@@ -55,9 +55,11 @@ def open_hall(folder: Path, say: Callable[[str], None] = lambda _: None) -> Stag
 
 
 def with_staff(plan: Plan) -> Plan:
-    """Somebody of the back office beside the people of the demo."""
-    staff = ("staff", f"staff@{plan.key}.invalid", f"Sasha Staff ({plan.key})")
-    return replace(plan, people=(*plan.people, staff)) if plan.role != "marketplace" else plan
+    """Somebody of the back office, or an auditor, beside the people of the demo."""
+    more = ("staff", f"staff@{plan.key}.invalid", f"Sasha Staff ({plan.key})")
+    if plan.role == "marketplace":
+        more = ("auditor", "auditor@hall.invalid", "Ada Auditor")
+    return replace(plan, people=(*plan.people, more))
 
 
 def _play(stage: Stage) -> None:
