@@ -11,6 +11,7 @@ from tests.e2e.browser.visits import DESKTOP, PHONE, broken_links, faults_of, ki
 WALKS = [
     ("marketplace", "", 5),
     ("marketplace", "operator@hall.invalid", 15),
+    ("marketplace", "auditor@hall.invalid", 6),
     (GRID, "", 1),
     (GRID, "signer@belgium.invalid", 5),
     (GRID, "staff@belgium.invalid", 12),
