@@ -169,6 +169,8 @@ def test_changes_are_told_once(office: Office, households: Activation):
     assert next(households.changes()).frame.equals(page.frame), "a page not come back from comes again"
     assert len(list(households.changes())) == 1
     assert list(households.changes()) == []
+    office.streets.upload(readings([CORRECTED], starts))  # others of this town expect what was measured
+    assert sum(page.frame.height for page in households.changes()) >= len(starts)
 
 
 KILLED = """
