@@ -227,14 +227,16 @@ def wish(
     customers: Annotated[int, typer.Option(help="How many customers we need it for.")],
     granularity: Annotated[GranularityName, typer.Option(help="Slots of this length.")] = "PT15M",
     format: Annotated[FormatName | None, typer.Option(help="A file format.")] = None,
+    first: Annotated[str, typer.Option("--from", help="Of readings from this day on, YYYY-MM-DD; else all.")] = "",
+    until: Annotated[str, typer.Option("--until", help="The day after the last.")] = "",
     text: Annotated[str, typer.Option(help="What it is for; providers may read it.")] = "",
     client: ClientOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say what we need; prints what fits now, and `client news` tells when a new offer does."""
-    formats = (format,) if format else ()
+    formats, period = (format,) if format else (), (first, until) if first or until else None
     with connected(client, as_json) as hall:
-        made = hall.wish(country, customers, text=text, granularities=(granularity,), formats=formats)
+        made = hall.wish(country, customers, text=text, granularities=(granularity,), formats=formats, period=period)
     if as_json:
         out.print_json(data=made.document())
         return

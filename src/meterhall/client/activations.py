@@ -134,12 +134,17 @@ class ChangedPage:
 
 def period_of(given: PeriodLike | None, scope: DataScope) -> Period:
     """The period meant; where none is given the scope's. Raises `NoPeriod`."""
+    if given is not None:
+        return as_period(given)
+    if scope.period is None:
+        raise NoPeriod(field="/period")
+    return scope.period
+
+
+def as_period(given: PeriodLike) -> Period:
+    """The period as messages have it. Raises `NoPeriod`."""
     if isinstance(given, Period):
         return given
-    if given is None:
-        if scope.period is None:
-            raise NoPeriod(field="/period")
-        return scope.period
     try:
         return Period.model_validate({"from": given[0], "until": given[1]})
     except ValueError:

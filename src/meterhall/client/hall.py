@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from meterhall.client import enrolling, wishes
-from meterhall.client.activations import Activation, ActivationKept, kept_activations
+from meterhall.client.activations import Activation, ActivationKept, PeriodLike, as_period, kept_activations
 from meterhall.client.asking import ConsentGiven, take
 from meterhall.client.desk import Desk, OnProgress
 from meterhall.client.home import ClientHome, SignerKey, folder_of
@@ -148,15 +148,21 @@ class Meterhall:
         text: str = "",
         granularities: tuple[GranularityName, ...] = ("PT15M",),
         directions: tuple[DirectionName, ...] = ("import",),
+        period: PeriodLike | None = None,
         formats: tuple[FormatName, ...] = (),
         highest_price: Price | None = None,
         until: datetime | None = None,
     ) -> WishView:
         """Say what we need, for how many customers and where (step 3); the answer has the offers that fit, and `news`
-        tells of new ones. The same again is the same wish."""
+        tells of new ones. Without a `period` it is for readings of all times. The same again is the same wish.
+
+        Raises `NoPeriod`, and like `Line.call`.
+        """
         wanted = Wish(
             text=text, countries=tuple(countries), customers=customers, formats=formats, highest_price=highest_price,
-            until=until, scope=DataScope(granularities=granularities, directions=directions),
+            until=until, scope=DataScope(
+                granularities=granularities, directions=directions, period=as_period(period) if period else None
+            ),
         )  # fmt: skip
         return wishes.wish(self._desk, wanted)
 

@@ -140,10 +140,12 @@ def asked_and_answered(office: Office, contract: Subscription, need: Need, decis
 
 def test_a_wish_finds_what_fits_and_is_made_once(office: Office):
     hall = office.hall
-    made = hall.wish(["ES"], 400, granularities=("PT1H",), formats=("csv",), text="Load curves")
+    asked = {"granularities": ("PT1H",), "formats": ("csv",), "period": ("2025-03-01", "2025-04-01")}
+    made = hall.wish(["ES"], 400, **asked)  # type: ignore[arg-type]
     assert [match.fits for match in made.matches] == [True]
-    again = hall.wish(["ES"], 400, granularities=("PT1H",), formats=("csv",), text="Load curves")
-    assert again.wish_id == made.wish_id
+    assert hall.wish(["ES"], 400, **asked).wish_id == made.wish_id  # type: ignore[arg-type]
+    [misfit] = hall.wish(["ES"], 400).matches
+    assert (misfit.fits, "period" in misfit.reasons[0]) == (False, True)
     assert hall.wish(["BE"], 400).matches == ()
     assert hall.close_wish(made.wish_id).status == "closed"
     assert {one.wish_id: one.status for one in hall.wishes()}[made.wish_id] == "closed"
