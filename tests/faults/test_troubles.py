@@ -184,7 +184,8 @@ def test_a_clock_ten_minutes_ahead_is_named(journey: Journey) -> None:
     period = {"from": "2025-03-03", "until": "2025-03-04"}
     body = {"activation": journey.activation, "period": period, "granularity": "PT1H"}
     asked = journey.office.post("/data-requests", body)["id"]
-    wait_for("the refusal", lambda: any("clock_off" in one["error"] for one in retrying(journey, "esco")))
+    named = "ahead of this clock"
+    wait_for("the refusal", lambda: any(named in one["error"] for one in retrying(journey, "esco")))
     code, said = command(journey, "esco", "check")
     assert code == 1
     assert "s ahead of the Market Place's: one of the two is wrong" in said
@@ -238,7 +239,8 @@ class Disks:
 
 NEIGHBOURS = range(20, 24)
 """Households nobody has asked for."""
-LATER = quarters(UNTIL, UNTIL + timedelta(days=2))
+LATER, DAYS = quarters(UNTIL, UNTIL + timedelta(days=2)), 3
+"""Two days in Madrid, which touch three in UTC."""
 
 
 def test_a_lake_that_cannot_be_written_is_waited_for(journey: Journey, disks: Disks) -> None:
@@ -251,7 +253,7 @@ def test_a_lake_that_cannot_be_written_is_waited_for(journey: Journey, disks: Di
     journey.collected(1)
     disks.give_back(lake)
     wait_for("the readings", lambda: journey.grid.get(f"/readings/{run}")["state"] == "done")
-    assert journey.grid.get(f"/readings/{run}")["days_written"] == 2 * len(NEIGHBOURS)
+    assert journey.grid.get(f"/readings/{run}")["days_written"] == DAYS * len(NEIGHBOURS)
 
 
 def test_a_full_disk_is_named_and_nothing_half_done_is_left(journey: Journey, disks: Disks) -> None:
@@ -276,7 +278,7 @@ def test_a_full_disk_is_named_and_nothing_half_done_is_left(journey: Journey, di
     wait_for("the refusal", lambda: any("LakeUnwritable" in one["error"] for one in retrying(journey, "grid")))
     (home / "lake" / "ballast").unlink()
     wait_for("the readings", lambda: grid.get(f"/readings/{run}")["state"] == "done")
-    assert grid.get(f"/readings/{run}")["days_written"] == 2 * len(NEIGHBOURS)
+    assert grid.get(f"/readings/{run}")["days_written"] == DAYS * len(NEIGHBOURS)
     journey.ask("csv", "pull")
     journey.collected(1)
 

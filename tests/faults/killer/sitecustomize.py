@@ -17,7 +17,7 @@ import re
 import signal
 import sys
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -133,6 +133,16 @@ def wrap_django_clock(module) -> None:
     module.now = lambda: now() + timedelta(seconds=shift())
 
 
+class WrongDatetime(datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + timedelta(seconds=shift())
+
+
+def wrap_datetime(module) -> None:
+    module.datetime = WrongDatetime
+
+
 def wrong_time(real=time.time) -> float:
     return real() + shift()
 
@@ -146,6 +156,7 @@ WRAPPED = {
     "django.db.transaction": wrap_transaction,
     "django.utils.timezone": wrap_django_clock,
     "httpx": wrap_http,
+    "meterhall.client.signatures": wrap_datetime,
     "meterhall.lake.table": wrap_lake,
     "meterhall.web.home": wrap_files,
     "meterhall.web.platform": wrap_clock,

@@ -86,6 +86,23 @@ def test_a_row_lost_now_and_then_is_not_laid_aside(queue: Queue) -> None:
 
 
 @pytest.mark.django_db
+def test_a_clock_that_ran_ahead_and_was_set_right_holds_up_nothing(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = NOW + timedelta(days=2)
+    arrived("evt_due", due_at=ahead)
+    arrived("evt_leased", leased_until=ahead)
+    arrived("evt_resting", due_at=NOW + engine.longest_wait())
+    claimed = [claim(queue, NOW), claim(queue, NOW), claim(queue, NOW)]
+    assert sorted(row.pk for row in claimed if row) == ["evt_due", "evt_leased"]
+    ran: list[str] = []
+    task = Repeated("often", lambda: ran.append("often"), 60)
+    monkeypatch.setattr(schedules, "REPEATED", {"often": task})
+    Schedule.objects.create(name="often", due_at=ahead)
+    assert [fire_schedules(NOW), fire_schedules(NOW), fire_schedules(NOW + timedelta(seconds=60))] == [1, 0, 1]
+
+
+@pytest.mark.django_db
 def test_a_row_that_takes_too_long_or_was_woken_is_not_kept(queue: Queue) -> None:
     arrived("evt_1")
     grip = Grip(lease_s=50)

@@ -8,7 +8,7 @@ import httpx
 from pydantic import ValidationError
 
 from meterhall.client import signing
-from meterhall.client.b2b import RemoteRefusal, UnreadableAnswer
+from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
 from meterhall.client.errors import unreachable
 from meterhall.client.signing import Signer as Signer
 from meterhall.client.signing import SignerNotFresh as SignerNotFresh
@@ -228,12 +228,20 @@ def contract_signature(subject: str, digest: str, signer: Signer) -> str:
 
 
 def attestation_for(audience: str) -> str:
-    """The Market Place's word for us to `audience`; fetched again once a day."""
-    held = HeldAttestation.objects.filter(audience=audience).first()
+    """The Market Place's word for us to `audience`; fetched again once a day.
+
+    While the Market Place cannot be asked the word that is held goes on to be shown, as long as it holds.
+    """
     now = platform().now()
-    if held is not None and held.fetched_at > now - timedelta(days=1) and held.expires_at > now:
+    held = HeldAttestation.objects.filter(audience=audience, expires_at__gt=now).first()
+    if held is not None and held.fetched_at > now - timedelta(days=1):
         return held.jws
-    answer = marketplace_client().call("POST", "/v1/attestations", AttestationRequest(audience=audience), Attested)
+    try:
+        answer = marketplace_client().call("POST", "/v1/attestations", AttestationRequest(audience=audience), Attested)
+    except (RemoteUnreachable, RemoteRefusal) as fault:
+        if held is None or (isinstance(fault, RemoteRefusal) and fault.is_final):
+            raise
+        return held.jws
     HeldAttestation.objects.update_or_create(
         audience=audience,
         defaults={"jws": answer.attestation, "expires_at": answer.expires_at, "fetched_at": now},

@@ -22,7 +22,7 @@ from django.utils.module_loading import autodiscover_modules
 from meterhall.web.logs import described, fresh_correlation
 from meterhall.web.platform import platform
 from meterhall.web.work.models import PendingWork, WorkState
-from meterhall.web.work.schedules import REPEATED, Clockwork, next_schedule
+from meterhall.web.work.schedules import CLOCKS_APART, REPEATED, Clockwork, next_schedule
 from meterhall.web.work.schedules import every as every
 
 log = structlog.get_logger(__name__)
@@ -81,15 +81,19 @@ def discover() -> None:
 def claim(queue: Queue, now: datetime, lease_s: float | None = None) -> PendingWork | None:
     """Lease one due row to this worker, or None. Two workers never get the same row while its lease holds.
 
-    A row whose lease ran out was lost by a worker; one that is lost again and again is laid aside.
+    A row whose lease ran out was lost by a worker; one that is lost again and again is laid aside. What is due or
+    leased for longer than may be was written by a clock that ran ahead, and is free.
     """
     until = now + timedelta(seconds=lease_s or queue.lease_s)
-    due = queue.model.objects.filter(work_state=WorkState.PENDING, due_at__lte=now)
-    free = due.filter(Q(leased_until=None) | Q(leased_until__lt=now)).order_by("due_at", "pk")
+    due = Q(due_at__lte=now) | Q(due_at__gt=now + longest_wait() + CLOCKS_APART)
+    longest = timedelta(seconds=queue.lease_s) + CLOCKS_APART
+    lost = Q(leased_until__lt=now) | Q(leased_until__gt=now + longest)
+    waiting = queue.model.objects.filter(due, work_state=WorkState.PENDING)
+    free = waiting.filter(Q(leased_until=None) | lost).order_by("due_at", "pk")
     for pk, lease in free.values_list("pk", "leased_until")[:8]:
         mine = queue.model.objects.filter(pk=pk, work_state=WorkState.PENDING, leased_until=lease)
-        lost = 0 if lease is None else F("lost") + 1
-        if not mine.update(leased_until=until, attempts=F("attempts") + 1, lost=lost):
+        times_lost = 0 if lease is None else F("lost") + 1
+        if not mine.update(leased_until=until, attempts=F("attempts") + 1, lost=times_lost):
             continue
         row: PendingWork = queue.model.objects.get(pk=pk)
         if row.lost < MOST_LOST:
@@ -151,6 +155,11 @@ def wait_after_s(attempts: int) -> float:
     return min(config.retry_first_s * 2.0 ** min(attempts - 1, 60), config.retry_last_s)
 
 
+def longest_wait() -> timedelta:
+    """The longest that a row may rest."""
+    return timedelta(seconds=platform().config.retry_last_s)
+
+
 def tried_s(attempts: int) -> float:
     """How long something has been tried when the so manieth attempt has failed."""
     return sum(wait_after_s(attempt) for attempt in range(1, attempts))
@@ -158,7 +167,7 @@ def tried_s(attempts: int) -> float:
 
 def _again(queue: Queue, row: PendingWork, wait_s: float, reason: str, *, free: bool = False) -> None:
     changes: dict[str, Any] = {
-        "due_at": platform().now() + timedelta(seconds=wait_s),
+        "due_at": platform().now() + min(timedelta(seconds=wait_s), longest_wait()),
         "leased_until": None,
         "last_error": reason,
     }
@@ -175,7 +184,7 @@ def stamp() -> object:
 
 
 def next_due(now: datetime) -> datetime:
-    """When the first waiting row or schedule falls due, as far as is known now; soon at the latest."""
+    """When the first waiting row or schedule falls due, as far as is known now; in a while at the latest."""
     free = Greatest("due_at", Coalesce("leased_until", "due_at"))
     times: list[datetime | None] = [
         queue.model.objects.filter(work_state=WorkState.PENDING).aggregate(at=Min(free))["at"]

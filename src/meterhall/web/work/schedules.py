@@ -20,6 +20,10 @@ SIDE_BY_SIDE = 4
 """How many repeated tasks one worker runs at the same time."""
 
 
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the clocks of one platform's machines may be apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repeated:
     name: str
@@ -51,17 +55,20 @@ def fire_schedules(now: datetime) -> int:
 
 
 def due_tasks(now: datetime, besides: Collection[str] = ()) -> Iterator[Repeated]:
-    """The tasks that are due, but those in `besides`; each given to one worker and next due after its time."""
+    """The tasks that are due, but those in `besides`; each given to one worker and next due after its time.
+
+    A task that is due later than it can be was put off by a clock that ran ahead, and is due.
+    """
     due = dict(Schedule.objects.values_list("name", "due_at"))
     for task in list(REPEATED.values()):
         if task.name in besides:
             continue
+        following = now + timedelta(seconds=task.every_s)
         if task.name not in due:
             Schedule.objects.get_or_create(name=task.name, defaults={"due_at": now})
-        elif due[task.name] > now:
+        elif now < due[task.name] <= following + CLOCKS_APART:
             continue
-        following = now + timedelta(seconds=task.every_s)
-        if Schedule.objects.filter(name=task.name, due_at__lte=now).update(due_at=following):
+        if Schedule.objects.filter(name=task.name, due_at=due.get(task.name, now)).update(due_at=following):
             yield task
 
 
