@@ -22,21 +22,17 @@ WAYS = pytest.mark.parametrize(("size", "by"), [(DESKTOP, Keyboard), (PHONE, Fin
 
 @WAYS
 def test_the_requesters_first_hour(visit: Open, hall: Stage, size: dict[str, int], by: type[Keyboard | Finger]) -> None:
-    signer = hall.person("requester", "signer@requester.invalid")
-    window = visit("requester", as_="signer@requester.invalid", size=size, script=False)
+    window = visit("requester", as_="staff@requester.invalid", size=size, script=False)
     hands = by(window)
     window.go("/")
     contract = _subscribe(window, hands, hall)
-    hands.follow("Read and sign the contract")
-    window.show_code(signer)
-    hands.press("Sign the contract")
-    assert "Signed." in window.page.get_by_role("status").inner_text()
+    _sign(visit("requester", as_="signer@requester.invalid", size=size, script=False), by, hall, contract)
     trading._countersign(hall, hall.operators[0], contract)
     wait("the contract", lambda: hall.office("requester").get(f"/subscriptions/{contract}")["state"] == "active")
 
     home, other = hall.operators[0].households[0], hall.operators[0].households[1]
     reference = f"{home.holder}-{by.__name__}"
-    _hand_in(window, hands, f"{reference}; {home.pod}\n{reference}-typo; ", other.pod)
+    _hand_in(window, hands, f"{reference}; {home.pod}; BE\n{reference}-typo; ", other.pod)
     window.go(f"/contracts/{contract}")
     hands.follow("Activate points")
     hands.choose(f"{reference} · {home.pod}")
@@ -64,12 +60,22 @@ def _subscribe(window: Visit, hands: Hands, hall: Stage) -> str:
     return window.page.url.rpartition("/")[2]
 
 
+def _sign(window: Visit, by: type[Keyboard | Finger], hall: Stage, contract: str) -> None:
+    """The signer reads the contract and signs it."""
+    hands = by(window)
+    window.go(f"/contracts/{contract}")
+    hands.follow("Read and sign the contract")
+    window.show_code(hall.person("requester", "signer@requester.invalid"))
+    hands.press("Sign the contract")
+    assert "Signed." in window.page.get_by_role("status").inner_text()
+
+
 def _hand_in(window: Visit, hands: Hands, lines: str, pod: str) -> None:
     """A list whose last line has a typo, which is named and mended in place."""
     hands.follow("Customers")
     hands.follow("Add customers")
     mistyped = pod[:-1] + str((int(pod[-1]) + 1) % 10)
-    hands.write("Customers and their points of delivery", lines + mistyped)
+    hands.write("Customers and their points of delivery", f"{lines}{mistyped}; BE")
     hands.press("Find out who holds them")
     assert "1 point needs a look." in window.page.locator("main").inner_text()
     hands.follow(mistyped)
