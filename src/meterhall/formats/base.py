@@ -34,7 +34,8 @@ class PartHeader:
     """What a file says besides its curves.
 
     `zones` gives the IANA zone of each usage point whose zone is not `default_zone`. `base_url` is the provider's, with
-    no slash at its end. A format takes of it what it has a place for.
+    no slash at its end; `country` (ISO 3166, two letters) too. `period` is from when until when (UTC) the values were
+    asked for. A format takes of it what it has a place for.
     """
 
     delivery_id: str
@@ -47,6 +48,9 @@ class PartHeader:
     title: str = "Load curves"
     published_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     updated_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    requester: str = ""
+    country: str = "BE"
+    period: tuple[datetime, datetime] | None = None
 
     def zone_of(self, usage_point: str) -> str:
         """The IANA zone of a usage point."""

@@ -18,7 +18,7 @@ def through(name: str, curves: list[Curve]) -> list[Curve]:
 
 
 def test_the_formats_are_those_of_the_protocol() -> None:
-    assert sorted(FORMATS) == ["csv", "espi", "jsonl", "parquet"]
+    assert sorted(FORMATS) == ["cim", "cim_json", "csv", "espi", "jsonl", "parquet"]
 
 
 @every_format
