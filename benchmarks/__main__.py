@@ -18,6 +18,7 @@ from benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "espi": formats.espi,
+    "cim": formats.cim,
     "espi-read": formats.espi_read,
     "csv": formats.csv,
     "jsonl": formats.jsonl,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -56,6 +57,17 @@ def espi(folder: Path) -> Iterator[Row]:
     yield Row("ESPI to disk, M readings/s, against lxml by elements", readings / ours, readings / 50 / elements)
     if memory is not None:
         yield Row("ESPI to disk, peak MB, against the file's MB", memory, len(whole) / MB)
+
+
+def cim(folder: Path) -> Iterator[Row]:
+    """CIM XML to disk, and its JSON twin: against write() of the same bytes."""
+    made, readings = curves(), PODS * SLOTS / MB
+    for form, name in (("cim", "CIM XML"), ("cim_json", "CIM JSON")):
+        path, plain_path = folder / form, folder / "plain"
+        _write(form, made, path)
+        whole = path.read_bytes()
+        ours, plain = seconds(ROUNDS, partial(_write, form, made, path), partial(plain_path.write_bytes, whole))
+        yield Row(f"{name} to disk, M readings/s, against write() of the same bytes", readings / ours, readings / plain)
 
 
 def _elements(made: list[LoadCurve], path: Path) -> None:

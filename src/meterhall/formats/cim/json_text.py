@@ -18,7 +18,7 @@ _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).enco
 class JsonText:
     """One envelope object."""
 
-    point: Final = PointText(
+    point = PointText(
         b'{"position":',
         b',"energy_Quantity.quantity":',
         b',"energy_Quantity.quality":"',

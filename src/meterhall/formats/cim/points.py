@@ -26,7 +26,7 @@ _SHORTEST: Final = 24
 
 Texts = NDArray[Any]
 """Byte strings of one width."""
-Buffer = bytes | NDArray[np.uint8]
+Buffer = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Points:
 
     def __init__(self, text: PointText) -> None:
         self._text = text
-        self._tables: dict[tuple[int, int, int], NDArray[np.uint8]] = {}
+        self._tables: dict[tuple[int, int, int], tuple[NDArray[np.uint8], Texts]] = {}
 
     def of(self, curve: Curve, first: int, end: int) -> list[Buffer]:
         """The Points of the slots from `first` to `end`, positions from 1 on. To be joined before the next call."""
@@ -91,22 +91,22 @@ class Points:
 
     def _run(self, values: Texts, kind: int, low: int, high: int) -> Buffer:
         """The Points of a run of one kind, all with positions of as many digits."""
-        width, code = divmod(kind, 8)
         digits = len(str(low + 1))
-        if not width:
-            return self._rows(digits, 0, 0, low, high).reshape(-1)
-        rows = self._rows(digits, width, code, low, high)
-        place = len(self._text.before(low + 1))
-        room = np.dtype({"names": ["value"], "formats": [f"S{width}"], "offsets": [place], "itemsize": rows.shape[1]})
-        rows.view(room)["value"][:, 0] = values[low:high]
-        return rows.reshape(-1)
-
-    def _rows(self, digits: int, width: int, code: int, low: int, high: int) -> NDArray[np.uint8]:
-        key = digits, width, code
+        key = digits, *divmod(kind, 8)
         if key not in self._tables:
-            self._tables[key] = _rows(self._text, *key).copy()
-        offset = 1 - 10 ** (digits - 1)
-        return self._tables[key][low + offset : high + offset]
+            self._tables[key] = self._table(*key)
+        rows, room = self._tables[key]
+        span = slice(low + 1 - 10 ** (digits - 1), high + 1 - 10 ** (digits - 1))
+        if kind:
+            room[span] = values[low:high]
+        return rows[span].reshape(-1).data
+
+    def _table(self, digits: int, width: int, code: int) -> tuple[NDArray[np.uint8], Texts]:
+        """A table of rows to write over, and in it the room for the values."""
+        rows = _rows(self._text, digits, width, code).copy()
+        place, length = len(self._text.before(10 ** (digits - 1))), rows.shape[1]
+        room = np.dtype({"names": ["value"], "formats": [f"S{width or 1}"], "offsets": [place], "itemsize": length})
+        return rows, rows.view(room)["value"][:, 0]
 
 
 _CODES: Final = tuple(code.encode() for code in sorted(set(QUALITY_WRITTEN.values())))

@@ -71,7 +71,9 @@ Fields = tuple[tuple[str, str | Coded | Interval], ...]
 class Notation(Protocol):
     """How the document is spelled."""
 
-    point: PointText
+    @property
+    def point(self) -> PointText:
+        """What stands around the numbers of a Point."""
 
     def opening(self, envelope: Fields) -> str:
         """The beginning of the file."""
@@ -160,17 +162,17 @@ def _minute(seconds: int) -> str:
 
 
 def _series(curve: Curve, header: PartHeader, notation: Notation, points: Points, *, first: bool) -> Iterator[bytes]:
-    granularity, edges = granularity_of(curve), curve.edges
+    edges = curve.edges
     head, tail = notation.series(*_series_fields(curve, int(edges[0]), header), first)
     if curve.series.direction is Direction.NET:
         curve = replace(curve, mantissas=-curve.mantissas)
-    spoken = _spoken(curve)
-    bounds = _bounds(curve, spoken)
-    for low, high in pairwise(bounds):
+    spoken, resolution = _spoken(curve), str(granularity_of(curve))
+    for low, high in pairwise(_bounds(curve, spoken)):
+        interval = Interval(_minute(int(edges[low])), _minute(int(edges[high])))
         period = notation.period(
-            (("resolution", str(granularity)), ("timeInterval", Interval(*map(_minute, edges[[low, high]].tolist())))),
+            (("resolution", resolution), ("timeInterval", interval)),
             points.of(curve, low, high),
-            _reason(int(spoken[low])),
+            _reason(UNSPOKEN if spoken is None else int(spoken[low])),
             not low,
         )
         yield b"".join((b"" if low else head, *period, tail if high == len(curve) else b""))
@@ -198,15 +200,20 @@ def _series_fields(curve: Curve, start: int, header: PartHeader) -> tuple[Fields
     return before, after
 
 
-def _spoken(curve: Curve) -> NDArray[np.uint8]:
-    """By slot: our quality where it has to be said in words, else `UNSPOKEN`; a slot without a value has the last's."""
-    spoken: NDArray[np.uint8] = SPOKEN_FOR[curve.quality]
+def _spoken(curve: Curve) -> NDArray[np.uint8] | None:
+    """By slot: our quality where it has to be said in words, else `UNSPOKEN`; a slot without a value has the last's.
+
+    None where nothing is to be said.
+    """
+    spoken: NDArray[np.uint8] = SPOKEN_FOR.take(curve.quality)
+    if spoken.min() == UNSPOKEN:
+        return None
     present = curve.present
     if present.all():
         return spoken
     there = np.flatnonzero(present)
     if not len(there):
-        return np.full(len(curve), UNSPOKEN, np.uint8)
+        return None
     last = np.maximum.accumulate(np.where(present, np.arange(len(curve)), there[0]))
     return spoken[last]
 
@@ -215,9 +222,11 @@ def _reason(spoken: int) -> Fields:
     return () if spoken == UNSPOKEN else (("reason.code", COMPLEMENTARY), ("reason.text", f"{SPOKEN}{spoken}"))
 
 
-def _bounds(curve: Curve, spoken: NDArray[np.uint8]) -> list[int]:
+def _bounds(curve: Curve, spoken: NDArray[np.uint8] | None) -> list[int]:
     """The slots at which a Period begins, and the end."""
-    bounds = {*range(0, len(curve), MOST_POINTS), len(curve), *(np.flatnonzero(spoken[1:] != spoken[:-1]) + 1).tolist()}
+    bounds = {*range(0, len(curve), MOST_POINTS), len(curve)}
+    if spoken is not None:
+        bounds |= set((np.flatnonzero(spoken[1:] != spoken[:-1]) + 1).tolist())
     if isinstance(curve, CivilCurve):
         bounds |= _civil_bounds(curve)
     return sorted(bounds)

@@ -60,12 +60,18 @@ def _period(period: Any, at: str) -> PeriodRead:
 
 
 def _columns(period: Any) -> tuple[list[str], list[str], list[str]]:
-    """Positions, quantities and qualities: a column at a time where every Point has one text of each, else by Point."""
+    """Positions, quantities and qualities: a column at a time where every Point has one text of each, else by Point.
+
+    An element that is there and empty says "nothing", which is no number and no code.
+    """
     columns = [path(period) for path in _TEXTS]
     if {len(column) for column in columns} == {int(_COUNT(period))}:
         positions, quantities, qualities = ([text.strip() for text in column] for column in columns)
         return positions, quantities, qualities
-    points = [{child.tag: (child.text or "").strip() for child in point} for point in period.iterchildren(f"{_N}Point")]
+    points = [
+        {child.tag: (child.text or "").strip() or "nothing" for child in point}
+        for point in period.iterchildren(f"{_N}Point")
+    ]
     positions, quantities, qualities = (
         [point.get(f"{_N}{name}", "") for point in points] for name in ("position", QUANTITY, QUALITY)
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from meterhall.formats.cim.codes import NAMESPACE
@@ -14,7 +13,7 @@ from meterhall.formats.cim.writer import Coded, Fields, Interval
 class XmlText:
     """XML 1.0 in UTF-8 without white space between elements, as parsers read it fastest."""
 
-    point: Final = PointText(
+    point = PointText(
         b"<Point><position>",
         b"</position><energy_Quantity.quantity>",
         b"</energy_Quantity.quantity><energy_Quantity.quality>",
