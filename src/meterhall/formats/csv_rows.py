@@ -95,6 +95,11 @@ def decode(source: bytes) -> list[Curve]:
         raise DecodeError("The file is not UTF-8.", field="/") from None
     except csv.Error as fault:
         raise DecodeError(f"The file is no CSV: {fault}.", field="/rows") from None
+    return curves_of(rows)
+
+
+def curves_of(rows: list[Row]) -> list[Curve]:
+    """The curves of rows with the texts of `COLUMNS` or `CIVIL_COLUMNS`. Raises `DecodeError` and `FileTooLarge`."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for key, some in groupby(rows, key=lambda row: (row[0], row[2], row[3], row[6])):
         groups.setdefault(key, []).extend(some)

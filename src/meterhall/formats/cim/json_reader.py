@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 from meterhall.domain.readings import Curve
 from meterhall.formats.base import DecodeError
 from meterhall.formats.cim.curves import QUALITY, QUANTITY, PeriodRead, SeriesRead, curves_of
-
-
-class _Number(str):
-    """A number as it was written."""
-
-    __slots__ = ()
+from meterhall.formats.numbers import Number, plain
 
 
 def decode(source: bytes) -> list[Curve]:
     """The curves of a document. Raises `DecodeError` and `FileTooLarge`."""
     try:
-        read = json.loads(source, parse_float=_Number, parse_int=_Number, parse_constant=_no_number)
+        read = json.loads(source, parse_float=Number, parse_int=Number, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise DecodeError("The file is no JSON.", field="/") from None
     if isinstance(read, list):
@@ -90,20 +84,11 @@ def _text(value: Any, field: str) -> str:
         value = value.get("value")
     if value is None:
         return ""
-    if not isinstance(value, str) or isinstance(value, _Number):
+    if not isinstance(value, str) or isinstance(value, Number):
         raise DecodeError("There is no text where one is needed.", field=field)
     return value
 
 
 def _number(value: Any, field: str) -> str:
-    """A number as written, without an exponent; empty for none."""
-    if value is None:
-        return ""
-    if not isinstance(value, _Number) or len(value) > 80:
-        raise DecodeError("There is no number where one is needed.", field=field)
-    if "e" in value or "E" in value:
-        number = Decimal(value)
-        if not -40 <= number.adjusted() <= 40:
-            raise DecodeError("The number is out of range.", field=field)
-        return format(number, "f")
-    return value
+    """A number as written; empty for none."""
+    return "" if value is None else plain(value, field)
