@@ -22,6 +22,8 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "espi-read": formats.espi_read,
     "csv": formats.csv,
     "jsonl": formats.jsonl,
+    "jsonl-rows": formats.jsonl_rows,
+    "arrow": formats.arrow,
     "parquet": formats.parquet,
     "ingest": lake.ingest,
     "series": lake.series,

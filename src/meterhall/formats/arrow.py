@@ -14,21 +14,20 @@ from meterhall.domain.readings import Curve
 from meterhall.formats.base import MOST_SLOTS, DecodeError, FileTooLarge, PartHeader
 from meterhall.formats.table import NAMES, Sink, batches, check_names, curves_of, schema_of
 
-_BATCH: Final = 131_072
 _CONTINUATION: Final = 0xFFFFFFFF
 _RECORD_BATCH: Final = 3
 
 
 def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
-    """The stream, a record batch at a time."""
+    """The stream, a buffer of a record batch at a time."""
     import pyarrow as pa
 
     schema, sink = schema_of(header), Sink()
     with pa.ipc.new_stream(sink, schema) as writer:
-        for batch in batches(curves, schema, _BATCH):
+        for batch in batches(curves, schema):
             writer.write_batch(batch)
-            yield sink.taken()
-    yield sink.taken()
+            yield from sink.taken()
+    yield from sink.taken()
 
 
 def decode(source: bytes) -> list[Curve]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from meterhall.domain.readings import Curve
 from meterhall.formats.base import MOST_SLOTS, DecodeError, FileTooLarge, PartHeader
 from meterhall.formats.table import NAMES, Sink, batches, check_names, curves_of, schema_of
 
-_ROW_GROUP: Final = 1_000_000
+_BATCHES: Final = 8
+_ROW_GROUP: Final = 2_097_152
+"""More than the rows of so many batches."""
 
 
 def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
     """The file, a row group at a time."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema, sink = schema_of(header), Sink()
@@ -25,10 +29,11 @@ def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
         use_dictionary=[name for name in NAMES if name not in plain],
         column_encoding=dict.fromkeys(plain, "DELTA_BINARY_PACKED"),
     ) as writer:
-        for batch in batches(curves, schema, _ROW_GROUP):
-            writer.write_batch(batch, row_group_size=2 * _ROW_GROUP)
-            yield sink.taken()
-    yield sink.taken()
+        made = batches(curves, schema)
+        while group := list(islice(made, _BATCHES)):
+            writer.write_table(pa.Table.from_batches(group).unify_dictionaries(), row_group_size=_ROW_GROUP)
+            yield b"".join(sink.taken())
+    yield b"".join(sink.taken())
 
 
 def decode(source: bytes) -> list[Curve]:

@@ -26,12 +26,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.readings import MISSING, CivilCurve, Curve
+from meterhall.domain.readings import MISSING, CivilCurve, Curve, LoadCurve
 from meterhall.domain.readings.rows import epoch_us, instant_of
 from meterhall.formats.base import DecodeError, PartHeader
 from meterhall.formats.pieces import joined, parts, piece
 from meterhall.formats.text import granularity_of, read_direction, read_granularity, read_quality
 
+_ROWS: Final = 131_072
 NAMES: Final = (
     "usage_point", "direction", "resolution", "start", "end", "mantissa", "scale", "quality", "available_at"
 )  # fmt: skip
@@ -54,14 +55,14 @@ def schema_of(header: PartHeader) -> Any:
     return pa.schema(fields, {f"meterhall.{key}": value for key, value in metadata.items()})
 
 
-def batches(curves: Iterable[Curve], schema: Any, rows: int) -> Iterator[Any]:
-    """The curves as record batches of about so many rows, in their order."""
+def batches(curves: Iterable[Curve], schema: Any) -> Iterator[Any]:
+    """The curves as record batches of about `_ROWS` rows, in their order."""
     group: list[Curve] = []
     held = 0
-    for curve in parts(curves, lambda curve: list(range(rows, len(curve), rows))):
+    for curve in parts(curves, lambda curve: list(range(_ROWS, len(curve), _ROWS))):
         group.append(curve)
         held += len(curve)
-        if held >= rows:
+        if held >= _ROWS:
             yield _batch(group, schema)
             group, held = [], 0
     if group:
@@ -71,43 +72,60 @@ def batches(curves: Iterable[Curve], schema: Any, rows: int) -> Iterator[Any]:
 def _batch(group: list[Curve], schema: Any) -> Any:
     import pyarrow as pa
 
-    lengths = [len(curve) for curve in group]
+    lengths = tuple(len(curve) for curve in group)
 
     def named(texts: list[str]) -> Any:
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        indices = np.repeat(np.array([places[text] for text in texts], np.int32), lengths)
+        indices = _repeated(tuple(places[text] for text in texts), lengths, "i4")
         return pa.DictionaryArray.from_arrays(pa.array(indices), pa.array(list(places)))
 
-    def instants(name: str, numbers: NDArray[np.int64]) -> Any:
+    def instants(name: str, numbers: NDArray[Any]) -> Any:
         return pa.array(numbers).view(schema.field(name).type)
 
-    edges = [_edges_ms(curve) for curve in group]
+    starts, ends = _instants_ms(group)
     mantissas = np.concatenate([curve.mantissas for curve in group])
     missing = mantissas == MISSING if mantissas.min() == MISSING else None
-    known = np.array([epoch_us(curve.available_at) for curve in group], np.int64)
+    known = tuple(epoch_us(curve.available_at) for curve in group)
     columns = [
         named([curve.series.usage_point for curve in group]),
         named([str(curve.series.direction) for curve in group]),
         named([str(granularity_of(curve)) for curve in group]),
-        instants("start", np.concatenate([one[:-1] for one in edges])),
-        instants("end", np.concatenate([one[1:] for one in edges])),
+        instants("start", starts),
+        instants("end", ends),
         pa.array(mantissas, mask=missing),
-        pa.array(np.repeat(np.array([curve.series.scale for curve in group], np.int8), lengths)),
+        pa.array(_repeated(tuple(curve.series.scale for curve in group), lengths, "i1")),
         pa.array(np.concatenate([curve.quality for curve in group]), mask=missing),
-        instants("available_at", np.repeat(known, lengths)),
+        instants("available_at", _repeated(known, lengths, "i8")),
     ]
     return pa.record_batch(columns, schema=schema)
 
 
-def _edges_ms(curve: Curve) -> NDArray[np.int64]:
-    if isinstance(curve, CivilCurve):
-        return curve.edges * 1000
-    return _equal_edges_ms(int(curve.start.timestamp()), curve.series.resolution_s, len(curve))
+@lru_cache(maxsize=16)
+def _repeated(values: tuple[int, ...], lengths: tuple[int, ...], kind: str) -> NDArray[Any]:
+    """Each value as often as its curve has slots; kept, since the batches of a file are most often alike in that."""
+    return np.repeat(np.array(values, kind), lengths)
 
 
-@lru_cache(maxsize=8)
-def _equal_edges_ms(first: int, step_s: int, slots: int) -> NDArray[np.int64]:
-    return (first + step_s * np.arange(slots + 1, dtype=np.int64)) * 1000
+def _instants_ms(group: list[Curve]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The starts and the ends of all slots."""
+    if any(isinstance(curve, CivilCurve) for curve in group):
+        edges = [curve.edges * 1000 for curve in group]
+        return np.concatenate([one[:-1] for one in edges]), np.concatenate([one[1:] for one in edges])
+    return _equal_slots_ms(
+        tuple(
+            (int(curve.start.timestamp()), curve.series.resolution_s, len(curve))
+            for curve in group
+            if isinstance(curve, LoadCurve)
+        )
+    )
+
+
+@lru_cache(maxsize=4)
+def _equal_slots_ms(runs: tuple[tuple[int, int, int], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The starts and the ends of runs of equal slots: first start, length, number."""
+    starts = [(first + step_s * np.arange(slots, dtype=np.int64)) * 1000 for first, step_s, slots in runs]
+    ends = [one + run[1] * 1000 for one, run in zip(starts, runs, strict=True)]
+    return np.concatenate(starts), np.concatenate(ends)
 
 
 class Sink(io.RawIOBase):
@@ -124,10 +142,10 @@ class Sink(io.RawIOBase):
         self._blocks.append(bytes(block))
         return len(block)
 
-    def taken(self) -> bytes:
-        """What was written since the last time."""
+    def taken(self) -> list[bytes]:
+        """What was written since the last time, as it was written."""
         blocks, self._blocks = self._blocks, []
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        return blocks
 
 
 def curves_of(table: Any) -> list[Curve]:

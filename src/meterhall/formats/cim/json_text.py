@@ -6,6 +6,7 @@ It is the form in which the EDDIE framework serves the same document. Quantities
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -19,10 +20,10 @@ class JsonText:
     """One envelope object."""
 
     point = PointText(
-        b'{"position":',
+        b',{"position":',
         b',"energy_Quantity.quantity":',
         b',"energy_Quantity.quality":"',
-        b'"},',
+        b'"}',
         b',"energy_Quantity.quality":"',
     )
 
@@ -36,11 +37,13 @@ class JsonText:
         comma = "" if first else ","
         return f'{comma}{{{_members(before)},"Period":['.encode(), f"],{_members(after)}}}\n".encode()
 
-    def period(self, before: Fields, points: list[Buffer], after: Fields, first: bool) -> list[Buffer]:
-        """The comma after the last Point goes: it is the last byte of the last buffer."""
-        *most, last = points
+    def period(self, before: Fields, points: Iterator[Buffer], after: Fields, first: bool) -> Iterator[Buffer]:
+        """The comma before the first Point goes."""
         comma, reason = "" if first else ",", f",{_members(after)}" if after else ""
-        return [f'{comma}{{{_members(before)},"Point":['.encode(), *most, last[:-1], f"]{reason}}}".encode()]
+        yield f'{comma}{{{_members(before)},"Point":['.encode()
+        yield next(points)[1:]
+        yield from points
+        yield f"]{reason}}}".encode()
 
     def closing(self, empty: bool) -> str:
         return "}\n" if empty else "]}}\n"

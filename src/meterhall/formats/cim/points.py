@@ -6,6 +6,7 @@ that are alike in that are copied at once. Where they change too often the texts
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -20,6 +21,7 @@ from meterhall.formats.text import decimal_text, objects
 
 MOST_POINTS: Final = 9_984
 """Points of a Period at most, so that a table is small; 104 days of quarter hours."""
+_CUTS: Final = (9, 99, *range(999, MOST_POINTS, 1000))
 _TABLE: Final = 16_384
 _SHORTEST: Final = 24
 """Runs that are shorter on average are joined one by one."""
@@ -52,6 +54,11 @@ class PointText:
         return b"%b%d%b%b%b" % (self.position, position, self.no_value, NOT_AVAILABLE.encode(), self.end)
 
 
+def all_alike(codes: NDArray[np.uint8]) -> bool:
+    """Whether all qualities are the same."""
+    return codes.tobytes() == codes[:1].tobytes() * len(codes)
+
+
 class Points:
     """The Points of one file on its way out: its own copies of the tables, which are written over from run to run."""
 
@@ -59,16 +66,16 @@ class Points:
         self._text = text
         self._tables: dict[tuple[int, int, int], tuple[NDArray[np.uint8], Texts]] = {}
 
-    def of(self, curve: Curve, first: int, end: int) -> list[Buffer]:
-        """The Points of the slots from `first` to `end`, positions from 1 on. To be joined before the next call."""
+    def of(self, curve: Curve, first: int, end: int) -> Iterator[Buffer]:
+        """The Points of the slots from `first` to `end`, positions from 1 on, each to be copied before the next."""
         mantissas, quality = curve.mantissas[first:end], curve.quality[first:end]
-        scale = curve.series.scale - UNITS["KWH"]
-        lowest, highest, count = int(mantissas.min()), int(mantissas.max()), end - first
-        if lowest >= 0 and highest < _TABLE:
+        scale, count = curve.series.scale - UNITS["KWH"], end - first
+        highest = int(mantissas.view(np.uint64).max())
+        if highest < _TABLE:
             table, width_of = _table(scale)
             values = table.take(mantissas)
-            if width_of[lowest] == width_of[highest] and quality.min() == quality.max():
-                return self._runs(values, np.full(1, width_of[lowest] * 8 + _CODE_OF[quality[0]]), [0, count])
+            if width_of[highest] == width_of[0] and all_alike(quality):
+                return self._runs(values, [int(width_of[0] * 8 + _CODE_OF[quality[0]])], [0, count])
             kinds = width_of.take(mantissas) * 8 + _CODE_OF.take(quality)
         else:
             numbers = np.where(mantissas == MISSING, 0, mantissas).tolist()
@@ -78,16 +85,15 @@ class Points:
             kinds[mantissas == MISSING] = 0
         changes = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
         if len(changes) * _SHORTEST > count:
-            return [_joined(values, kinds, self._text)]
-        return self._runs(values, kinds[[0, *changes]], [0, *changes.tolist(), count])
+            return iter((_joined(values, kinds, self._text),))
+        return self._runs(values, kinds[[0, *changes]].tolist(), [0, *changes.tolist(), count])
 
-    def _runs(self, values: Texts, kinds: NDArray[np.int64], bounds: list[int]) -> list[Buffer]:
-        """Runs of one kind each, cut where positions grow a digit longer."""
-        runs: list[Buffer] = []
-        for kind, (low, high) in zip(kinds.tolist(), pairwise(bounds), strict=True):
-            cuts = [low, *(edge for edge in (9, 99, 999) if low < edge < high), high]
-            runs += [self._run(values, kind, *span) for span in pairwise(cuts)]
-        return runs
+    def _runs(self, values: Texts, kinds: list[int], bounds: list[int]) -> Iterator[Buffer]:
+        """Runs of one kind each, cut where positions grow a digit longer, and so short that they stay in the cache."""
+        for kind, (low, high) in zip(kinds, pairwise(bounds), strict=True):
+            cuts = [low, *(edge for edge in _CUTS if low < edge < high), high]
+            for span in pairwise(cuts):
+                yield self._run(values, kind, *span)
 
     def _run(self, values: Texts, kind: int, low: int, high: int) -> Buffer:
         """The Points of a run of one kind, all with positions of as many digits."""

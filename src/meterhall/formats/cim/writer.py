@@ -10,7 +10,8 @@ without a zone; no such Period goes past a European clock change. Civil months a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -40,11 +41,12 @@ from meterhall.formats.cim.codes import (
     SPOKEN_FOR,
     UNSPOKEN,
 )
-from meterhall.formats.cim.points import MOST_POINTS, Buffer, Points, PointText
+from meterhall.formats.cim.points import MOST_POINTS, Buffer, Points, PointText, all_alike
 from meterhall.formats.pieces import parts
 from meterhall.formats.text import granularity_of, instant_text
 
 _SERIES: Final = 6 * MOST_POINTS
+_BLOCK: Final = 1 << 18
 _EUROPEAN: Final = ZoneInfo("Europe/Brussels")
 
 
@@ -84,7 +86,7 @@ class Notation(Protocol):
     def series(self, before: Fields, after: Fields, first: bool) -> tuple[bytes, bytes]:
         """The beginning of a TimeSeries, up to its Periods, and its end."""
 
-    def period(self, before: Fields, points: list[Buffer], after: Fields, first: bool) -> list[Buffer]:
+    def period(self, before: Fields, points: Iterator[Buffer], after: Fields, first: bool) -> Iterator[Buffer]:
         """A Period."""
 
     def closing(self, empty: bool) -> str:
@@ -92,10 +94,21 @@ class Notation(Protocol):
 
 
 def encode(curves: Iterable[Curve], header: PartHeader, notation: Notation) -> Iterator[bytes]:
-    """The file, a Period at a time. Raises `EncodeError`.
+    """The file in blocks of about `_BLOCK` bytes. Raises `EncodeError`.
 
     The document says its period first. Where the header does not, all curves are held to learn it.
     """
+    out = io.BytesIO()
+    for piece in _pieces(curves, header, notation):
+        out.write(piece)
+        if out.tell() >= _BLOCK:
+            yield out.getvalue()
+            out = io.BytesIO()
+    yield out.getvalue()
+
+
+def _pieces(curves: Iterable[Curve], header: PartHeader, notation: Notation) -> Iterator[Buffer]:
+    """The file piece by piece, each to be copied before the next is asked for."""
     blocks = parts(curves, lambda curve: list(range(_SERIES, len(curve), _SERIES)))
     yield notation.opening(_envelope(header)).encode()
     period = header.period
@@ -104,11 +117,11 @@ def encode(curves: Iterable[Curve], header: PartHeader, notation: Notation) -> I
         blocks = iter(held)
         if held:
             period = min(one.start for one in held), max(one.end for one in held)
-    first, points = next(blocks, None), Points(notation.point)
+    first, file = next(blocks, None), _File(header, notation)
     if first is not None and period is not None:
-        yield notation.document(_document(header, period)).encode()
-        for number, block in enumerate(chain([first], blocks)):
-            yield from _series(block, header, notation, points, first=not number)
+        yield notation.document(_document(file.own, header, period)).encode()
+        for block in chain([first], blocks):
+            yield from file.series(block)
     yield notation.closing(first is None).encode()
 
 
@@ -121,10 +134,9 @@ def _envelope(header: PartHeader) -> Fields:
     )
 
 
-def _document(header: PartHeader, period: tuple[datetime, datetime]) -> Fields:
-    own = uuid5(NAMESPACE_URL, f"urn:meterhall:{header.delivery_id}:{header.part_number}:{header.base_url}:cim")
+def _document(own: str, header: PartHeader, period: tuple[datetime, datetime]) -> Fields:
     return (
-        ("mRID", str(own)),
+        ("mRID", own),
         ("revisionNumber", "104"),
         ("description", header.title),
         ("type", MEASUREMENT),
@@ -161,43 +173,64 @@ def _minute(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _series(curve: Curve, header: PartHeader, notation: Notation, points: Points, *, first: bool) -> Iterator[bytes]:
-    edges = curve.edges
-    head, tail = notation.series(*_series_fields(curve, int(edges[0]), header), first)
-    if curve.series.direction is Direction.NET:
-        curve = replace(curve, mantissas=-curve.mantissas)
-    spoken, resolution = _spoken(curve), str(granularity_of(curve))
-    for low, high in pairwise(_bounds(curve, spoken)):
-        interval = Interval(_minute(int(edges[low])), _minute(int(edges[high])))
-        period = notation.period(
-            (("resolution", resolution), ("timeInterval", interval)),
-            points.of(curve, low, high),
-            _reason(UNSPOKEN if spoken is None else int(spoken[low])),
-            not low,
+class _File:
+    """One file on its way out: how many series it has by now, and what they have in common."""
+
+    def __init__(self, header: PartHeader, notation: Notation) -> None:
+        name = f"urn:meterhall:{header.delivery_id}:{header.part_number}:{header.base_url}:cim"
+        self.own = str(uuid5(NAMESPACE_URL, name))
+        self._scheme = _scheme(header)
+        self._notation = notation
+        self._points = Points(notation.point)
+        self._number = 0
+
+    def series(self, curve: Curve) -> Iterator[Buffer]:
+        """A TimeSeries."""
+        self._number += 1
+        resolution, start_at = str(granularity_of(curve)), _start_at(curve)
+        head, tail = self._notation.series(*self._fields(curve), self._number == 1)
+        if curve.series.direction is Direction.NET:
+            curve = replace(curve, mantissas=-curve.mantissas)
+        spoken = _spoken(curve)
+        yield head
+        for low, high in pairwise(_bounds(curve, spoken)):
+            interval = Interval(_minute(start_at(low)), _minute(start_at(high)))
+            yield from self._notation.period(
+                (("resolution", resolution), ("timeInterval", interval)),
+                self._points.of(curve, low, high),
+                _reason(UNSPOKEN if spoken is None else int(spoken[low])),
+                not low,
+            )
+        yield tail
+
+    def _fields(self, curve: Curve) -> tuple[Fields, Fields]:
+        """What stands before the Periods of a curve, and what behind them."""
+        of = curve.series
+        if len(of.usage_point) > 60 or not of.usage_point.isprintable():
+            raise EncodeError("CIM gives a usage point 60 printable characters.", field="/usage_point")
+        before: Fields = (
+            ("version", "1"),
+            ("mRID", f"{self.own}/{self._number}"),
+            ("businessType", BUSINESS[of.direction]),
+            ("product", ACTIVE_ENERGY),
+            ("dateAndOrTime.dateTime", instant_text(curve.available_at)),
+            ("energy_Measurement_Unit.name", "KWH"),
+            ("flowDirection.direction", FLOW[of.direction]),
         )
-        yield b"".join((b"" if low else head, *period, tail if high == len(curve) else b""))
+        after: Fields = (
+            ("marketEvaluationPoint.mRID", Coded(of.usage_point, self._scheme)),
+            ("marketEvaluationPoint.meterReadings.readings.readingType.accumulation", DELTA),
+        )
+        return before, after
 
 
-def _series_fields(curve: Curve, start: int, header: PartHeader) -> tuple[Fields, Fields]:
-    """What stands before the Periods of a curve, and what behind them."""
-    of, known = curve.series, instant_text(curve.available_at)
-    if len(of.usage_point) > 60 or not of.usage_point.isprintable():
-        raise EncodeError("CIM gives a usage point 60 printable characters.", field="/usage_point")
-    name = f"urn:meterhall:{of.usage_point}:{of.direction}:{granularity_of(curve)}:{of.scale}:{start}:{known}"
-    before: Fields = (
-        ("version", "1"),
-        ("mRID", str(uuid5(NAMESPACE_URL, name))),
-        ("businessType", BUSINESS[of.direction]),
-        ("product", ACTIVE_ENERGY),
-        ("dateAndOrTime.dateTime", known),
-        ("energy_Measurement_Unit.name", "KWH"),
-        ("flowDirection.direction", FLOW[of.direction]),
-    )
-    after: Fields = (
-        ("marketEvaluationPoint.mRID", Coded(of.usage_point, _scheme(header))),
-        ("marketEvaluationPoint.meterReadings.readings.readingType.accumulation", DELTA),
-    )
-    return before, after
+def _start_at(curve: Curve) -> Callable[[int], int]:
+    """Seconds since 1970 at which a slot starts."""
+    if isinstance(curve, CivilCurve):
+        edges = curve.edges
+        return lambda slot: int(edges[slot])
+    first, step_s = int(curve.start.timestamp()), curve.series.resolution_s
+    return lambda slot: first + slot * step_s
 
 
 def _spoken(curve: Curve) -> NDArray[np.uint8] | None:
@@ -205,6 +238,8 @@ def _spoken(curve: Curve) -> NDArray[np.uint8] | None:
 
     None where nothing is to be said.
     """
+    if SPOKEN_FOR[curve.quality[0]] == UNSPOKEN and all_alike(curve.quality):
+        return None
     spoken: NDArray[np.uint8] = SPOKEN_FOR.take(curve.quality)
     if spoken.min() == UNSPOKEN:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from xml.sax.saxutils import escape, quoteattr
 
@@ -30,8 +31,10 @@ class XmlText:
     def series(self, before: Fields, after: Fields, first: bool) -> tuple[bytes, bytes]:
         return f"<TimeSeries>{_elements(before)}".encode(), f"{_elements(after)}</TimeSeries>\n".encode()
 
-    def period(self, before: Fields, points: list[Buffer], after: Fields, first: bool) -> list[Buffer]:
-        return [f"<Period>{_elements(before)}".encode(), *points, f"{_elements(after)}</Period>".encode()]
+    def period(self, before: Fields, points: Iterator[Buffer], after: Fields, first: bool) -> Iterator[Buffer]:
+        yield f"<Period>{_elements(before)}".encode()
+        yield from points
+        yield f"{_elements(after)}</Period>".encode()
 
     def closing(self, empty: bool) -> str:
         return "</VHD_Envelope>\n" if empty else "</MarketDocument></VHD_Envelope>\n"
