@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 
 from meterhall.domain.readings import CivilCurve, Curve
 from meterhall.formats.base import DecodeError, PartHeader
-from meterhall.formats.csv_rows import CIVIL_COLUMNS, COLUMNS, curves_of
+from meterhall.formats.csv_rows import CIVIL_COLUMNS, COLUMNS, Row, curves_of
 from meterhall.formats.numbers import Number, plain
 from meterhall.formats.pieces import parts
 from meterhall.formats.text import (
@@ -30,6 +31,7 @@ from meterhall.formats.text import (
 )
 
 _BLOCK: Final = 65_536
+_NUMBERS: Final = ("energy_wh", "quality")
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -62,9 +64,30 @@ def _rows(curve: Curve) -> bytes:
 
 def decode(source: bytes) -> list[Curve]:
     """The curves of a file; its rows may come in any order. Raises `DecodeError` and `FileTooLarge`."""
-    lines = (line for line in source.split(b"\n"))
-    rows = [_row(line, f"/lines/{number}") for number, line in enumerate(lines) if line.strip()]
-    return curves_of(rows)
+    lines = [(line, f"/lines/{number}") for number, line in enumerate(source.split(b"\n")) if line.strip()]
+    rows = _usual_rows([line for line, _ in lines])
+    return curves_of(rows if rows is not None else [_row(line, field) for line, field in lines])
+
+
+def _usual_rows(lines: list[bytes]) -> list[Row] | None:
+    """The rows, read all at once; None where one of them is not as most files have it, or at fault."""
+    try:
+        documents = json.loads(b"[" + b",".join(lines) + b"]", parse_float=Number)
+        names = CIVIL_COLUMNS if documents and "end" in documents[0] else COLUMNS
+        columns = dict(zip(names, zip(*map(itemgetter(*names), documents), strict=True), strict=False))
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return None
+    if len(documents) != len(lines) or any("end" in document for document in documents) != ("end" in names):
+        return None
+    for name, column in columns.items():
+        kinds = set(map(type, column))
+        if kinds - ({int, Number, type(None)} if name in _NUMBERS else {str}):
+            return None
+        if name in _NUMBERS:
+            columns[name] = tuple("" if value is None else str(value) for value in column)
+    if any("e" in text or "E" in text for text in set(columns.get("energy_wh", ()))):
+        return None
+    return list(zip(*columns.values(), strict=True))
 
 
 def _row(line: bytes, field: str) -> list[str]:
@@ -79,7 +102,7 @@ def _row(line: bytes, field: str) -> list[str]:
 
 def _text(document: dict[str, Any], name: str, field: str) -> str:
     value = document.get(name)
-    if name in ("energy_wh", "quality"):
+    if name in _NUMBERS:
         return "" if value is None and name in document else plain(value, field)
     if not isinstance(value, str) or isinstance(value, Number):
         raise DecodeError("There is no text where one is needed.", field=field)

@@ -215,6 +215,8 @@ def _columns(period: PeriodRead, slots: int) -> tuple[NDArray[np.int64], NDArray
 
 def _places(period: PeriodRead, slots: int) -> NDArray[np.int64]:
     """The slot of each Point: an index from the period's start on, whatever the order of the Points."""
+    if len(period.positions) <= slots and period.positions == _usual(len(period.positions)):
+        return np.arange(len(period.positions))
     for number, text in enumerate(period.positions):
         if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= slots):
             raise DecodeError(
@@ -225,6 +227,11 @@ def _places(period: PeriodRead, slots: int) -> NDArray[np.int64]:
     if len(np.unique(places)) < len(places):
         raise DecodeError("A position comes twice.", field=f"{period.field}/Point")
     return places
+
+
+@lru_cache(maxsize=16)
+def _usual(points: int) -> list[str]:
+    return [str(position) for position in range(1, points + 1)]
 
 
 def _decimals(period: PeriodRead) -> tuple[NDArray[np.int64], int]:

@@ -66,7 +66,7 @@ def _columns(period: Any) -> tuple[list[str], list[str], list[str]]:
     """
     columns = [path(period) for path in _TEXTS]
     if {len(column) for column in columns} == {int(_COUNT(period))}:
-        positions, quantities, qualities = ([text.strip() for text in column] for column in columns)
+        positions, quantities, qualities = map(_stripped, columns)
         return positions, quantities, qualities
     points = [
         {child.tag: (child.text or "").strip() or "nothing" for child in point}
@@ -76,3 +76,9 @@ def _columns(period: Any) -> tuple[list[str], list[str], list[str]]:
         [point.get(f"{_N}{name}", "") for point in points] for name in ("position", QUANTITY, QUALITY)
     )
     return positions, quantities, qualities
+
+
+def _stripped(texts: list[str]) -> list[str]:
+    """The texts without white space around them; most often there is none at all."""
+    whole = "".join(texts)
+    return texts if whole.split(None, 1) == [whole] else [text.strip() for text in texts]
