@@ -68,7 +68,7 @@ def cim(folder: Path) -> Iterator[Row]:
         path, plain_path = folder / form, folder / "plain"
         _write(form, made, path)
         whole = path.read_bytes()
-        ours, plain = seconds(ROUNDS, partial(_write, form, made, path), partial(plain_path.write_bytes, whole))
+        ours, plain = seconds(2 * ROUNDS, partial(_write, form, made, path), partial(plain_path.write_bytes, whole))
         yield Row(f"{name} to disk, M readings/s, against write() of the same bytes", readings / ours, readings / plain)
 
 
@@ -183,7 +183,7 @@ def arrow(folder: Path) -> Iterator[Row]:
     with pa.ipc.open_stream(path.read_bytes()) as stream:
         schema, batches = stream.schema, list(stream)
     ours, ready = seconds(
-        ROUNDS, lambda: _write("arrow", made, path), lambda: _stream(schema, batches, folder / "ready.arrows")
+        5 * ROUNDS, lambda: _write("arrow", made, path), lambda: _stream(schema, batches, folder / "ready.arrows")
     )
     yield Row("Arrow stream to disk, M readings/s, against pyarrow", readings / ours, readings / ready)
 

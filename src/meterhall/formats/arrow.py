@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from meterhall.domain.readings import Curve
-from meterhall.formats.base import MOST_SLOTS, DecodeError, FileTooLarge, PartHeader
+from meterhall.formats.base import MOST_SLOTS, Block, DecodeError, FileTooLarge, PartHeader
 from meterhall.formats.table import NAMES, Sink, batches, check_names, curves_of, schema_of
 
 _CONTINUATION: Final = 0xFFFFFFFF
 _RECORD_BATCH: Final = 3
 
 
-def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
+def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
     """The stream, a buffer of a record batch at a time."""
     import pyarrow as pa
 

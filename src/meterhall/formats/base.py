@@ -14,6 +14,10 @@ MOST_SLOTS: Final = 64 * 1024 * 1024
 """Slots a reader makes of one file at most: a small file can claim a very long curve."""
 
 
+Block = bytes | memoryview
+"""A part of a file on its way out, to be written or joined to others."""
+
+
 class DecodeError(InvalidInput):
     code = "format_invalid"
     title = "The file is not what its format says."
@@ -69,5 +73,5 @@ class Format:
     name: str
     media_type: str
     extension: str
-    encode: Callable[[Iterable[Curve], PartHeader], Iterator[bytes]]
+    encode: Callable[[Iterable[Curve], PartHeader], Iterator[Block]]
     decode: Callable[[bytes], list[Curve]]

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.readings import MISSING, CivilCurve, Curve, LoadCurve
 from meterhall.domain.readings.rows import epoch_us, instant_of
-from meterhall.formats.base import DecodeError, PartHeader
+from meterhall.formats.base import Block, DecodeError, PartHeader
 from meterhall.formats.pieces import joined, parts, piece
 from meterhall.formats.text import granularity_of, read_direction, read_granularity, read_quality
 
@@ -129,20 +129,20 @@ def _equal_slots_ms(runs: tuple[tuple[int, int, int], ...]) -> tuple[NDArray[np.
 
 
 class Sink(io.RawIOBase):
-    """A file that is written to and emptied in turn."""
+    """A file that is written to and emptied in turn; it keeps what it is given, which nobody changes any more."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._blocks: list[bytes] = []
+        self._blocks: list[Block] = []
 
     def writable(self) -> bool:
         return True
 
     def write(self, block: Any) -> int:
-        self._blocks.append(bytes(block))
+        self._blocks.append(block if isinstance(block, bytes) else memoryview(block))
         return len(block)
 
-    def taken(self) -> list[bytes]:
+    def taken(self) -> list[Block]:
         """What was written since the last time, as it was written."""
         blocks, self._blocks = self._blocks, []
         return blocks
