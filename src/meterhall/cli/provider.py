@@ -34,17 +34,25 @@ class BadOfferFile(InvalidInput):
 @provider.command()
 def ingest(
     home: HomeOption,
-    files: Annotated[list[Path], typer.Argument(help="Parquet or CSV files of readings.", metavar="FILES")],
-    resolution: Annotated[str, typer.Option(help="How long a value's slot is: PT15M, PT1H, …")],
+    files: Annotated[list[Path], typer.Argument(help="Files of readings.", metavar="FILES")],
+    resolution: Annotated[str, typer.Option(help="How long a value's slot is: PT15M, PT1H, …")] = "",
+    profile: Annotated[str, typer.Option(help="What the files look like: a profile of HOME/intake/.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take in files of readings and wait until they are worked in; exit code 1 where one is refused."""
     django_ready("provider", home)
+    from meterhall.provider.metering.intake import PLAIN, load_profile
     from meterhall.provider.metering.service import take_readings
+    from meterhall.web.platform import platform
     from meterhall.web.work.engine import work_off
 
-    contents = [(file.name, file.read_bytes()) for file in files]
-    runs = [take_readings(content, resolution, name=name) for name, content in contents]
+    described = load_profile(platform().home.path, profile) if profile else PLAIN
+    for file in files:
+        file.open("rb").close()  # none is taken where one cannot be read
+    runs = []
+    for file in files:
+        with file.open("rb") as content:
+            runs.append(take_readings(content, resolution, name=file.name, profile=described))
     found = []
     for run in runs:
         with out.status(f"Working in {escape(run.name)} …"):

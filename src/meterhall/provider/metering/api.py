@@ -12,9 +12,11 @@ from meterhall.domain.errors import NotFound
 from meterhall.domain.protocol.base import Instant, Message, Page
 from meterhall.domain.readings.granularity import UnknownGranularity
 from meterhall.provider.metering.completeness import DayCount, completeness
+from meterhall.provider.metering.intake import PLAIN, BadProfile, UnknownProfile, load_profile
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow
 from meterhall.provider.metering.service import take_readings
 from meterhall.web.api import Body, endpoint, page
+from meterhall.web.platform import platform
 from meterhall.web.staff.service import StaffAuth
 from meterhall.web.work.models import WorkState
 
@@ -36,6 +38,8 @@ class RunView(Message):
     days_written: int
     days_unchanged: int
     quarantined: int
+    unlisted: int = Field(description="Rows set aside beyond those the quarantine lists; the file is then kept.")
+    opening: int = Field(description="Readings that open a register in the file and so end no slot.")
     problem: str | None
 
 
@@ -64,6 +68,8 @@ def run_view(run: IngestRun) -> RunView:
         days_written=run.days_written,
         days_unchanged=run.days_unchanged,
         quarantined=run.quarantined,
+        unlisted=run.unlisted,
+        opening=run.opening,
         problem=run.problem or None,
     )
 
@@ -72,10 +78,15 @@ def add_metering(api: NinjaAPI) -> None:
     """Publish the calls."""
 
     @endpoint(api, "POST", "/readings", response=RunView, status=202, auth=StaffAuth(), step="readings",
-              takes=Body("application/octet-stream"), refuses=(UnknownGranularity,))  # fmt: skip
-    def post_readings(request: HttpRequest, resolution: str, name: str = "") -> RunView:
-        """Hand in a Parquet or CSV file of readings (`pod`, `start`, `energy_wh`; `direction`, `quality`)."""
-        return run_view(take_readings(request.body, resolution, name=name))
+              takes=Body("application/octet-stream"),
+              refuses=(UnknownGranularity, UnknownProfile, BadProfile))  # fmt: skip
+    def post_readings(request: HttpRequest, resolution: str = "", name: str = "", profile: str = "") -> RunView:
+        """Hand in a file of readings: CSV, Parquet, Arrow, JSON lines or ESPI XML, as the kept `profile` describes it.
+
+        Without a profile its columns are `pod`, `start`, `energy_wh` and, where wanted, `direction` and `quality`.
+        """
+        described = load_profile(platform().home.path, profile) if profile else PLAIN
+        return run_view(take_readings(request.body, resolution, name=name, profile=described))
 
     @endpoint(api, "GET", "/readings", response=Page[RunView], auth=StaffAuth(), step="readings")
     def get_runs(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[RunView]:

@@ -34,12 +34,15 @@ class IngestRun(PendingWork):
     name = models.CharField(max_length=200, default="", blank=True, help_text="What the sender calls the file.")
     digest = models.CharField(max_length=80)
     resolution_s = models.PositiveIntegerField()
+    profile = models.JSONField(default=dict, blank=True, help_text="How the file is to be read, as it was then.")
     received_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     rows = models.PositiveBigIntegerField(default=0)
     days_written = models.PositiveIntegerField(default=0)
     days_unchanged = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
+    unlisted = models.PositiveIntegerField(default=0, help_text="Rows set aside beyond the list; the file is kept.")
+    opening = models.PositiveIntegerField(default=0, help_text="Readings that open a register and end no slot.")
     problem = models.CharField(max_length=500, default="", blank=True)
 
     def __str__(self) -> str:
@@ -47,13 +50,24 @@ class IngestRun(PendingWork):
 
 
 class QuarantinedRow(models.Model):
-    """A row that was set aside, with the rule it breaks; nothing is dropped silently."""
+    """A row that was set aside, with the rule it breaks and what it said; nothing is dropped silently.
+
+    `value` is the mantissa in the scale of its `series`; where there is none, `amount` is what the file says.
+    """
 
     run = models.ForeignKey(IngestRun, on_delete=models.CASCADE, related_name="quarantine")
     row = models.PositiveBigIntegerField()
     rule = models.CharField(max_length=40)
     sentence = models.CharField(max_length=200)
     point = models.ForeignKey(Point, on_delete=models.CASCADE, null=True)
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, null=True)
+    pod = models.CharField(max_length=100, default="", blank=True)
+    direction = models.CharField(max_length=20, default="", blank=True)
+    start_s = models.BigIntegerField(null=True)
+    value = models.BigIntegerField(null=True)
+    amount = models.CharField(max_length=40, default="", blank=True)
+    quality = models.PositiveSmallIntegerField(null=True)
+    text = models.CharField(max_length=200, default="", blank=True)
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.rule}"

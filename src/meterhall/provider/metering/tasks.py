@@ -6,7 +6,8 @@ from pathlib import Path
 
 from meterhall.provider.metering.drop_folder import look_into
 from meterhall.provider.metering.models import IngestRun
-from meterhall.provider.metering.service import lake, work_in
+from meterhall.provider.metering.service import lake
+from meterhall.provider.metering.working import work_in
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import NotYet, every, works_on
 from meterhall.web.work.models import WorkState

@@ -1,0 +1,108 @@
+"""Rules that judge: a value far above what is usual, one that no longer moves. Each provider sets its own limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterhall.domain.readings.rows import Rows, SeriesSpec
+from meterhall.domain.readings.rules import Rule
+
+HOUR_S: Final = 3600
+USUAL: Final = 0.95
+"""The share of a series' values that are not above what is usual."""
+FEWEST: Final = 20
+"""Values of a series that something can be said from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a batch is held against.
+
+    A value is a spike where its mean power is above `spike_floor_w` and it is more than `spike_times` the value that
+    95 in 100 of its series in the batch do not exceed. It is stuck where its series does not change for `stuck_h`
+    hours or more at a mean power of at least `stuck_floor_w`. 0 times or hours: not judged. No slot may end after
+    `latest_end` (seconds since 1970 UTC) unless its value is projected; None: not judged.
+    """
+
+    spike_times: float = 0
+    spike_floor_w: float = 0
+    stuck_h: float = 0
+    stuck_floor_w: float = 0
+    latest_end: int | None = None
+
+
+NO_LIMITS: Final = Limits()
+
+
+def judge(
+    rules: NDArray[np.uint8], specs: Sequence[SeriesSpec], place: NDArray[np.int64], rows: Rows, limits: Limits
+) -> None:
+    """Mark the rows that keep every other rule and are spikes or stuck. `place` says which of `specs` a row's is."""
+    if limits.spike_times:
+        _mark_spikes(rules, specs, place, rows, limits)
+    if limits.stuck_h:
+        _mark_stuck(rules, specs, place, rows, limits)
+
+
+def _floors(specs: Sequence[SeriesSpec], floor_w: float) -> NDArray[np.float64]:
+    """The mantissa of each series that stands for a mean power."""
+    return np.array([floor_w * spec.resolution_s / HOUR_S / 10.0**spec.scale for spec in specs])
+
+
+def _mark_spikes(
+    rules: NDArray[np.uint8], specs: Sequence[SeriesSpec], place: NDArray[np.int64], rows: Rows, limits: Limits
+) -> None:
+    floors = _floors(specs, limits.spike_floor_w)
+    size = np.abs(rows.mantissas)  # the mantissa of a missing value has no absolute one and stays negative
+    high = size > (floors[0] if (floors == floors[0]).all() else floors[place])
+    high &= rules == 0
+    if not high.any():
+        return
+    suspected = np.zeros(len(specs), np.bool_)
+    suspected[place[high]] = True
+    chosen = np.flatnonzero(suspected[place] & (rules == 0))
+    order = chosen[np.lexsort((size[chosen], place[chosen]))]
+    _, first, count = np.unique(place[order], return_index=True, return_counts=True)
+    usual = size[order[first + ((count - 1) * USUAL).astype(np.int64)]]
+    bound = np.full(len(specs), np.inf)
+    bound[place[order[first]]] = np.where(count >= FEWEST, usual * limits.spike_times, np.inf)
+    spikes = np.flatnonzero(high)
+    rules[spikes[size[spikes] > bound[place[spikes]]]] = Rule.SPIKE
+
+
+def _mark_stuck(
+    rules: NDArray[np.uint8], specs: Sequence[SeriesSpec], place: NDArray[np.int64], rows: Rows, limits: Limits
+) -> None:
+    floors = _floors(specs, limits.stuck_floor_w)
+    candidates = np.abs(rows.mantissas) >= np.maximum(floors[0] if (floors == floors[0]).all() else floors[place], 1)
+    candidates &= rules == 0
+    chosen = np.flatnonzero(candidates)
+    if not len(chosen):
+        return
+    steps = np.array([spec.resolution_s for spec in specs], np.int64)
+    order = _in_time(chosen, place, rows, int(steps.min()))
+    at, starts, values = place[order], rows.starts[order], rows.mantissas[order]
+    moved = (at[1:] != at[:-1]) | (values[1:] != values[:-1]) | (starts[1:] - starts[:-1] != steps[at[1:]])
+    edges = np.concatenate(([0], np.flatnonzero(moved) + 1, [len(order)]))
+    lengths = np.diff(edges)
+    long = lengths * steps[at[edges[:-1]]] >= limits.stuck_h * HOUR_S
+    if long.any():
+        rules[order[np.repeat(long, lengths)]] = Rule.STUCK
+
+
+def _in_time(chosen: NDArray[np.int64], place: NDArray[np.int64], rows: Rows, step_s: int) -> NDArray[np.int64]:
+    """The chosen rows by series and start; without a sort where they fill their time, as a batch most often does."""
+    starts = rows.starts[chosen]
+    first, last = int(starts.min()), int(starts.max())
+    span = (last - first) // step_s + 1
+    size = (int(place[chosen].max()) + 1) * span
+    if size > 4 * len(chosen) + 1_000_000:
+        return chosen[np.lexsort((starts, place[chosen]))]
+    cell = np.full(size, -1, np.int64)
+    cell[place[chosen] * span + (starts - first) // step_s] = chosen
+    return cell[cell >= 0]
