@@ -166,11 +166,12 @@ def validation() -> str:
     return (
         "# Validation rules\n\nA provider checks each row it ingests. A row that breaks a rule is kept out and listed "
         "with the id of the first rule it breaks; the others of its file enter. Nothing is corrected or filled in.\n\n"
-        + table(("id", "name", "what is wrong", "a judgement"), rows)
+        + table(("id", "name", "what is wrong", "may be released"), rows)
         + "\nA slot for which no row ever comes is a gap as well. It breaks no rule: the delivery counts it as "
         "`missing`. Two rows that overlap are of one slot, and so repeated or contradicting, or else misaligned.\n\n"
-        "A row kept out by a judgement may be right after all. The others cannot be kept as they are: hand in what is "
-        "right, or register the metering point and hand the file in again.\n\n"
+        "A row kept out by a judgement may be right after all: whoever looked into it "
+        "[releases](../operators/provider.md#rows-set-aside) it. The others cannot be kept as they are: hand in what "
+        "is right, or register the metering point and hand the file in again.\n\n"
         "## Spikes and stuck values\n\n"
         f"A value is a spike where it is more than `spike_times` ({usual['spike_times']:g}) times what 95 in 100 "
         "values of its series in the file do not exceed, and its mean power is above `spike_floor_w` "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,6 +88,58 @@ def _print_run(run: dict[str, Any]) -> None:
     out.print(f"{run['name']}: {said}", markup=False)
     for rule in run["rules"]:
         out.print(f"  {rule['rule']}  {rule['rows']:,} rows  {rule['sentence']}", markup=False)
+
+
+RunArgument = Annotated[int, typer.Argument(help="The number of the run.", metavar="RUN")]
+RuleOption = Annotated[str, typer.Option(help="All rows that break this rule: V10, …")]
+RowOption = Annotated[
+    list[int] | None, typer.Option("--row", help="The row at this place in the file; several may be given.")
+]
+ReasonOption = Annotated[str, typer.Option(help="Why; it is kept with the decision.")]
+
+
+@provider.command()
+def release(
+    home: HomeOption,
+    run: RunArgument,
+    rule: RuleOption = "",
+    row: RowOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let rows of a file that were set aside by a judgement into the lake as they are."""
+    _decide(home, run, True, rule, row or [], reason, as_json)
+
+
+@provider.command()
+def refuse(
+    home: HomeOption,
+    run: RunArgument,
+    rule: RuleOption = "",
+    row: RowOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Keep rows of a file that were set aside out for good."""
+    _decide(home, run, False, rule, row or [], reason, as_json)
+
+
+def _decide(home: Path, run: int, releases: bool, rule: str, rows: list[int], reason: str, as_json: bool) -> None:
+    django_ready("provider", home)
+    from meterhall.provider.metering.api import decision_view, run_of
+    from meterhall.provider.metering.release import decide
+    from meterhall.web.work.engine import work_off
+
+    by = f"shell:{getpass.getuser()}"
+    decision = decide(run_of(run), releases=releases, by=by, rule=rule, rows=rows, reason=reason)
+    work_off(decision)
+    decision.refresh_from_db()
+    view = decision_view(decision).document()
+    if as_json:
+        out.print_json(data=view)
+        return
+    out.print(f"run {run}: {view['released']:,} rows released, {view['refused']:,} refused, "
+              f"{view['overtaken']:,} kept out since their slot has another value by now")  # fmt: skip
 
 
 @provider.command()

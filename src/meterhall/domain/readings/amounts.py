@@ -58,3 +58,11 @@ def in_scale(
     beyond = present & ~broken & (np.abs(whole) > _MOST // times)
     kept = np.where(beyond, 0, whole) * min(times, _MOST)
     return np.where(present, kept, MISSING), broken, beyond
+
+
+def decimal_text(mantissa: int, scale: int) -> str:
+    """`mantissa × 10**scale` as a decimal, exactly."""
+    if scale >= 0:
+        return str(mantissa * 10**scale)
+    sign, digits = "-" if mantissa < 0 else "", str(abs(mantissa)).rjust(1 - scale, "0")
+    return f"{sign}{digits[:scale]}.{digits[scale:]}"

@@ -65,5 +65,5 @@ SENTENCES: Final = {
     Rule.NO_PREDECESSOR: "The register's reading one slot before is not in the file.",
 }
 
-JUDGEMENTS: Final = frozenset((Rule.OVER_MAXIMUM, Rule.CONTRADICTION, Rule.SPIKE, Rule.STUCK, Rule.FUTURE))
+JUDGEMENTS: Final = frozenset((Rule.CONTRADICTION, Rule.SPIKE, Rule.STUCK, Rule.FUTURE))
 """Rules about what is likely or which of two is right. The others are of rows that cannot be kept as they are."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Literal
 
+from django.db.models import Count
 from django.http import HttpRequest
 from ninja import NinjaAPI
 from pydantic import Field
 
 from meterhall.domain.errors import NotFound
 from meterhall.domain.protocol.base import Instant, Message, Page
+from meterhall.domain.readings.amounts import decimal_text
 from meterhall.domain.readings.granularity import UnknownGranularity
 from meterhall.provider.metering.completeness import DayCount, completeness
 from meterhall.provider.metering.intake import PLAIN, BadProfile, UnknownProfile, load_profile
-from meterhall.provider.metering.models import IngestRun, QuarantinedRow
+from meterhall.provider.metering.models import Decision, IngestRun, QuarantinedRow, RowState
+from meterhall.provider.metering.release import NothingHeld, NotReleasable, OneSlotTwice, decide
 from meterhall.provider.metering.service import take_readings
 from meterhall.web.api import Body, endpoint, page
 from meterhall.web.platform import platform
 from meterhall.web.staff.service import StaffAuth
 from meterhall.web.work.models import WorkState
+
+RowStateName = Literal["held", "releasing", "released", "refused", "overtaken"]
 
 
 class UnknownRun(NotFound):
@@ -48,9 +54,56 @@ class Completeness(Message):
 
 
 class QuarantineView(Message):
-    row: int
+    """A row that was set aside: what it says, the rule it breaks, and what somebody decided about it."""
+
+    row: int = Field(description="Its place in the file, from 0 on; of a wide file several values may have one.")
     rule: str
     sentence: str
+    direction: str | None
+    start: Instant | None
+    energy_wh: str | None = Field(description="An exact decimal, where its series is known.")
+    amount: str | None = Field(description="What the file says, where the series is not known.")
+    text: str | None = Field(description="The row as the file has it, without the POD, where it could not be read.")
+    state: RowStateName
+    decided_by: str | None
+    decided_at: Instant | None
+
+
+class DecisionIn(Message):
+    """Which rows of a file: all that break a rule, or those at places in the file, or both."""
+
+    rule: str = Field("", max_length=10)
+    rows: tuple[int, ...] = Field((), max_length=1000)
+    reason: str = Field("", max_length=500)
+
+
+class DecisionView(Message):
+    """What was decided about rows that had been set aside."""
+
+    run: int
+    releases: bool
+    state: str = Field(description="working until the rows are in the lake, then done.")
+    by: str
+    at: Instant
+    rows: int
+    released: int
+    overtaken: int = Field(description="Rows kept out because their slot got another value meanwhile.")
+    refused: int
+
+
+def decision_view(decision: Decision) -> DecisionView:
+    counts = dict(decision.rows.order_by().values_list("state").annotate(number=Count("pk")))
+    return DecisionView(
+        run=decision.run_id,
+        releases=decision.releases,
+        state={WorkState.DONE: "done", WorkState.DEAD: "stuck"}.get(WorkState(decision.work_state), "working"),
+        by=decision.by,
+        at=decision.at,
+        rows=sum(counts.values()),
+        released=counts.get(RowState.RELEASED, 0),
+        overtaken=counts.get(RowState.OVERTAKEN, 0),
+        refused=counts.get(RowState.REFUSED, 0),
+    )
 
 
 def run_view(run: IngestRun) -> RunView:
@@ -102,18 +155,37 @@ def add_metering(api: NinjaAPI) -> None:
               refuses=(UnknownRun,))  # fmt: skip
     def get_run(request: HttpRequest, run: int) -> RunView:
         """What became of a file."""
-        return run_view(_run(run))
+        return run_view(run_of(run))
 
     @endpoint(api, "GET", "/readings/{int:run}/quarantine", response=Page[QuarantineView], auth=StaffAuth(),
               step="readings", refuses=(UnknownRun,))  # fmt: skip
     def get_quarantine(
-        request: HttpRequest, run: int, after: str | None = None, limit: int = 100
+        request: HttpRequest, run: int, state: RowStateName | None = None, after: str | None = None, limit: int = 100
     ) -> Page[QuarantineView]:
-        """The rows that were set aside, each with the rule it breaks."""
-        return page(_run(run).quarantine.all(), _quarantine_view, after=after, limit=limit)
+        """The rows that were set aside, each with the rule it breaks and what was decided about it."""
+        rows = run_of(run).quarantine.select_related("series", "decision")
+        rows = rows.filter(state=state) if state else rows
+        return page(rows, _quarantine_view, after=after, limit=limit)
+
+    @endpoint(api, "POST", "/readings/{int:run}/release", response=DecisionView, status=202, auth=StaffAuth(),
+              step="readings", refuses=(UnknownRun, NothingHeld, NotReleasable, OneSlotTwice))  # fmt: skip
+    def post_release(request: HttpRequest, run: int, body: DecisionIn) -> DecisionView:
+        """Let rows that were set aside by a judgement into the lake as they are."""
+        return decision_view(_decide(request, run, body, releases=True))
+
+    @endpoint(api, "POST", "/readings/{int:run}/refusal", response=DecisionView, auth=StaffAuth(),
+              step="readings", refuses=(UnknownRun, NothingHeld))  # fmt: skip
+    def post_refusal(request: HttpRequest, run: int, body: DecisionIn) -> DecisionView:
+        """Keep rows that were set aside out for good."""
+        return decision_view(_decide(request, run, body, releases=False))
 
 
-def _run(number: int) -> IngestRun:
+def _decide(request: HttpRequest, run: int, body: DecisionIn, *, releases: bool) -> Decision:
+    by = str(getattr(request, "auth", ""))
+    return decide(run_of(run), releases=releases, by=by, rule=body.rule, rows=body.rows, reason=body.reason)
+
+
+def run_of(number: int) -> IngestRun:
     found = IngestRun.objects.filter(pk=number).first()
     if found is None:
         raise UnknownRun
@@ -121,4 +193,17 @@ def _run(number: int) -> IngestRun:
 
 
 def _quarantine_view(row: QuarantinedRow) -> QuarantineView:
-    return QuarantineView(row=row.row, rule=row.rule, sentence=row.sentence)
+    series, decision = row.series, row.decision
+    return QuarantineView(
+        row=row.row,
+        rule=row.rule,
+        sentence=row.sentence,
+        direction=row.direction or None,
+        start=None if row.start_s is None else datetime.fromtimestamp(row.start_s, UTC),
+        energy_wh=None if row.value is None or series is None else decimal_text(row.value, series.scale),
+        amount=row.amount or None,
+        text=row.text or None,
+        state=row.state,
+        decided_by=decision.by if decision else None,
+        decided_at=decision.at if decision else None,
+    )

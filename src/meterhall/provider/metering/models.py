@@ -49,6 +49,28 @@ class IngestRun(PendingWork):
         return f"run {self.pk}"
 
 
+class Decision(PendingWork):
+    """What somebody decided about rows set aside: to let them into the lake, or to keep them out for good."""
+
+    run = models.ForeignKey(IngestRun, on_delete=models.CASCADE, related_name="decisions")
+    token = models.CharField(max_length=40, unique=True, help_text="What the lake knows it by.")
+    releases = models.BooleanField()
+    by = models.CharField(max_length=120)
+    at = models.DateTimeField()
+    reason = models.CharField(max_length=500, default="", blank=True)
+
+    def __str__(self) -> str:
+        return f"decision {self.pk} about run {self.run_id}"
+
+
+class RowState(models.TextChoices):
+    HELD = "held"
+    RELEASING = "releasing"
+    RELEASED = "released"
+    REFUSED = "refused"
+    OVERTAKEN = "overtaken"
+
+
 class QuarantinedRow(models.Model):
     """A row that was set aside, with the rule it breaks and what it said; nothing is dropped silently.
 
@@ -68,6 +90,11 @@ class QuarantinedRow(models.Model):
     amount = models.CharField(max_length=40, default="", blank=True)
     quality = models.PositiveSmallIntegerField(null=True)
     text = models.CharField(max_length=200, default="", blank=True)
+    state = models.CharField(max_length=10, choices=RowState.choices, default=RowState.HELD)
+    decision = models.ForeignKey(Decision, on_delete=models.SET_NULL, null=True, related_name="rows")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["run", "state"], name="rows_of_a_run_by_state")]
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.rule}"
