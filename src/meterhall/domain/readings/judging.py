@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from meterhall.domain.readings.curves import MISSING
 from meterhall.domain.readings.rows import Rows, SeriesSpec
 from meterhall.domain.readings.rules import Rule
 
@@ -40,13 +41,22 @@ NO_LIMITS: Final = Limits()
 
 
 def judge(
-    rules: NDArray[np.uint8], specs: Sequence[SeriesSpec], place: NDArray[np.int64], rows: Rows, limits: Limits
+    rules: NDArray[np.uint8],
+    specs: Sequence[SeriesSpec],
+    place: NDArray[np.int64],
+    rows: Rows,
+    limits: Limits,
+    cells: NDArray[np.int64] | None = None,
 ) -> None:
-    """Mark the rows that keep every other rule and are spikes or stuck. `place` says which of `specs` a row's is."""
+    """Mark the rows that keep every other rule and are spikes or stuck.
+
+    `place` says which of `specs` a row's is. `cells` gives each row a number of its own that grows with the series and,
+    by one a slot, with the time in it; None where that would be too sparse.
+    """
     if limits.spike_times:
         _mark_spikes(rules, specs, place, rows, limits)
     if limits.stuck_h:
-        _mark_stuck(rules, specs, place, rows, limits)
+        _mark_stuck(rules, specs, place, rows, limits, cells)
 
 
 def _floors(specs: Sequence[SeriesSpec], floor_w: float) -> NDArray[np.float64]:
@@ -76,16 +86,23 @@ def _mark_spikes(
 
 
 def _mark_stuck(
-    rules: NDArray[np.uint8], specs: Sequence[SeriesSpec], place: NDArray[np.int64], rows: Rows, limits: Limits
+    rules: NDArray[np.uint8],
+    specs: Sequence[SeriesSpec],
+    place: NDArray[np.int64],
+    rows: Rows,
+    limits: Limits,
+    cells: NDArray[np.int64] | None,
 ) -> None:
-    floors = _floors(specs, limits.stuck_floor_w)
-    candidates = np.abs(rows.mantissas) >= np.maximum(floors[0] if (floors == floors[0]).all() else floors[place], 1)
-    candidates &= rules == 0
+    floors = np.maximum(_floors(specs, limits.stuck_floor_w), 1)
+    suspected = _may_be_stuck(specs, place, rows, limits, float(floors.min()), cells)
+    if not suspected.any():
+        return
+    candidates = suspected[place] & (np.abs(rows.mantissas) >= floors[place]) & (rules == 0)
     chosen = np.flatnonzero(candidates)
     if not len(chosen):
         return
     steps = np.array([spec.resolution_s for spec in specs], np.int64)
-    order = _in_time(chosen, place, rows, int(steps.min()))
+    order = chosen[np.lexsort((rows.starts[chosen], place[chosen]))]
     at, starts, values = place[order], rows.starts[order], rows.mantissas[order]
     moved = (at[1:] != at[:-1]) | (values[1:] != values[:-1]) | (starts[1:] - starts[:-1] != steps[at[1:]])
     edges = np.concatenate(([0], np.flatnonzero(moved) + 1, [len(order)]))
@@ -95,14 +112,28 @@ def _mark_stuck(
         rules[order[np.repeat(long, lengths)]] = Rule.STUCK
 
 
-def _in_time(chosen: NDArray[np.int64], place: NDArray[np.int64], rows: Rows, step_s: int) -> NDArray[np.int64]:
-    """The chosen rows by series and start; without a sort where they fill their time, as a batch most often does."""
-    starts = rows.starts[chosen]
-    first, last = int(starts.min()), int(starts.max())
-    span = (last - first) // step_s + 1
-    size = (int(place[chosen].max()) + 1) * span
-    if size > 4 * len(chosen) + 1_000_000:
-        return chosen[np.lexsort((starts, place[chosen]))]
-    cell = np.full(size, -1, np.int64)
-    cell[place[chosen] * span + (starts - first) // step_s] = chosen
-    return cell[cell >= 0]
+def _may_be_stuck(
+    specs: Sequence[SeriesSpec],
+    place: NDArray[np.int64],
+    rows: Rows,
+    limits: Limits,
+    floor: float,
+    cells: NDArray[np.int64] | None,
+) -> NDArray[np.bool_]:
+    """Which series may have a run of equal values that is long enough: a run covers two samples half its length apart.
+
+    Saves looking at every value of series that move, which is nearly all of them.
+    """
+    steps = {spec.resolution_s for spec in specs}
+    half = int(limits.stuck_h * HOUR_S) // min(steps) // 2
+    if cells is None or len(steps) > 1 or half < 2:
+        return np.ones(len(specs), np.bool_)
+    size = int(cells.max()) + 1
+    values, series = np.full(size // half + 1, MISSING), np.full(size // half + 1, -1)
+    sampled = np.flatnonzero(cells % half == 0)
+    values[cells[sampled] // half] = rows.mantissas[sampled]
+    series[cells[sampled] // half] = place[sampled]
+    equal = (values[1:] == values[:-1]) & (series[1:] == series[:-1]) & (np.abs(values[1:]) >= floor)
+    suspected = np.zeros(len(specs), np.bool_)
+    suspected[series[1:][equal]] = True
+    return suspected

@@ -66,9 +66,10 @@ def broken_rules(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LI
     _mark(rules, (rows.mantissas < 0) & ~_each([spec.signed for spec in ordered], place).astype(bool), Rule.NEGATIVE)
     maximum = _each([spec.maximum for spec in ordered], place)
     _mark(rules, (rows.mantissas > maximum) | (rows.mantissas < -maximum), Rule.OVER_MAXIMUM)
-    if not _all_slots_differ(place, rows, min(spec.resolution_s for spec in ordered)):
+    cells = _cells(place, rows, min(spec.resolution_s for spec in ordered))
+    if cells is None or not _all_differ(cells):
         _mark_repeated(rules, rows)
-    judge(rules, ordered, place, rows, limits)
+    judge(rules, ordered, place, rows, limits, cells)
     return rules
 
 
@@ -92,16 +93,20 @@ def _mark(rules: NDArray[np.uint8], broken: NDArray[np.bool_], rule: Rule) -> No
         rules[broken & (rules == _PASSED)] = rule
 
 
-def _all_slots_differ(place: NDArray[np.int64], rows: Rows, step_s: int) -> bool:
-    """Whether surely no slot comes twice; a batch is dense in series and time, so most often no sort is needed."""
+def _cells(place: NDArray[np.int64], rows: Rows, step_s: int) -> NDArray[np.int64] | None:
+    """A number for each series and slot, side by side; None where a batch is not dense in series and time."""
     first, last = int(rows.starts.min()), int(rows.starts.max())
     span = (last - first) // step_s + 1
-    size = (int(place.max()) + 1) * span
-    if size > 8 * len(rows) + 1_000_000:
-        return False
-    seen = np.zeros(size, np.bool_)
-    seen[place * span + (rows.starts - first) // step_s] = True
-    return int(np.count_nonzero(seen)) == len(rows)
+    if (int(place.max()) + 1) * span > 8 * len(rows) + 1_000_000:
+        return None
+    return place * span + (rows.starts - first) // step_s
+
+
+def _all_differ(cells: NDArray[np.int64]) -> bool:
+    """Whether surely no slot comes twice; most often no sort is needed for that."""
+    seen = np.zeros(int(cells.max()) + 1, np.bool_)
+    seen[cells] = True
+    return int(np.count_nonzero(seen)) == len(cells)
 
 
 def _mark_repeated(rules: NDArray[np.uint8], rows: Rows) -> None:

@@ -41,8 +41,10 @@ class Register:
 
 def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0) -> list[Found]:
     """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
-    keys = {pod: pod_key(pod, platform().config.country) for pod in {pod for pod, _ in pairs}}
-    points = points_by_pod({key for key in keys.values() if key})
+    pods = {pod for pod, _ in pairs}
+    points = points_by_pod(pods)
+    keys = {pod: pod if pod in points else pod_key(pod, platform().config.country) for pod in pods}
+    points |= points_by_pod({key for key in keys.values() if key and key not in points})
     wanted = {
         (points[keys[pod]].pk, direction): points[keys[pod]]
         for pod, direction in pairs

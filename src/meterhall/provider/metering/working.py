@@ -14,7 +14,7 @@ from meterhall.domain.errors import InvalidInput, TooLarge
 from meterhall.domain.readings.amounts import in_scale
 from meterhall.domain.readings.curves import MISSING
 from meterhall.domain.readings.judging import Limits
-from meterhall.domain.readings.rows import Rows, SeriesSpec
+from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
 from meterhall.domain.readings.rules import Rule
 from meterhall.domain.readings.sequences import register_deltas, told_apart
 from meterhall.domain.readings.validation import validate
@@ -113,7 +113,7 @@ class _Work:
         """The rows that keep every rule, in parts of which no two share a series. The others are set aside."""
         self._spans = {}
         for part in self.gathering.parts():
-            known = {pk: self._register.series[pk] for pk in np.unique(part.series_ids).tolist()}
+            known = {pk: self._register.series[pk] for pk in _distinct(part.series_ids)}
             specs = [spec(series) for series in known.values()]
             taken = self._in_sequence(part, known)
             rows = Rows(taken.series_ids, taken.starts, taken.values, taken.quality)
@@ -158,7 +158,8 @@ class _Work:
 
     def _stretch(self, rows: Rows) -> None:
         """Remember from when to when each series has rows that went in."""
-        ids, place = np.unique(rows.series_ids, return_inverse=True)
+        ids = np.array(_distinct(rows.series_ids), np.int64)
+        place = positions(ids, rows.series_ids)
         first, last = np.full(len(ids), np.iinfo(np.int64).max), np.full(len(ids), np.iinfo(np.int64).min)
         np.minimum.at(first, place, rows.starts)
         np.maximum.at(last, place, rows.starts)
@@ -179,6 +180,17 @@ class _Work:
             run.finished_at = platform().now()
             run.save()
             widen(self._register.series, self._spans)
+
+
+def _distinct(series_ids: NDArray[np.int64]) -> list[int]:
+    """The distinct ids, sorted; without a sort where they are near each other."""
+    low, high = int(series_ids.min()), int(series_ids.max())
+    if high - low > 4 * len(series_ids) + 1_000_000:
+        return [int(one) for one in np.unique(series_ids)]
+    seen = np.zeros(high - low + 1, np.bool_)
+    seen[series_ids - low] = True
+    found: list[int] = (np.flatnonzero(seen) + low).tolist()
+    return found
 
 
 def limits(received_at: datetime) -> Limits:

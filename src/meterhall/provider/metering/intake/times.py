@@ -70,7 +70,12 @@ def _of_timestamps(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool
 
 
 def _all_with_offset(column: pa.Array, start_format: str) -> bool:
-    return not start_format and pc.all(pc.match_substring_regex(column.cast(pa.string()), OFFSET)).as_py() is True
+    text = column.cast(pa.string())
+    if start_format:
+        return False
+    if pc.all(pc.ends_with(text, "Z")).as_py():
+        return True
+    return pc.all(pc.match_substring_regex(text, OFFSET)).as_py() is True
 
 
 def _with_offset(column: pa.Array, start_format: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
