@@ -37,7 +37,7 @@ class Batches:
 
 
 def read_csv(path: Path, profile: Profile) -> Batches:
-    """Every column as text."""
+    """Every column as text; those that repeat themselves as numbers of distinct texts."""
     broken: set[int] = set()
 
     def keep(row: Any) -> str:
@@ -50,7 +50,10 @@ def read_csv(path: Path, profile: Profile) -> Batches:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise BadReadingsFile(f"The column {twice[:60]} is there twice.", field="/file")
-    texts = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    columns = profile.columns
+    repeated = {columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.direction, columns.quality}
+    coded = pa.dictionary(pa.int32(), pa.string())
+    texts = pa_csv.ConvertOptions(column_types={name: coded if name in repeated else pa.string() for name in names})
     return Batches(_guarded(lambda: pa_csv.open_csv(path, reading, parsing, texts)), names, broken)
 
 

@@ -20,8 +20,18 @@ Seconds = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray
 
 
 def times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
-    """A column of times of the profile's clock. Where it has no zone every time says its offset itself."""
-    column = _plain(column)
+    """A column of times of the profile's clock. Where it has no zone every time says its offset itself.
+
+    Each distinct time is looked at once: a file repeats its times for every POD.
+    """
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    distinct = coded.dictionary
+    found = _times(pa.concat_arrays([distinct, pa.nulls(1, distinct.type)]), profile, is_end=is_end)
+    which = np.asarray(pc.fill_null(coded.indices, len(distinct)).to_numpy(zero_copy_only=False), np.int64)
+    return found[0][which], found[1][which], found[2][which], found[3][which]
+
+
+def _times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
     if pa.types.is_timestamp(column.type):
         found, unreadable = _of_timestamps(column)
         has_zone = column.type.tz is not None
@@ -42,7 +52,7 @@ def times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
 
 def days(column: pa.Array, day_format: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """A column of civil days as days since 1970, and which rows cannot be read."""
-    column = _plain(column)
+    column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
     if pa.types.is_date(column.type):
         found = pc.fill_null(column.cast(pa.date32()).cast(pa.int32()), 0)
         return np.asarray(found.to_numpy(zero_copy_only=False), np.int64), _bools(column.is_null())
@@ -53,10 +63,6 @@ def days(column: pa.Array, day_format: str) -> tuple[NDArray[np.int64], NDArray[
     else:
         seconds, unreadable = _by_text(column.cast(pa.string()), _day)
     return seconds // DAY_S, unreadable
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _bools(column: pa.Array) -> NDArray[np.bool_]:
@@ -84,8 +90,7 @@ def _with_offset(column: pa.Array, start_format: str) -> tuple[NDArray[np.int64]
         try:
             if _all_with_offset(column, ""):
                 found = column.cast(pa.timestamp("s", "UTC"))
-                if not found.null_count:
-                    return np.asarray(found.cast(pa.int64()).to_numpy(zero_copy_only=False)), np.zeros(len(found), bool)
+                return _of_timestamps(found)
         except pa.ArrowInvalid:
             pass
     return _by_text(column, lambda text: _instant(text, start_format))
