@@ -163,3 +163,29 @@ def test_a_fault_in_the_middle_commits_nothing_and_says_its_name(world: World, m
         working.work_in(run)
     assert stored() == {key: [] for key in stored()}
     assert IngestRun.objects.get().finished_at is None
+
+
+def test_a_file_larger_than_any_other_body_is_taken_over_the_interface(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = world.points()[0].pod
+    office = Client(headers={"Authorization": f"Bearer {create_staff_key('meters')}"})
+    quarters = (START - timedelta(minutes=15) * number for number in range(1, 150_001))
+    lines = [f"{pod},{at:%Y-%m-%dT%H:%M}Z,7,{'x' * 90}" for at in quarters]
+    content = "\n".join(["pod,start,energy_wh,note", *lines, f"{pod},{START:%Y-%m-%dT%H:%M}Z,7,"]).encode()
+    assert len(content) > 17 * 1024 * 1024
+
+    def post(body: bytes, key: str) -> tuple[int, dict[str, object]]:
+        answer = office.post(
+            "/api/readings?resolution=PT15M", body, content_type="text/csv", headers={"Idempotency-Key": key}
+        )
+        return answer.status_code, answer.json()
+
+    first = post(content, "k")
+    assert (first[0], post(content, "k")) == (202, first)
+    assert post(content + b"x", "k")[1]["code"] == "idempotency_key_reused"
+    monkeypatch.setattr("meterhall.web.uploads.MOST_BYTES", 10)
+    assert post(content, "l")[1]["code"] == "upload_too_large"
+    world.work()
+    run = IngestRun.objects.get()
+    assert (run.rows, run.quarantined, stored()) == (150_001, 0, {(pod, "import"): [7]})

@@ -22,6 +22,7 @@ from meterhall.provider.metering.service import take_readings
 from meterhall.web.api import Body, endpoint, page
 from meterhall.web.platform import platform
 from meterhall.web.staff.service import StaffAuth
+from meterhall.web.uploads import UploadTooLarge, uploaded
 from meterhall.web.work.models import WorkState
 
 RowStateName = Literal["held", "releasing", "released", "refused", "overtaken"]
@@ -131,15 +132,15 @@ def add_metering(api: NinjaAPI) -> None:
     """Publish the calls."""
 
     @endpoint(api, "POST", "/readings", response=RunView, status=202, auth=StaffAuth(), step="readings",
-              takes=Body("application/octet-stream"),
-              refuses=(UnknownGranularity, UnknownProfile, BadProfile))  # fmt: skip
+              takes=Body("application/octet-stream", streams=True),
+              refuses=(UnknownGranularity, UnknownProfile, BadProfile, UploadTooLarge))  # fmt: skip
     def post_readings(request: HttpRequest, resolution: str = "", name: str = "", profile: str = "") -> RunView:
         """Hand in a file of readings: CSV, Parquet, Arrow, JSON lines or ESPI XML, as the kept `profile` describes it.
 
         Without a profile its columns are `pod`, `start`, `energy_wh` and, where wanted, `direction` and `quality`.
         """
         described = load_profile(platform().home.path, profile) if profile else PLAIN
-        return run_view(take_readings(request.body, resolution, name=name, profile=described))
+        return run_view(take_readings(uploaded(request).content, resolution, name=name, profile=described))
 
     @endpoint(api, "GET", "/readings", response=Page[RunView], auth=StaffAuth(), step="readings")
     def get_runs(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[RunView]:

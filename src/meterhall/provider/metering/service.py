@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -57,7 +57,7 @@ def spec(series: Series) -> SeriesSpec:
 
 
 def take_readings(
-    content: bytes | BinaryIO, granularity: str, *, name: str = "", profile: Profile = PLAIN
+    content: bytes | IO[bytes], granularity: str, *, name: str = "", profile: Profile = PLAIN
 ) -> IngestRun:
     """Keep a file of readings; the worker works it in. `name` is what its sender calls it, `profile` how it is read.
 
@@ -100,7 +100,7 @@ def _resolution_s(granularity: str) -> int:
     return resolution_s
 
 
-def _keep(content: bytes | BinaryIO, path: Path) -> str:
+def _keep(content: bytes | IO[bytes], path: Path) -> str:
     """Write the content to the disk, a piece at a time; its digest."""
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     made = hashlib.sha256()
