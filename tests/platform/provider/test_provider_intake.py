@@ -18,10 +18,11 @@ from meterhall.provider.metering import working
 from meterhall.provider.metering.drop_folder import look_into
 from meterhall.provider.metering.intake import PLAIN, profile_of
 from meterhall.provider.metering.intake.gathering import Gathering
-from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
+from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.service import lake, spec, take_readings
 from meterhall.provider.points.models import Point
 from meterhall.web.staff.service import create_staff_key
+from meterhall.web.work.models import WorkState
 from tests.platform.provider.conftest import World
 
 pytestmark = pytest.mark.django_db
@@ -189,3 +190,19 @@ def test_a_file_larger_than_any_other_body_is_taken_over_the_interface(
     world.work()
     run = IngestRun.objects.get()
     assert (run.rows, run.quarantined, stored()) == (150_001, 0, {(pod, "import"): [7]})
+
+
+def test_a_run_that_is_tried_after_later_ones_says_so_instead_of_passing_for_done(world: World) -> None:
+    pod = world.points()[0].pod
+    content = [f"pod,start,energy_wh\n{pod},2026-03-01T00:{n:02}:00Z,{n}\n".encode() for n in (0, 15)]
+    first = take_readings(content[0], "PT15M")
+    IngestRun.objects.filter(pk=first.pk).update(work_state=WorkState.DEAD)
+    take_readings(content[1], "PT15M")
+    world.work()
+    IngestRun.objects.filter(pk=first.pk).update(work_state=WorkState.PENDING)
+    world.work()
+    first.refresh_from_db()
+    assert (first.problem, stored()) == (TOO_LATE, {(pod, "import"): [15]})
+    assert take_readings(content[0], "PT15M").pk != first.pk
+    world.work()
+    assert stored() == {(pod, "import"): [0, 15]}

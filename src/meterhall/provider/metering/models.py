@@ -27,6 +27,10 @@ class Series(models.Model):
         return f"series {self.pk}"
 
 
+TOO_LATE = "Files that came later are in the lake by now; hand this one in again if it is still right."
+"""The problem of a run that was laid aside and is tried when its turn is over: nobody can say what it would undo."""
+
+
 class IngestRun(PendingWork):
     """One file of readings from the meter-data system: kept until it is worked off, in the order it came."""
 

@@ -120,7 +120,7 @@ def carry_out(decision: Decision) -> None:
 
 
 def _overtaken(rows: list[QuarantinedRow], then: datetime) -> set[int]:
-    """The rows whose slot has another value now than when the file had been worked in."""
+    """The rows whose slot got a value since the file was worked in, and not theirs."""
     late: set[int] = set()
     by_series: dict[int, list[QuarantinedRow]] = {}
     for row in rows:
@@ -130,7 +130,9 @@ def _overtaken(rows: list[QuarantinedRow], then: datetime) -> set[int]:
         series = known[number]
         starts = np.array([row.start_s for row in some], np.int64)
         before, now = (_held_at(series, starts, known_at) for known_at in (then, None))
-        late |= {row.pk for row, moved in zip(some, (before != now).tolist(), strict=True) if moved}
+        values = np.array([row.value for row in some], np.int64)
+        moved = (before != now) & (now != values)
+        late |= {row.pk for row, is_late in zip(some, moved.tolist(), strict=True) if is_late}
     return late
 
 

@@ -27,7 +27,7 @@ from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import SeriesSpec
 from meterhall.lake import Lake
 from meterhall.provider.metering.intake import PLAIN, Profile
-from meterhall.provider.metering.models import IngestRun, Series
+from meterhall.provider.metering.models import TOO_LATE, IngestRun, Series
 from meterhall.provider.metering.register import MAY_PASS
 from meterhall.provider.points.models import Point
 from meterhall.provider.sets import pieces
@@ -72,7 +72,7 @@ def take_readings(
         mark = _keep(content, coming)
         described = profile.model_dump(mode="json", exclude_defaults=True)
         same = IngestRun.objects.filter(digest=mark, resolution_s=resolution_s, profile=described)
-        worth_another = Q(work_state=WorkState.DEAD) | Q(unlisted__gt=0)
+        worth_another = Q(work_state=WorkState.DEAD) | Q(unlisted__gt=0) | Q(problem=TOO_LATE)
         worth_another |= Q(quarantine__rule__in=[rule for rule, _ in MAY_PASS])
         known = same.exclude(pk__in=same.filter(worth_another).values("pk")).first()
         if known is not None:

@@ -22,7 +22,7 @@ from meterhall.lake import Ingested
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
 from meterhall.provider.metering.intake.gathering import Gathering, Taken
-from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
+from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
 from meterhall.provider.metering.service import ingest_folder, lake, spec
 from meterhall.provider.sets import write_back
@@ -40,6 +40,10 @@ def work_in(run: IngestRun) -> None:
     path = ingest_folder() / run.file
     if run.finished_at is not None and not path.exists():
         return  # all was done but the note of it
+    if IngestRun.objects.filter(pk__gt=run.pk, problem="").exclude(finished_at=None).exists():
+        refuse(run, TOO_LATE)
+        path.unlink(missing_ok=True)
+        return
     work = _Work(run, profile_of(run.profile))
     try:
         if work.read(path):
@@ -52,6 +56,12 @@ def work_in(run: IngestRun) -> None:
         work.gathering.clear()
     if run.problem or not run.unlisted:
         path.unlink(missing_ok=True)
+
+
+def refuse(run: IngestRun, reason: str) -> None:
+    """Write down that nothing of a file was taken in."""
+    run.problem, run.finished_at = reason[:500], platform().now()
+    run.save(update_fields=["problem", "finished_at"])
 
 
 class _Work:
@@ -71,8 +81,7 @@ class _Work:
             for block in read_blocks(path, self.profile, self.run.resolution_s):
                 self.take(block)
         except (InvalidInput, TooLarge) as fault:
-            self.run.problem, self.run.finished_at = fault.detail[:500], platform().now()
-            self.run.save(update_fields=["problem", "finished_at"])
+            refuse(self.run, fault.detail)
             return False
         return True
 
