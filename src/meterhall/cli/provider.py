@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,14 @@ provider.add_typer(points, name="points")
 provider.add_typer(offer, name="offer")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+METHODS = ("linear", "like_day", "load_profile")
+
+
+class UnknownMethod(InvalidInput):
+    code = "unknown_method"
+    title = "A method of estimation is linear, like_day or load_profile."
 
 
 class BadOfferFile(InvalidInput):
@@ -140,6 +149,38 @@ def _decide(home: Path, run: int, releases: bool, rule: str, rows: list[int], re
         return
     out.print(f"run {run}: {view['released']:,} rows released, {view['refused']:,} refused, "
               f"{view['overtaken']:,} kept out since their slot has another value by now")  # fmt: skip
+
+
+@provider.command()
+def estimate(
+    home: HomeOption,
+    pod: Annotated[str, typer.Argument(help="The POD.", metavar="POD")],
+    first: Annotated[datetime, typer.Option(help="The first civil day.", formats=["%Y-%m-%d"])],
+    until: Annotated[datetime, typer.Option(help="The day after the last one.", formats=["%Y-%m-%d"])],
+    method: Annotated[str, typer.Option(help="linear, like_day or load_profile.")],
+    direction: Annotated[str, typer.Option(help="import, export or net.")] = "import",
+    shape: Annotated[Path | None, typer.Option(help="A file of readings with the shape of a load profile.")] = None,
+    profile: Annotated[str, typer.Option(help="What that file looks like: a profile of HOME/intake/.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate the values that are missing of a metering point on these days; nothing that is there is changed."""
+    if method not in METHODS:
+        raise UnknownMethod(field="/method")
+    django_ready("provider", home)
+    from meterhall.domain.readings.estimation import Method
+    from meterhall.provider.metering.estimate import estimate as carry_out
+    from meterhall.provider.metering.intake import PLAIN, load_profile
+
+    described = load_profile(home, profile) if profile else PLAIN
+    made = carry_out(
+        pod, (first.date(), until.date()), Method(method), by=f"shell:{getpass.getuser()}", direction=direction,
+        shape=(shape, described) if shape else None,
+    )  # fmt: skip
+    if as_json:
+        out.print_json(data={"method": method, "missing": made.missing, "estimated": made.estimated})
+        return
+    left = made.missing - made.estimated
+    out.print(f"{made.missing:,} values were missing: {made.estimated:,} estimated ({method}), {left:,} left missing")
 
 
 @provider.command()

@@ -35,6 +35,13 @@ def _offset_s(clock_s: int, zone: ZoneInfo, fold: int) -> int:
     return round(offset.total_seconds()) if offset is not None else 0
 
 
+def ahead_of_utc(at_s: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+    """By how many seconds the clock of the zone is ahead of UTC at each instant; shape (instants,)."""
+    distinct, place = np.unique(at_s, return_inverse=True)
+    shown = (datetime.fromtimestamp(one, zone).utcoffset() or timedelta() for one in distinct.tolist())
+    return np.array([round(offset.total_seconds()) for offset in shown], np.int64)[place]
+
+
 def civil_edges(days: NDArray[np.int64], zone: ZoneInfo | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first instant of each civil day (days since 1970), and of the day after; UTC where there is no zone."""
     if zone is None:

@@ -102,3 +102,20 @@ class QuarantinedRow(models.Model):
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.rule}"
+
+
+class Estimation(models.Model):
+    """That somebody had missing values of a series estimated: by which method, over which days, how many."""
+
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="estimations")
+    token = models.CharField(max_length=40, unique=True, help_text="What the lake knows it by.")
+    method = models.CharField(max_length=20)
+    first_day = models.DateField()
+    until_day = models.DateField()
+    by = models.CharField(max_length=120)
+    at = models.DateTimeField()
+    missing = models.PositiveIntegerField()
+    estimated = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"estimation {self.pk} of series {self.series_id}"
