@@ -206,3 +206,17 @@ def test_a_run_that_is_tried_after_later_ones_says_so_instead_of_passing_for_don
     assert take_readings(content[0], "PT15M").pk != first.pk
     world.work()
     assert stored() == {(pod, "import"): [0, 15]}
+
+
+def test_what_no_database_can_store_is_set_aside_all_the_same(world: World) -> None:
+    pod = world.points()[0].pod
+    rows = [
+        f"X\0,{START:%Y-%m-%dT%H:%M}Z,1,",
+        f"{pod},{START:%Y-%m-%dT%H:%M}Z,x\0,im\0",
+        f"{pod},{START},1," + "w" * 500,
+    ]
+    run = take_readings(("pod,start,energy_wh,direction\n" + "\n".join(rows)).encode(), "PT15M")
+    world.work()
+    run.refresh_from_db()
+    assert (run.problem, run.rows, run.quarantined) == ("", 3, 3)
+    assert [row.rule for row in run.quarantine.order_by("row")] == ["P1", "V13", "P2"]

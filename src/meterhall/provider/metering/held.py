@@ -36,10 +36,10 @@ class Held:
             is_read = block.rules[row] not in (Rule.SCHEMA, Rule.CLOCK_GAP)
             self.rows.append(
                 QuarantinedRow(
-                    row=place, rule=rule, sentence=sentence, pod=pod[:100], direction=direction[:20],
+                    row=place, rule=rule, sentence=sentence, pod=_kept(pod, 100), direction=_kept(direction, 20),
                     start_s=int(block.starts[row]) if is_read else None,
                     amount="" if value == MISSING else f"{value}e{-block.places} {block.unit}",
-                    quality=int(block.quality[row]), text=block.texts.get(place, ""),
+                    quality=int(block.quality[row]), text=_kept(block.texts.get(place, ""), 200),
                 )
             )  # fmt: skip
 
@@ -63,3 +63,8 @@ class Held:
 
     def _room(self) -> int:
         return max(MOST_LISTED - len(self.rows), 0)
+
+
+def _kept(text: str, most: int) -> str:
+    """As much of a text as a column of the database takes."""
+    return text.replace("\0", "")[:most]

@@ -166,7 +166,7 @@ def _decided(request: HttpRequest, number: int, *, releases: bool, done: str) ->
     run, row = IngestRun.objects.filter(pk=number).first(), request.POST.get("row", "")
     if run is None:
         raise Http404
-    given = {"rule": request.POST.get("rule", "")[:10], "reason": request.POST.get("reason", "")}
+    given = {name: request.POST.get(name, "").replace("\0", "")[:500] for name in ("rule", "reason")}
     rows = (int(row[:18]),) if row.isdecimal() else ()
     try:
         decide(run, releases=releases, by=person_of(request).email, rows=rows, **given)

@@ -42,7 +42,7 @@ class Register:
 def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0) -> list[Found]:
     """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
     pods = {pod for pod, _ in pairs}
-    points = points_by_pod(pods)
+    points = points_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
     keys = {pod: pod if pod in points else pod_key(pod, platform().config.country) for pod in pods}
     points |= points_by_pod({key for key in keys.values() if key and key not in points})
     wanted = {
