@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import formats, lake, platforms
+from benchmarks import formats, intake, lake, platforms
 from benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "arrow": formats.arrow,
     "parquet": formats.parquet,
     "ingest": lake.ingest,
+    "intake": intake.intake,
     "series": lake.series,
     "sum": lake.group_sum,
     "platform": platforms.platform,

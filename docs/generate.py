@@ -154,14 +154,57 @@ def messages() -> str:
 
 def validation() -> str:
     """The rules a reading must keep to enter the lake."""
-    from meterhall.domain.readings.validation import Rule
+    from meterhall.domain.readings.judging import FEWEST
+    from meterhall.domain.readings.rules import Rule
+    from meterhall.provider.metering.register import DIRECTION, RESOLUTION, UNKNOWN
+    from meterhall.web.config import Config
 
+    usual = {name: Config.model_fields[name].default for name in Config.model_fields}
+    rows = [(f"`{rule.id}`", rule.name.lower(), rule.sentence, "yes" if rule.may_pass else "") for rule in Rule]
+    of_register = zip((UNKNOWN, DIRECTION, RESOLUTION), ("unknown_pod", "direction", "resolution"), strict=True)
+    rows += [(f"`{code}`", name, sentence, "") for (code, sentence), name in of_register]
     return (
         "# Validation rules\n\nA provider checks each row it ingests. A row that breaks a rule is kept out and listed "
-        "with the id of the first rule it breaks; the others of its batch enter. Nothing is corrected or filled in.\n\n"
-        + table(("id", "name", "what is wrong"), [(f"`{rule.id}`", rule.name.lower(), rule.sentence) for rule in Rule])
+        "with the id of the first rule it breaks; the others of its file enter. Nothing is corrected or filled in.\n\n"
+        + table(("id", "name", "what is wrong", "may be released"), rows)
         + "\nA slot for which no row ever comes is a gap as well. It breaks no rule: the delivery counts it as "
-        "`missing`.\n"
+        "`missing`. Two rows that overlap are of one slot, and so repeated or contradicting, or else misaligned.\n\n"
+        "A row kept out by a judgement may be right after all: whoever looked into it "
+        "[releases](../operators/provider.md#rows-set-aside) it. The others cannot be kept as they are: hand in what "
+        "is right, or register the metering point and hand the file in again.\n\n"
+        "## Spikes and stuck values\n\n"
+        f"A value is a spike where it is more than `spike_times` ({usual['spike_times']:g}) times what 95 in 100 "
+        "values of its series in the file do not exceed, and its mean power is above `spike_floor_w` "
+        f"({usual['spike_floor_w']:,.0f} W). Fewer than {FEWEST} values of a series are not judged.\n\n"
+        f"Values are stuck where `stuck_hours` ({usual['stuck_hours']:g}) hours or more of them do not change at a "
+        f"mean power of at least `stuck_floor_w` ({usual['stuck_floor_w']:g} W). Zero is never stuck.\n\n"
+        "Both look at one file at a time. They are [settings](settings.md) of the provider; 0 turns them off. With "
+        "these defaults no value of the 38 households measured for a year that we tried them on is a spike (the "
+        "highest exceeded what is usual by 15), and five stretches of 14 to 55 days are of stuck values.\n"
+    )
+
+
+def profiles() -> str:
+    """What a profile of files of readings may say."""
+    from meterhall.provider.metering.intake.profile import Columns, Profile
+
+    def shown(value: object) -> str:
+        return "" if value in ("", None, {}) else f"`{json.dumps(value, default=str)}`"
+
+    def settings_of(model: Any, *, without: str = "") -> list[tuple[str, str, str]]:
+        defaults = model().model_dump(mode="json")
+        return [
+            (f"`{name}`", shown(defaults[name]), field.description or "")
+            for name, field in model.model_fields.items()
+            if name != without
+        ]
+
+    return (
+        "# Profiles of files of readings\n\nA profile says what a file looks like. It is `intake/NAME.toml` in the "
+        "provider's home; an unknown setting is refused. How it is used: [a provider](../operators/provider.md).\n\n"
+        + table(("setting", "default", "meaning"), settings_of(Profile, without="columns"))
+        + "\n## `[columns]`\n\n"
+        + table(("setting", "default", "meaning"), settings_of(Columns))
     )
 
 
@@ -341,6 +384,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "messages.md": messages,
         "pods.md": pods,
         "metrics.md": metrics,
+        "profiles.md": profiles,
         "validation.md": validation,
         "states.md": states,
         "cli.md": cli,

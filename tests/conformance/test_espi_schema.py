@@ -214,7 +214,7 @@ def test_files_of_the_field_are_read(name: str) -> None:
     assert {(curve.series.resolution_s, curve.series.scale) for curve in curves} == {EXPECTED[name]}
 
 
-@pytest.mark.parametrize("name", ["real_ngma_gas_2024.xml", "real_ssm_puc_utilityapi_electric.xml"])
+@pytest.mark.parametrize("name", ["real_ngma_gas_2024.xml"])
 def test_gas_and_registers_are_refused_not_guessed_at(name: str) -> None:
     with pytest.raises(DecodeError):
         FORMATS["espi"].decode((STANDARD / "samples" / name).read_bytes())
@@ -222,3 +222,46 @@ def test_gas_and_registers_are_refused_not_guessed_at(name: str) -> None:
 
 def test_what_is_no_load_curve_is_read_as_none() -> None:
     assert FORMATS["espi"].decode((STANDARD / "samples" / "rest_PGEReadingType.xml").read_bytes()) == []
+
+
+CAME_OUT = {
+    "cew821_sample_greenbutton_data": [("01", 3600, "import", 0, 362)],
+    "eddie_Batch_utilityapi": [("1669851", 900, "export", -3, 67)],
+    "eddie_accounting_point_retailcustomer": [],
+    "gba_cmdtest_ApplicationInformation": [],
+    "gba_cmdtest_Authorization": [],
+    "gba_cmdtest_BatchBulk": [("1", 900, "import", 0, 1340)],
+    "gba_cmdtest_test_usage_data": [("5446AF3F", 900, "import", 0, 1340)],
+    "nist_15minLP_15Days": [("01", 900, "import", 0, 1340)],
+    "real_SDGE_hourly_2011-02_2012-01_2.5MB": [("unnamed", 3600, "import", 0, 8727)],
+    "real_ngma_gas_2024": "/updated",
+    "real_ssm_puc_utilityapi_electric": [("1402026", 3600, "import", 0, 300)],
+    "rest_PGELocalTimeParameters": [],
+    "rest_PGEReadingType": [],
+    "rest_PGEUsagePoint": [],
+    "rest_PGEUsageSummaries": [],
+    "valid_eu_cet_eur": [("u-9b6c7063bb02", 3600, "import", 0, 71)],
+}
+"""Of each sample, its series with the number of values, or the place that makes it none of ours: a gas meter's."""
+
+
+def test_of_every_sample_it_is_known_what_comes_out() -> None:
+    assert sorted(CAME_OUT) == sorted(path.stem for path in (STANDARD / "samples").glob("*.xml"))
+
+
+@pytest.mark.parametrize("name", CAME_OUT)
+def test_what_comes_out_of_a_sample(name: str) -> None:
+    content, expected = (STANDARD / "samples" / f"{name}.xml").read_bytes(), CAME_OUT[name]
+    if isinstance(expected, str):
+        with pytest.raises(DecodeError) as refused:
+            FORMATS["espi"].decode(content)
+        assert refused.value.field == expected
+        return
+    found: Counter[tuple[str, int, str, int]] = Counter()
+    for curve in FORMATS["espi"].decode(content):
+        series = curve.series
+        assert isinstance(curve, LoadCurve)
+        found[series.usage_point, curve.series.resolution_s, str(series.direction), series.scale] += int(
+            curve.present.sum()
+        )
+    assert [(*key, count) for key, count in found.items()] == expected

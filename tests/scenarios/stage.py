@@ -1,19 +1,24 @@
 """Plays a scenario: each `when/<n>_<what>.csv` happens to a provider; `then/*.csv` is what it leads to.
 
 What may happen: `points` are registered with their holders, `readings` are handed in (the column `resolution` says how
-fine), a holder `consents`, a requester makes an `activation` or a `request` for data, a holder `revokes`. After each
-the provider does what it has to do. Then there are the `answers` an activation got, what the `gate` said right after a
-revocation, and of every version of every delivery the `manifests` and the values: `<delivery>_v<version>.csv`.
+fine) or a `file` as `<n>_profile.toml` beside it says, rows set aside are let in by a `release`, a holder `consents`,
+a requester makes an `activation` or a `request` for data, a holder `revokes`. After each the provider does what it has
+to do. Then there are the `answers` an activation got, what the `gate` said right after a revocation, what is `stored`
+and which rows are set `aside` in the end, and of every version of every delivery the `manifests` and the values:
+`<delivery>_v<version>.csv`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+
+import numpy as np
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
@@ -22,6 +27,8 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.consents import GrantedDetail
 from meterhall.domain.protocol.deliveries import DataRequest, Manifest
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings import MISSING
+from meterhall.domain.readings.amounts import decimal_text
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import request_activation
 from meterhall.provider.consents.service import grant, revoke
@@ -29,8 +36,10 @@ from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.gate import open_part
 from meterhall.provider.deliveries.models import Delivery
 from meterhall.provider.deliveries.service import live_parts, manifest_view, request_data
-from meterhall.provider.metering.models import IngestRun
-from meterhall.provider.metering.service import take_readings
+from meterhall.provider.metering.intake import profile_of
+from meterhall.provider.metering.models import Decision, IngestRun, QuarantinedRow, Series
+from meterhall.provider.metering.release import decide
+from meterhall.provider.metering.service import lake, spec, take_readings
 from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn
 from meterhall.provider.points.service import register_points
@@ -73,6 +82,8 @@ class Scenario:
         happenings: dict[str, Callable[[Path], None]] = {
             "points": self._points,
             "readings": self._readings,
+            "file": self._file,
+            "release": self._release,
             "consents": self._consent,
             "activation": self._activate,
             "request": self._request,
@@ -83,6 +94,7 @@ class Scenario:
             self._begun[number] = self.clock()
             happenings[what](file)
             self._settle()
+        self.outcome |= {"stored": list(_stored()), "aside": list(_aside())}
 
     def check(self) -> None:
         """Whether it all came as `then` says; no file of `then` is left out, and none of it is empty."""
@@ -110,6 +122,17 @@ class Scenario:
         assert run.finished_at is not None
         assert not run.problem, run.problem
         assert run.quarantined == 0
+
+    def _file(self, file: Path) -> None:
+        described = file.with_name(f"{file.stem.split('_')[0]}_profile.toml")
+        profile = profile_of(tomllib.loads(described.read_text("utf-8")))
+        with file.open("rb") as content:
+            take_readings(content, "", name=file.name, profile=profile)
+
+    def _release(self, file: Path) -> None:
+        for row in rows_of(file):
+            run = IngestRun.objects.get(name=row["file"])
+            decide(run, releases=True, by=row["by"], rule=row["rule"], reason=row["reason"])
 
     def _consent(self, file: Path) -> None:
         for row in rows_of(file):
@@ -167,7 +190,7 @@ class Scenario:
         self.clock.at += timedelta(hours=1)
 
     def _work(self) -> None:
-        queues = [QUEUES[model] for model in (IngestRun, Activation, Delivery)]
+        queues = [QUEUES[model] for model in (IngestRun, Decision, Activation, Delivery)]
         for _ in range(50):
             claimed = [(queue, row) for queue in queues if (row := claim(queue, self.clock()))]
             if not claimed:
@@ -187,6 +210,28 @@ class Scenario:
                 known = datetime.fromisoformat(row.pop("available_at"))
                 step = max(number for number, begun in self._begun.items() if begun <= known)
                 yield {"pod": pods[row.pop("usage_point")], **row, "known_since": step}
+
+
+def _stored() -> Iterator[Row]:
+    """Every value in the lake, of each series in the order of time."""
+    for series in Series.objects.exclude(first_day=None).order_by("point__pod", "direction"):
+        first, until = (datetime.combine(day, time(), UTC) for day in (series.first_day, series.until_day) if day)
+        for block in lake().read([spec(series)], first, until):
+            for slot in np.flatnonzero(block.mantissas != MISSING).tolist():
+                start = block.start + slot * timedelta(seconds=series.resolution_s)
+                yield {
+                    "pod": series.point.pod,
+                    "direction": series.direction,
+                    "start": start.isoformat().replace("+00:00", "Z"),
+                    "energy_wh": decimal_text(int(block.mantissas[slot]), series.scale),
+                    "quality": str(block.quality[slot]),
+                }
+
+
+def _aside() -> Iterator[Row]:
+    for row in QuarantinedRow.objects.select_related("decision").order_by("run", "row", "start_s"):
+        by = row.decision.by if row.decision else ""
+        yield {"file": row.run.name, "row": str(row.row), "rule": row.rule, "state": row.state, "by": by}
 
 
 def rows_of(file: Path) -> list[Row]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +28,14 @@ provider.add_typer(offer, name="offer")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+METHODS = ("linear", "like_day", "load_profile")
+
+
+class UnknownMethod(InvalidInput):
+    code = "unknown_method"
+    title = "A method of estimation is linear, like_day or load_profile."
+
+
 class BadOfferFile(InvalidInput):
     code = "bad_offer_file"
     title = "The file is not an offer as the protocol describes it."
@@ -34,17 +44,25 @@ class BadOfferFile(InvalidInput):
 @provider.command()
 def ingest(
     home: HomeOption,
-    files: Annotated[list[Path], typer.Argument(help="Parquet or CSV files of readings.", metavar="FILES")],
-    resolution: Annotated[str, typer.Option(help="How long a value's slot is: PT15M, PT1H, …")],
+    files: Annotated[list[Path], typer.Argument(help="Files of readings.", metavar="FILES")],
+    resolution: Annotated[str, typer.Option(help="How long a value's slot is: PT15M, PT1H, …")] = "",
+    profile: Annotated[str, typer.Option(help="What the files look like: a profile of HOME/intake/.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take in files of readings and wait until they are worked in; exit code 1 where one is refused."""
     django_ready("provider", home)
+    from meterhall.provider.metering.intake import PLAIN, load_profile
     from meterhall.provider.metering.service import take_readings
+    from meterhall.web.platform import platform
     from meterhall.web.work.engine import work_off
 
-    contents = [(file.name, file.read_bytes()) for file in files]
-    runs = [take_readings(content, resolution, name=name) for name, content in contents]
+    described = load_profile(platform().home.path, profile) if profile else PLAIN
+    for file in files:
+        file.open("rb").close()  # none is taken where one cannot be read
+    runs = []
+    for file in files:
+        with file.open("rb") as content:
+            runs.append(take_readings(content, resolution, name=file.name, profile=described))
     found = []
     for run in runs:
         with out.status(f"Working in {escape(run.name)} …"):
@@ -79,6 +97,90 @@ def _print_run(run: dict[str, Any]) -> None:
     out.print(f"{run['name']}: {said}", markup=False)
     for rule in run["rules"]:
         out.print(f"  {rule['rule']}  {rule['rows']:,} rows  {rule['sentence']}", markup=False)
+
+
+RunArgument = Annotated[int, typer.Argument(help="The number of the run.", metavar="RUN")]
+RuleOption = Annotated[str, typer.Option(help="All rows that break this rule: V10, …")]
+RowOption = Annotated[
+    list[int] | None, typer.Option("--row", help="The row at this place in the file; several may be given.")
+]
+ReasonOption = Annotated[str, typer.Option(help="Why; it is kept with the decision.")]
+
+
+@provider.command()
+def release(
+    home: HomeOption,
+    run: RunArgument,
+    rule: RuleOption = "",
+    row: RowOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let rows of a file that were set aside by a judgement into the lake as they are."""
+    _decide(home, run, True, rule, row or [], reason, as_json)
+
+
+@provider.command()
+def refuse(
+    home: HomeOption,
+    run: RunArgument,
+    rule: RuleOption = "",
+    row: RowOption = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Keep rows of a file that were set aside out for good."""
+    _decide(home, run, False, rule, row or [], reason, as_json)
+
+
+def _decide(home: Path, run: int, releases: bool, rule: str, rows: list[int], reason: str, as_json: bool) -> None:
+    django_ready("provider", home)
+    from meterhall.provider.metering.api import decision_view, run_of
+    from meterhall.provider.metering.release import decide
+    from meterhall.web.work.engine import work_off
+
+    by = f"shell:{getpass.getuser()}"
+    decision = decide(run_of(run), releases=releases, by=by, rule=rule, rows=rows, reason=reason)
+    work_off(decision)
+    decision.refresh_from_db()
+    view = decision_view(decision).document()
+    if as_json:
+        out.print_json(data=view)
+        return
+    out.print(f"run {run}: {view['released']:,} rows released, {view['refused']:,} refused, "
+              f"{view['overtaken']:,} kept out since their slot has another value by now")  # fmt: skip
+
+
+@provider.command()
+def estimate(
+    home: HomeOption,
+    pod: Annotated[str, typer.Argument(help="The POD.", metavar="POD")],
+    first: Annotated[datetime, typer.Option(help="The first civil day.", formats=["%Y-%m-%d"])],
+    until: Annotated[datetime, typer.Option(help="The day after the last one.", formats=["%Y-%m-%d"])],
+    method: Annotated[str, typer.Option(help="linear, like_day or load_profile.")],
+    direction: Annotated[str, typer.Option(help="import, export or net.")] = "import",
+    shape: Annotated[Path | None, typer.Option(help="A file of readings with the shape of a load profile.")] = None,
+    profile: Annotated[str, typer.Option(help="What that file looks like: a profile of HOME/intake/.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate the values that are missing of a metering point on these days; nothing that is there is changed."""
+    if method not in METHODS:
+        raise UnknownMethod(field="/method")
+    django_ready("provider", home)
+    from meterhall.domain.readings.estimation import Method
+    from meterhall.provider.metering.estimate import estimate as carry_out
+    from meterhall.provider.metering.intake import PLAIN, load_profile
+
+    described = load_profile(home, profile) if profile else PLAIN
+    made = carry_out(
+        pod, (first.date(), until.date()), Method(method), by=f"shell:{getpass.getuser()}", direction=direction,
+        shape=(shape, described) if shape else None,
+    )  # fmt: skip
+    if as_json:
+        out.print_json(data={"method": method, "missing": made.missing, "estimated": made.estimated})
+        return
+    left = made.missing - made.estimated
+    out.print(f"{made.missing:,} values were missing: {made.estimated:,} estimated ({method}), {left:,} left missing")
 
 
 @provider.command()

@@ -85,7 +85,10 @@ def _set(stage: Stage, console: Console) -> None:
 
 
 def plans(cast: tuple[Operator, ...]) -> list[Plan]:
-    """The five platforms: what `meterhall <role> init` is told."""
+    """The five platforms: what `meterhall <role> init` is told.
+
+    The meters of 2016 that stood still for weeks are shown as they are: nobody is there to release what they sent.
+    """
     ports = free_ports(2 * (2 + len(cast)))
     quick: dict[str, object] = {"worker_poll_ms": 100, "log_level": "WARNING"}
     hall = Plan(
@@ -101,7 +104,7 @@ def plans(cast: tuple[Operator, ...]) -> list[Plan]:
     players = [
         Plan(
             "provider", operator.key, operator.name, operator.country, (ports[2 + 2 * n], ports[3 + 2 * n]),
-            _people(operator.key), quick | {"zone": operator.zone}, marketplace,
+            _people(operator.key), quick | {"zone": operator.zone, "stuck_hours": 0}, marketplace,
         )
         for n, operator in enumerate(cast)
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -26,6 +26,8 @@ from meterhall.lake.snapshot import Snapshot
 from meterhall.lake.table import Table
 
 T = TypeVar("T")
+
+NOTHING_KEPT_OUT = Quarantine(np.zeros(0, np.int64), np.zeros(0, np.uint8))
 
 BLOCK_SLOTS = 16_384 * 96
 """Slots a read holds in memory at a time; about 25 MB."""
@@ -102,16 +104,47 @@ class Lake:
         is either stored or there. Memory grows with the batch: bound it. Raises `ResolutionChanged`.
         """
         accepted, quarantine = validate(specs, rows)
-        known_us = epoch_us(available_at)
+        return replace(self._put([(specs, accepted)], available_at, transaction, streamed=False), quarantine=quarantine)
+
+    def put(
+        self,
+        parts: Iterable[tuple[Sequence[SeriesSpec], Rows]],
+        *,
+        available_at: datetime,
+        transaction: tuple[str, int],
+    ) -> Ingested:
+        """As `ingest`, in one commit, of rows that keep every rule already, in parts of which no two share a series.
+
+        Memory grows with the largest part and not with their number. The parts are not asked for where the transaction
+        was committed before.
+        """
+        return self._put(parts, available_at, transaction, streamed=True)
+
+    def _put(
+        self,
+        parts: Iterable[tuple[Sequence[SeriesSpec], Rows]],
+        available_at: datetime,
+        transaction: tuple[str, int],
+        *,
+        streamed: bool,
+    ) -> Ingested:
+        known_us, days, written = epoch_us(available_at), 0, 0
+
+        def changed(snapshot: Snapshot) -> Iterator[Versions]:
+            nonlocal days, written
+            for specs, rows in parts:
+                for matrix in matrices(specs, rows):
+                    news = self._corrected(snapshot, matrix, known_us)
+                    days, written = days + len(matrix), written + len(news)
+                    yield news
+
         with self._table.writing():
             snapshot = self._table.snapshot()
             if self._done(transaction):
-                return Ingested(snapshot.version, False, 0, 0, quarantine)
-            parts = list(matrices(specs, accepted))
-            changed = [self._corrected(snapshot, days, known_us) for days in parts]
-            commit = self._table.commit(changed, transaction)
-        written = sum(len(part) for part in changed)
-        return Ingested(commit, True, written, sum(len(part) for part in parts) - written, quarantine)
+                return Ingested(snapshot.version, False, 0, 0, NOTHING_KEPT_OUT)
+            versions = changed(snapshot)
+            commit = self._table.commit(versions if streamed else list(versions), transaction)
+        return Ingested(commit, True, written, days - written, NOTHING_KEPT_OUT)
 
     def read(
         self,

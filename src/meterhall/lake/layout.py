@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.errors import Conflict
 from meterhall.domain.readings.curves import MISSING
-from meterhall.domain.readings.days import EPOCH_DAY, DayBlock, quality_of, runs_of
+from meterhall.domain.readings.days import EPOCH_DAY, DayBlock, quality_of
 from meterhall.domain.readings.rows import DayMatrix, epoch_us
 
 SCHEMA: Final = pa.schema(
@@ -129,8 +129,15 @@ def _runs(quality: NDArray[np.uint8]) -> pa.Array:
     marked: NDArray[np.bool_] = np.any(quality != 0, axis=1)
     if not marked.any():
         return pa.nulls(len(quality), kind)
-    pairs = [runs_of(row) if some else None for row, some in zip(quality, marked, strict=True)]
-    return pa.array([None if runs is None else [n for run in runs for n in run] for runs in pairs], kind)
+    some = quality[marked]
+    begins = np.ones(some.shape, np.bool_)
+    begins[:, 1:] = some[:, 1:] != some[:, :-1]
+    at = np.flatnonzero(begins)
+    pairs = np.stack((some.ravel()[at], np.diff(at, append=some.size)), axis=1).astype(np.int32)
+    counts = np.zeros(len(quality), np.int64)
+    counts[marked] = 2 * begins.sum(axis=1)
+    offsets = np.append(0, np.cumsum(counts)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(pairs.ravel()), type=kind, mask=pa.array(~marked))
 
 
 def _months(days: NDArray[np.int32]) -> pa.Array:
@@ -167,7 +174,8 @@ def _joined(column: pa.ChunkedArray) -> pa.Array:
 
 def _qualities(runs: pa.Array, slots: int) -> NDArray[np.uint8]:
     quality = np.zeros((len(runs), slots), np.uint8)
-    for row in np.flatnonzero(runs.is_valid().to_numpy(zero_copy_only=False)).tolist():
-        flat = runs[row].values.to_numpy()
-        quality[row] = np.repeat(flat[::2], flat[1::2])
+    flat = runs.flatten().to_numpy()
+    if len(flat):
+        there = runs.is_valid().to_numpy(zero_copy_only=False)
+        quality[there] = np.repeat(flat[::2], flat[1::2]).astype(np.uint8).reshape(-1, slots)
     return quality

@@ -101,16 +101,20 @@ class Table:
             self._table.update_incremental()
             return self._table.transaction_version(app)
 
-    def commit(self, batch: Sequence[Versions], transaction: tuple[str, int]) -> int:
-        """Adds these days and records the transaction, both or neither; returns the new version. Only while writing."""
+    def commit(self, batch: Iterable[Versions], transaction: tuple[str, int]) -> int:
+        """Adds these days and records the transaction, both or neither; returns the new version. Only while writing.
+
+        Days that come one after the other are written as they come, and are not all in memory.
+        """
         app, number = transaction
         with self._guard:
             sequence = self._table.version() + 1
-            tables = [as_arrow(part, sequence=sequence, buckets=self._buckets) for part in batch if len(part)]
+            tables = (as_arrow(part, sequence=sequence, buckets=self._buckets) for part in batch if len(part))
+            stream = _Stream(tables) if isinstance(batch, Iterator) else None
             try:
                 write_deltalake(
                     self._table,
-                    pa.concat_tables(tables) if tables else SCHEMA.empty_table(),
+                    stream.reader if stream else pa.concat_tables([SCHEMA.empty_table(), *tables]),
                     mode="append",
                     writer_properties=WRITER,
                     commit_properties=CommitProperties(
@@ -119,6 +123,10 @@ class Table:
                 )
             except CommitFailedError as error:
                 raise LakeBusy("Another program wrote to the table at the same time.", retry_after_s=5) from error
+            except Exception:
+                if stream and stream.fault:
+                    raise stream.fault from None
+                raise
             return self._table.version()
 
     def compact(self) -> int:
@@ -155,6 +163,22 @@ class Table:
         buckets = sorted({bucket_of(series_id, self._buckets) for series_id in series_ids})
         predicate = f"bucket in ({_list(buckets)}) and series_id in ({_list(series_ids)})"
         return int(self._table.delete(predicate, writer_properties=WRITER)["num_deleted_rows"])
+
+
+class _Stream:
+    """Tables as one reader; what goes wrong in making them is kept, since the writer passes on only its text."""
+
+    def __init__(self, tables: Iterator[pa.Table]) -> None:
+        self.fault: Exception | None = None
+        self.reader = pa.RecordBatchReader.from_batches(SCHEMA, self._batches(tables))
+
+    def _batches(self, tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+        try:
+            for table in tables:
+                yield from table.to_batches()
+        except Exception as fault:
+            self.fault = fault
+            raise
 
 
 @contextmanager

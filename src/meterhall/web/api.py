@@ -36,6 +36,7 @@ from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
 from meterhall.web.security import ScopeMissing
+from meterhall.web.uploads import uploaded
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -98,10 +99,11 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that a call reads as it comes: its media type and, where it is a document, its model."""
+    """A body that a call reads as it comes, of any size where it `streams`; `model` where it is a document."""
 
     media: str
     model: type[BaseModel] | None = None
+    streams: bool = False
 
     def published(self, schemas: dict[str, Any]) -> dict[str, Any]:
         """The `requestBody` of OpenAPI; what the model consists of is put beside the other `schemas`."""
@@ -274,7 +276,8 @@ def endpoint(
     def declare(run: Callable[P, R]) -> Callable[P, R]:
         errors = _refusals(run, method, command, auth, refuses)
         extra["x-error-codes"] = sorted({error.code for error in errors})
-        chosen: Any = (_after if calls_out else _once)(run, status) if command else _with_status(run, status)
+        wrap = functools.partial(_after if calls_out else _once, streams=takes is not None and takes.streams)
+        chosen: Any = wrap(run, status) if command else _with_status(run, status)
         if chosen is not run:  # a wrapper lives in this module; the names in the signature are those of the call's own
             chosen.__signature__ = inspect.signature(run, eval_str=True)
         api.api_operation(
@@ -327,12 +330,12 @@ def _with_status(run: Callable[..., Any], status: int) -> Callable[..., Any]:
     return answered
 
 
-def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+def _once(run: Callable[..., Any], status: int, streams: bool) -> Callable[..., Any]:
     """Run a command in one transaction together with the record of its answer; give a repeated one the same answer."""
 
     @functools.wraps(run)
     def command(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        caller, key, print_ = _named(request)
+        caller, key, print_ = _named(request, streams)
         known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
         if known is not None:
             return _replay(known, print_)
@@ -355,32 +358,24 @@ def _once(run: Callable[..., Any], status: int) -> Callable[..., Any]:
     return command
 
 
-def _after(run: Callable[..., Any], status: int) -> Callable[..., Any]:
+def _after(run: Callable[..., Any], status: int, streams: bool) -> Callable[..., Any]:
     """Run a command that calls out, then record its answer for the next time the same key comes."""
 
     @functools.wraps(run)
     def command(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        caller, key, print_ = _named(request)
+        caller, key, print_ = _named(request, streams)
         known = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
         if known is not None:
             return _replay(known, print_)
         answer = run(request, *args, **kwargs)
-        IdempotencyRecord.objects.get_or_create(
-            caller=caller,
-            key=key,
-            defaults={
-                "fingerprint": print_,
-                "status": status,
-                "response": _sealed(answer),
-                "created_at": platform().now(),
-            },
-        )
+        fresh = {"fingerprint": print_, "status": status, "response": _sealed(answer), "created_at": platform().now()}
+        IdempotencyRecord.objects.get_or_create(caller=caller, key=key, defaults=fresh)
         return Status(status, answer)
 
     return command
 
 
-def _named(request: HttpRequest) -> tuple[str, str, str]:
+def _named(request: HttpRequest, streams: bool) -> tuple[str, str, str]:
     """The caller, its key and the fingerprint of its command. Raises `IdempotencyKeyMissing`."""
     given = request.headers.get("Idempotency-Key", "")
     if not KEY.fullmatch(given):
@@ -388,7 +383,8 @@ def _named(request: HttpRequest) -> tuple[str, str, str]:
     key = hashlib.sha256(given.encode()).hexdigest()  # kept as a digest: nobody knows what a caller puts in
     caller = str(getattr(request, "auth", None) or request.META.get("REMOTE_ADDR", ""))[:80]
     asked = f"{request.method} {request.get_full_path()}\n".encode()
-    return caller, key, hashlib.sha256(asked + request.body).hexdigest()
+    asked += uploaded(request).digest.encode() if streams else request.body
+    return caller, key, hashlib.sha256(asked).hexdigest()
 
 
 def _body_of(answer: Any) -> str:

@@ -31,7 +31,7 @@ from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
 SECRET = "secret.key"  # noqa: S105 - a file's name
-PLAIN = ("config.toml", "keys", "tls", "trust", "files", "lake")
+PLAIN = ("config.toml", "keys", "tls", "trust", "intake", "files", "lake")
 """What of the home goes along, in this order; the database does by itself."""
 LEFT_OUT = ("writer.lock",)
 

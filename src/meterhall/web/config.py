@@ -85,8 +85,21 @@ class Config(BaseSettings):
     minimum_group: int = Field(10, ge=5, description="Fewest PODs an aggregate may stand for (provider).")
     drop_folder: str = Field(
         "",
-        description="Folder that files of readings are taken from: PT15M/… for quarter-hours (provider).",
+        description="Folder that files of readings are taken from: PT15M/… for quarter-hours, or PROFILE/… (provider).",
     )
+    spike_times: float = Field(
+        20,
+        ge=0,
+        description="A value is a spike where it exceeds so many times what 95 in 100 values of its series in the file "
+        "do not exceed; 0: not judged (provider).",
+    )
+    spike_floor_w: float = Field(
+        30_000, ge=0, description="Mean power below which no value is a spike, in W (provider)."
+    )
+    stuck_hours: float = Field(
+        24, ge=0, description="Values that do not change for so many hours are stuck; 0: not judged (provider)."
+    )
+    stuck_floor_w: float = Field(100, ge=0, description="Mean power below which no value is stuck, in W (provider).")
     delivery_days: int = Field(30, ge=1, description="How long the files of a delivery can be fetched (provider).")
     accepted_assurance: tuple[Literal["requester_stated", "customer_signed", "customer_confirmed"], ...] = Field(
         ("customer_signed", "customer_confirmed"),

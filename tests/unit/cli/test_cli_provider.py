@@ -65,3 +65,22 @@ def test_a_file_that_is_no_readings_is_refused_in_words(grid: Path, file: Callab
         done = run(grid, *words)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert said in done.stderr
+
+
+def test_a_described_file_and_the_rows_it_had_set_aside(grid: Path, file: Callable[[str, str], str]) -> None:
+    points = file("points.csv", f"pod,zone,holder_reference,from\n{PODS[1]},Europe/Rome,H-2,2020-01-01\n")
+    assert run(grid, "points", "import", points).returncode == 0
+    (grid / "intake").mkdir()
+    (grid / "intake" / "kilo.toml").write_text('resolution = "PT1H"\nunit = "kWh"\n[columns]\nvalue = "kWh"\n')
+    rows = [f"{PODS[1]},2026-03-01T{hour:02}:00:00Z,{90 if hour == 9 else f'0.{hour + 100}'}" for hour in range(24)]
+    done = run(grid, "ingest", file("hours.csv", "\n".join(["pod,start,kWh", *rows])), "--profile", "kilo", "--json")
+    (came,) = json.loads(done.stdout)["runs"]
+    assert (came["rows"], [rule["rule"] for rule in came["rules"]]) == (24, ["V10"])
+    number = str(came["run"])
+    assert "nothing_held" in run(grid, "release", number, "--rule", "V11").stderr
+    assert "unknown_run" in run(grid, "release", "999", "--rule", "V10").stderr
+    done = run(grid, "release", number, "--row", "9", "--reason", "Seen on site")
+    assert done.stdout.startswith(f"run {number}: 1 rows released, 0 refused, 0 kept out"), done.stderr
+    again = json.loads(run(grid, "release", number, "--rule", "V10", "--json").stdout)
+    assert (again["released"], again["by"].split(":")[0]) == (1, "shell")
+    assert "unknown_profile" in run(grid, "ingest", file("x.csv", "x"), "--profile", "none").stderr

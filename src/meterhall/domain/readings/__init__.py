@@ -18,7 +18,8 @@ from meterhall.domain.readings.granularity import (
 from meterhall.domain.readings.groups import GroupCurve, sum_curves
 from meterhall.domain.readings.resampling import PeriodCurve, resample
 from meterhall.domain.readings.rows import Rows, SeriesSpec
-from meterhall.domain.readings.validation import Quarantine, Rule, gaps, validate
+from meterhall.domain.readings.rules import Rule
+from meterhall.domain.readings.validation import Quarantine, gaps, validate
 
 __all__ = [
     "CIVIL_DAY",

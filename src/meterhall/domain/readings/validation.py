@@ -1,57 +1,24 @@
-"""Validation: the rules a row must keep to enter the lake, each with an id. Pure; what to do with a row is not here."""
+"""Validation: which rows keep the `rules` and may enter the lake. Pure; what to do with the others is not here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meterhall.domain.readings.curves import MISSING, LoadCurve, Quality
+from meterhall.domain.readings.judging import NO_LIMITS, Limits, judge
 from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
+from meterhall.domain.readings.rules import Rule
 
 FIRST_START: Final = 0
 """1970-01-01, the first instant a reading may start."""
 LAST_START: Final = 7_258_118_400
 """2200-01-01, from which on no reading may start."""
 
-
-class Rule(IntEnum):
-    """Why a row is quarantined; `id` is what documents, logs and quarantine lists show."""
-
-    NEGATIVE = 1
-    OVER_MAXIMUM = 2
-    GAP = 3
-    DUPLICATE = 4
-    CONTRADICTION = 5
-    MISALIGNED = 6
-    UNKNOWN_SERIES = 7
-    UNKNOWN_QUALITY = 8
-    OUT_OF_TIME = 9
-
-    @property
-    def id(self) -> str:
-        return f"V{self.value}"
-
-    @property
-    def sentence(self) -> str:
-        return SENTENCES[self]
-
-
-SENTENCES: Final = {
-    Rule.NEGATIVE: "The value is negative, and its series is not one of net flow.",
-    Rule.OVER_MAXIMUM: "The value is over the stated maximum of its series.",
-    Rule.GAP: "The row names a slot and has no value.",
-    Rule.DUPLICATE: "The same slot with the same value and quality came before in this batch.",
-    Rule.CONTRADICTION: "The same slot comes with different values or qualities in this batch.",
-    Rule.MISALIGNED: "The start does not lie on the edge of a slot of its series.",
-    Rule.UNKNOWN_SERIES: "The series is not registered.",
-    Rule.UNKNOWN_QUALITY: "The quality is not one of the known codes.",
-    Rule.OUT_OF_TIME: "The start lies outside the years 1970 to 2199.",
-}
 
 _PASSED: Final = 0
 
@@ -71,14 +38,14 @@ class Quarantine:
             yield row, Rule(rule)
 
 
-def validate(specs: Sequence[SeriesSpec], rows: Rows) -> tuple[Rows, Quarantine]:
+def validate(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LIMITS) -> tuple[Rows, Quarantine]:
     """The rows that keep every rule, and the others with the first rule each breaks; together they are all rows."""
-    rules = broken_rules(specs, rows)
+    rules = broken_rules(specs, rows, limits)
     kept_out = np.flatnonzero(rules)
     return rows.where(rules == _PASSED), Quarantine(kept_out, rules[kept_out])
 
 
-def broken_rules(specs: Sequence[SeriesSpec], rows: Rows) -> NDArray[np.uint8]:
+def broken_rules(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LIMITS) -> NDArray[np.uint8]:
     """The first rule each row breaks (a `Rule` value), or 0; uint8 of shape (rows,)."""
     rules = np.full(len(rows), _PASSED, np.uint8)
     if not len(rows):
@@ -92,12 +59,17 @@ def broken_rules(specs: Sequence[SeriesSpec], rows: Rows) -> NDArray[np.uint8]:
     _mark(rules, (rows.starts < FIRST_START) | (rows.starts >= LAST_START), Rule.OUT_OF_TIME)
     _mark(rules, rows.starts % _each([spec.resolution_s for spec in ordered], place) != 0, Rule.MISALIGNED)
     _mark(rules, ~_KNOWN[rows.quality], Rule.UNKNOWN_QUALITY)
+    if limits.latest_end is not None:
+        ends = rows.starts + _each([spec.resolution_s for spec in ordered], place)
+        _mark(rules, (ends > limits.latest_end) & (rows.quality != Quality.PROJECTED), Rule.FUTURE)
     _mark(rules, rows.mantissas == MISSING, Rule.GAP)
     _mark(rules, (rows.mantissas < 0) & ~_each([spec.signed for spec in ordered], place).astype(bool), Rule.NEGATIVE)
     maximum = _each([spec.maximum for spec in ordered], place)
     _mark(rules, (rows.mantissas > maximum) | (rows.mantissas < -maximum), Rule.OVER_MAXIMUM)
-    if not _all_slots_differ(place, rows, min(spec.resolution_s for spec in ordered)):
+    cells = _cells(place, rows, min(spec.resolution_s for spec in ordered))
+    if cells is None or not _all_differ(cells):
         _mark_repeated(rules, rows)
+    judge(rules, ordered, place, rows, limits, cells)
     return rules
 
 
@@ -121,16 +93,20 @@ def _mark(rules: NDArray[np.uint8], broken: NDArray[np.bool_], rule: Rule) -> No
         rules[broken & (rules == _PASSED)] = rule
 
 
-def _all_slots_differ(place: NDArray[np.int64], rows: Rows, step_s: int) -> bool:
-    """Whether surely no slot comes twice; a batch is dense in series and time, so most often no sort is needed."""
+def _cells(place: NDArray[np.int64], rows: Rows, step_s: int) -> NDArray[np.int64] | None:
+    """A number for each series and slot, side by side; None where a batch is not dense in series and time."""
     first, last = int(rows.starts.min()), int(rows.starts.max())
     span = (last - first) // step_s + 1
-    size = (int(place.max()) + 1) * span
-    if size > 8 * len(rows) + 1_000_000:
-        return False
-    seen = np.zeros(size, np.bool_)
-    seen[place * span + (rows.starts - first) // step_s] = True
-    return int(np.count_nonzero(seen)) == len(rows)
+    if (int(place.max()) + 1) * span > 8 * len(rows) + 1_000_000:
+        return None
+    return place * span + (rows.starts - first) // step_s
+
+
+def _all_differ(cells: NDArray[np.int64]) -> bool:
+    """Whether surely no slot comes twice; most often no sort is needed for that."""
+    seen = np.zeros(int(cells.max()) + 1, np.bool_)
+    seen[cells] = True
+    return int(np.count_nonzero(seen)) == len(cells)
 
 
 def _mark_repeated(rules: NDArray[np.uint8], rows: Rows) -> None:

@@ -66,6 +66,8 @@ class _Document:
     types: dict[str, dict[str, int]] = field(default_factory=dict)
     clocks: dict[str, LocalTime] = field(default_factory=dict)
     blocks: list[_Block] = field(default_factory=list)
+    stated: datetime | None = None
+    """The newest instant that an entry says it was updated or published."""
 
 
 def decode(source: bytes) -> list[Curve]:
@@ -93,8 +95,10 @@ def _elements(source: bytes) -> Iterator[Any]:
 
 
 def _take(document: _Document, entry: Any, at: str, feed_updated: datetime | None) -> None:
-    links = _links(entry)
-    for content in entry.iterfind(f"{_A}content/*"):
+    links, known = _links(entry), _known(entry, at)
+    if known is not None:
+        document.stated = max(known, document.stated or known)
+    for content in entry.iterfind(f"{_A}content/{_E}*"):
         name = etree.QName(content).localname
         if name == "UsagePoint":
             document.points.append(links)
@@ -105,7 +109,10 @@ def _take(document: _Document, entry: Any, at: str, feed_updated: datetime | Non
         elif name in ("LocalTimeParameters", "TimeConfiguration"):
             document.clocks[links.own] = _clock(content, f"{at}/{name}")
         elif name == "IntervalBlock":
-            document.blocks.append(_block(content, links.up, _known(entry, feed_updated, at), f"{at}/IntervalBlock"))
+            when = known or feed_updated or document.stated
+            if when is None:
+                raise DecodeError("Nothing says when the entry became known.", field=f"{at}/updated")
+            document.blocks.append(_block(content, links.up, when, f"{at}/IntervalBlock"))
 
 
 def _links(entry: Any) -> _Links:
@@ -116,14 +123,13 @@ def _links(entry: Any) -> _Links:
     return _Links(own, next(iter(found["up"]), ""), frozenset(found["related"]))
 
 
-def _known(entry: Any, feed_updated: datetime | None, at: str) -> datetime:
+def _known(entry: Any, at: str) -> datetime | None:
+    """When an entry became known, as it says beside its content or, in the wild, within it."""
     for name in ("updated", "published"):
-        text = (entry.findtext(f"{_A}{name}") or "").strip()
+        text = (entry.findtext(f"{_A}{name}") or entry.findtext(f"{_A}content/{_A}{name}") or "").strip()
         if text:
             return read_instant(text, f"{at}/{name}")
-    if feed_updated is None:
-        raise DecodeError("Nothing says when the entry became known.", field=f"{at}/updated")
-    return feed_updated
+    return None
 
 
 def _numbers(element: Any, at: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A folder that the meter-data system drops files of readings into: FOLDER/PT15M/yesterday.csv.
+"""A folder that the meter-data system drops files of readings into: FOLDER/PT15M/yesterday.csv, FOLDER/PROFILE/….
 
 A file is taken once it has lain still; then it is in the home, and moves to `taken/` beside. What came of it is a run
 like any other. A file that cannot be taken moves to `refused/`, with the reason beside it.
@@ -14,7 +14,10 @@ import structlog
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.readings.granularity import UnknownGranularity, parse_granularity
+from meterhall.provider.metering.intake import PLAIN, BadProfile, UnknownProfile, load_profile
+from meterhall.provider.metering.models import IngestRun
 from meterhall.provider.metering.service import take_readings
+from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
 STILL_S = 3.0
@@ -27,7 +30,7 @@ def look_into(folder: Path, *, still_s: float = STILL_S) -> int:
     taken = 0
     for file in list(_waiting(folder, still_s)):
         try:
-            run = take_readings(file.read_bytes(), file.parent.name, name=file.name)
+            run = _take(file)
         except MeterhallError as refusal:
             _put_beside(file, "refused", refusal.detail)
             log.warning("drop_folder.refused", code=refusal.code)
@@ -45,7 +48,7 @@ def _waiting(folder: Path, still_s: float) -> Iterator[Path]:
     """The files to take, the oldest first: a later file may correct an earlier one."""
     found: list[tuple[int, Path]] = []
     for inside in sorted(folder.iterdir()):
-        if not (inside.is_dir() and _names_resolution(inside.name)):
+        if not (inside.is_dir() and (_names_resolution(inside.name) or _names_profile(inside.name))):
             continue
         for file in inside.iterdir():
             if file.name.startswith(".") or file.suffix in UNFINISHED or not file.is_file():
@@ -54,6 +57,25 @@ def _waiting(folder: Path, still_s: float) -> Iterator[Path]:
             if time.time_ns() - changed >= still_s * 1e9:
                 found.append((changed, file))
     yield from (file for _, file in sorted(found))
+
+
+def _take(file: Path) -> IngestRun:
+    """Take a file as the name of its folder says: a resolution, or a profile that names one."""
+    said = file.parent.name
+    is_resolution = _names_resolution(said)
+    profile = PLAIN if is_resolution else load_profile(platform().home.path, said)
+    with file.open("rb") as content:
+        return take_readings(content, said if is_resolution else "", name=file.name, profile=profile)
+
+
+def _names_profile(name: str) -> bool:
+    try:
+        load_profile(platform().home.path, name)
+    except UnknownProfile:
+        return False
+    except BadProfile:
+        return True  # each file is then refused with the reason
+    return True
 
 
 def _names_resolution(name: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from meterhall.domain.readings import MISSING
+from meterhall.domain.readings.amounts import decimal_text
 from meterhall.domain.readings.civil import midnight
 from meterhall.provider.consents.service import UnknownPoint
 from meterhall.provider.metering.models import Series
@@ -49,14 +50,6 @@ def _stretch(series: Series, start: datetime, end: datetime, zone: ZoneInfo) -> 
         lines = []
         for slot, (value, quality) in enumerate(zip(block.mantissas.tolist(), block.quality.tolist(), strict=True)):
             at = (block.start + slot * step).astimezone(zone).isoformat()
-            amount, code = ("", "") if value == MISSING else (_decimal(value, series.scale), quality)
+            amount, code = ("", "") if value == MISSING else (decimal_text(value, series.scale), quality)
             lines.append(f"{at},{series.resolution_s},{series.direction},{amount},{code}\r\n")
         yield "".join(lines)
-
-
-def _decimal(mantissa: int, scale: int) -> str:
-    """`mantissa × 10**scale` as a decimal, exactly."""
-    if scale >= 0:
-        return str(mantissa * 10**scale)
-    sign, digits = "-" if mantissa < 0 else "", str(abs(mantissa)).rjust(1 - scale, "0")
-    return f"{sign}{digits[:scale]}.{digits[scale:]}"

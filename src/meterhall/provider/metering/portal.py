@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from django.contrib import messages
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from meterhall.domain.readings.amounts import decimal_text
 from meterhall.provider.metering.api import run_view
 from meterhall.provider.metering.completeness import DayCount
-from meterhall.provider.metering.models import IngestRun, QuarantinedRow
+from meterhall.provider.metering.models import IngestRun, QuarantinedRow, RowState
+from meterhall.provider.metering.release import MAY_BE_RELEASED, NothingHeld, NotReleasable, OneSlotTwice, decide
 from meterhall.provider.points.portal import STAFF
-from meterhall.web.accounts.access import role_required
+from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
-from meterhall.web.portal.values import Fact, Link, state_badge
+from meterhall.web.portal.values import Confirmation, Fact, Link, state_badge
 
 
 def _run_link(run: IngestRun) -> Link:
@@ -33,6 +38,17 @@ RUNS: list[Column[IngestRun]] = [
     Column(gettext_lazy("Set aside"), lambda run: run.quarantined, "quarantined", numeric=True),
     Column(gettext_lazy("State"), lambda run: state_badge(run_view(run).state)),
 ]
+
+
+def _row_link(row: QuarantinedRow) -> Link:
+    return Link(str(row.row), f"{reverse('staff:run', args=[row.run_id])}?row={row.row}")
+
+
+def _amount(row: QuarantinedRow) -> str:
+    known = row.value is not None and row.series is not None
+    return decimal_text(row.value, row.series.scale) if known else row.amount  # type: ignore[arg-type,union-attr]
+
+
 DAYS: list[Column[DayCount]] = [
     Column(gettext_lazy("Day (UTC)"), lambda one: one.day),
     Column(gettext_lazy("Series"), lambda one: one.series, numeric=True),
@@ -40,9 +56,13 @@ DAYS: list[Column[DayCount]] = [
     Column(gettext_lazy("Missing or partly missing"), lambda one: one.missing, numeric=True),
 ]
 QUARANTINE: list[Column[QuarantinedRow]] = [
-    Column(gettext_lazy("Row"), lambda row: row.row, "row", numeric=True),
+    Column(gettext_lazy("Row"), _row_link, "row", numeric=True),
     Column(gettext_lazy("Rule"), lambda row: row.rule, "rule"),
     Column(gettext_lazy("What it says"), lambda row: row.sentence),
+    Column(gettext_lazy("Start"), lambda row: row.start_s and datetime.fromtimestamp(row.start_s, UTC), "start_s"),
+    Column(gettext_lazy("Energy (Wh)"), _amount, numeric=True),
+    Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
+    Column(gettext_lazy("Decided by"), lambda row: row.decision.by if row.decision else None),
 ]
 
 
@@ -67,10 +87,14 @@ def run_page(request: HttpRequest, number: int) -> HttpResponseBase:
     run = IngestRun.objects.filter(pk=number).first()
     if run is None:
         raise Http404
-    rows = run.quarantine.all()
+    rows, only = run.quarantine.select_related("series", "decision"), request.GET.get("row", "")
+    if only.isdecimal():
+        rows = rows.filter(row=int(only[:18]))
     if wants_csv(request):
         return csv_response(f"quarantine-{run.pk}", rows.order_by("row"), QUARANTINE)
-    rules = rows.order_by().values_list("rule", "sentence").annotate(number=Count("pk"))
+    counted = rows.order_by().values_list("rule", "sentence")
+    rules = counted.annotate(number=Count("pk"))
+    held = counted.filter(state=RowState.HELD).annotate(number=Count("pk")).order_by("rule")
     context = {
         "run": run,
         "badge": state_badge(run_view(run).state),
@@ -82,17 +106,83 @@ def run_page(request: HttpRequest, number: int) -> HttpResponseBase:
             Fact(_("Days written"), run.days_written),
             Fact(_("Days that brought nothing new"), run.days_unchanged),
             Fact(_("Rows set aside"), run.quarantined),
+            Fact(_("Of these not listed; the file is kept"), run.unlisted),
             Fact(_("Problem"), run.problem or _("none")),
         ],
         "rules": plain_table(_("By rule"), [_("Rule"), _("What it says"), _("Rows")], list(rules), empty=_("none")),
+        "held": [(*one, _choices(run, one[0], one[2], only if only.isdecimal() else "")) for one in held],
+        "may_act": person_of(request).has_role("operator", "staff"),
         "table": table(request, rows, QUARANTINE, _("Rows set aside"), empty=_("None."), order="row"),
         "crumbs": [Link(_("Files"), reverse("staff:runs")), Link(_("File %(n)s") % {"n": run.pk})],
     }
     return render(request, "metering/run.html", context)
 
 
+def _choices(run: IngestRun, rule: str, number: int, row: str) -> list[Confirmation]:
+    """What may be done with the rows of a rule that are set aside, or with one of them."""
+    name = f"{rule.lower()}{'-' + row if row else ''}"
+    hidden = {"rule": rule} | ({"row": row} if row else {})
+    refusal = Confirmation(
+        id=f"refuse-{name}",
+        button=_("Refuse"),
+        title=_("Keep these rows out for good?"),
+        text=_("Rows: %(n)s. They do not enter the lake, and stay listed as refused by you.") % {"n": number},
+        action=reverse("staff:run_refusal", args=[run.pk]),
+        confirm=_("Yes, refuse"),
+        danger=True,
+        reason=_("Why"),
+        hidden=hidden,
+    )
+    if rule not in MAY_BE_RELEASED:
+        return [refusal]
+    release = Confirmation(
+        id=f"release-{name}",
+        button=_("Release"),
+        title=_("Let these rows in as they are?"),
+        text=_("Rows: %(n)s. They enter the lake as validated, and stay listed as released by you.") % {"n": number},
+        action=reverse("staff:run_release", args=[run.pk]),
+        confirm=_("Yes, release"),
+        reason=_("Why"),
+        hidden=hidden,
+    )
+    return [release, refusal]
+
+
+@require_POST
+@role_required("operator", "staff")
+def run_release(request: HttpRequest, number: int) -> HttpResponseBase:
+    """Let rows that were set aside in."""
+    return _decided(request, number, releases=True, done=_("They enter the lake in a moment."))
+
+
+@require_POST
+@role_required("operator", "staff")
+def run_refusal(request: HttpRequest, number: int) -> HttpResponseBase:
+    """Keep rows that were set aside out for good."""
+    return _decided(request, number, releases=False, done=_("They stay out for good."))
+
+
+def _decided(request: HttpRequest, number: int, *, releases: bool, done: str) -> HttpResponseBase:
+    run, row = IngestRun.objects.filter(pk=number).first(), request.POST.get("row", "")
+    if run is None:
+        raise Http404
+    given = {name: request.POST.get(name, "").replace("\0", "")[:500] for name in ("rule", "reason")}
+    rows = (int(row[:18]),) if row.isdecimal() else ()
+    try:
+        decide(run, releases=releases, by=person_of(request).email, rows=rows, **given)
+    except (NothingHeld, NotReleasable):
+        messages.error(request, _("None of these rows can be decided about any more."))
+    except OneSlotTwice:
+        messages.error(request, _("Several of the rows are of one slot: open the row that is right and release it."))
+    else:
+        messages.success(request, done)
+    return redirect("staff:run", number)
+
+
 urlpatterns = [
     path("files", run_list, name="runs"),
     path("files/<int:number>", run_page, name="run"),
+    path("files/<int:number>/release", run_release, name="run_release"),
+    path("files/<int:number>/refusal", run_refusal, name="run_refusal"),
 ]
 nav.register(gettext_lazy("Files"), "staff:runs", STAFF, order=22)

@@ -9,25 +9,50 @@ from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
 
 UNKNOWN = ("P1", "No such metering point is registered.")
-DIRECTION = ("P2", "A direction is import or export.")
+DIRECTION = ("P2", "A direction is import, export or net.")
 RESOLUTION = ("P3", "The series is kept at another resolution than the file's.")
 MAY_PASS = (UNKNOWN, RESOLUTION)
 """Rules that a row may keep later, when the register has changed."""
+DIRECTIONS = frozenset(("import", "export", "net"))
 Found = Series | tuple[str, str]
 
 
-def find_series(pairs: list[tuple[str, str]], resolution_s: int) -> list[Found]:
+class Register:
+    """The series of a file's points, found or made a block at a time and remembered. New ones keep `scale`."""
+
+    def __init__(self, resolution_s: int, scale: int = 0) -> None:
+        self._resolution_s, self._scale = resolution_s, scale
+        self._found: dict[tuple[str, str], Found] = {}
+        self.series: dict[int, Series] = {}
+
+    def find(self, pairs: list[tuple[str, str]]) -> list[Found]:
+        """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
+        fresh = list({pair: None for pair in pairs if pair not in self._found})
+        if fresh:
+            found = find_series(fresh, self._resolution_s, self._scale)
+            self._found.update(zip(fresh, found, strict=True))
+            self.series |= {one.pk: one for one in found if isinstance(one, Series)}
+        return [self._found[pair] for pair in pairs]
+
+    def scales(self) -> set[int]:
+        """The scales of the series found so far."""
+        return {one.scale for one in self.series.values()}
+
+
+def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0) -> list[Found]:
     """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
-    keys = {pod: pod_key(pod, platform().config.country) for pod in {pod for pod, _ in pairs}}
-    points = points_by_pod({key for key in keys.values() if key})
+    pods = {pod for pod, _ in pairs}
+    points = points_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
+    keys = {pod: pod if pod in points else pod_key(pod, platform().config.country) for pod in pods}
+    points |= points_by_pod({key for key in keys.values() if key and key not in points})
     wanted = {
         (points[keys[pod]].pk, direction): points[keys[pod]]
         for pod, direction in pairs
-        if keys[pod] in points and direction in ("import", "export")
+        if keys[pod] in points and direction in DIRECTIONS
     }
     known = _known(list(points.values()))
     fresh = [
-        Series(point=point, direction=direction, resolution_s=resolution_s)
+        Series(point=point, direction=direction, resolution_s=resolution_s, scale=scale)
         for (pk, direction), point in wanted.items()
         if (pk, direction) not in known
     ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from meterhall.provider.metering.drop_folder import look_into
-from meterhall.provider.metering.models import IngestRun
-from meterhall.provider.metering.service import lake, work_in
+from meterhall.provider.metering.models import Decision, IngestRun
+from meterhall.provider.metering.release import carry_out
+from meterhall.provider.metering.service import lake
+from meterhall.provider.metering.working import work_in
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import NotYet, every, works_on
 from meterhall.web.work.models import WorkState
@@ -18,6 +20,12 @@ def ingest(run: IngestRun) -> None:
     if IngestRun.objects.filter(pk__lt=run.pk, work_state=WorkState.PENDING).exists():
         raise NotYet(0.1)
     work_in(run)
+
+
+@works_on(Decision, lease_s=900)
+def release(decision: Decision) -> None:
+    """Let rows in that somebody looked into."""
+    carry_out(decision)
 
 
 @every(2)

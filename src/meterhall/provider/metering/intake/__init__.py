@@ -1,0 +1,59 @@
+"""Reading what a grid operator hands in: any described file, in blocks of bounded size. Storing it is the service's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from meterhall.provider.metering.intake.blocks import BadReadingsFile, Block
+from meterhall.provider.metering.intake.curves import read_curves
+from meterhall.provider.metering.intake.profile import (
+    PLAIN,
+    BadProfile,
+    Profile,
+    UnknownProfile,
+    load_profile,
+    profile_of,
+)
+from meterhall.provider.metering.intake.rows import read_table
+from meterhall.provider.metering.intake.tables import TABLES
+
+ESPI = re.compile(rb"http://(www\.w3\.org/2005/Atom|naesb\.org/espi)")
+
+
+def format_of(path: Path) -> str:
+    """The format of a file by its content: csv, parquet, arrow, jsonl, espi or cim."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[:4] == b"PAR1":
+        return "parquet"
+    if head[:6] == b"ARROW1" or head[:4] == b"\xff\xff\xff\xff":
+        return "arrow"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] == b"<":
+        return "espi" if ESPI.search(text) else "cim"
+    return "jsonl" if text[:1] == b"{" else "csv"
+
+
+def read_blocks(path: Path, profile: Profile, resolution_s: int) -> Iterator[Block]:
+    """The rows of a file as its profile describes it, block by block, every row in one of them.
+
+    Raises `BadReadingsFile` where the file as a whole cannot be read; a row that cannot be read says so itself.
+    """
+    form = profile.format or format_of(path)
+    return (read_table if form in TABLES else read_curves)(path, form, profile, resolution_s)
+
+
+__all__ = [
+    "PLAIN",
+    "BadProfile",
+    "BadReadingsFile",
+    "Block",
+    "Profile",
+    "UnknownProfile",
+    "format_of",
+    "load_profile",
+    "profile_of",
+    "read_blocks",
+]

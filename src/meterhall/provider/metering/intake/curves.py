@@ -1,0 +1,61 @@
+"""Files of whole curves, read by `formats`: ESPI, and CIM where it is read. A usage point's name is a POD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from meterhall.domain.errors import TooLarge
+from meterhall.domain.readings.amounts import Unit
+from meterhall.domain.readings.civil_curves import CivilCurve, Curve
+from meterhall.domain.readings.rules import Rule
+from meterhall.formats import FORMATS, DecodeError
+from meterhall.provider.metering.intake.blocks import BadReadingsFile, Block
+from meterhall.provider.metering.intake.profile import Profile
+
+CURVES = tuple(name for name in ("espi", "cim") if name in FORMATS)
+MOST_BYTES = 256 * 1024 * 1024
+
+
+class XmlTooLarge(TooLarge):
+    code = "xml_too_large"
+    title = "A file of XML is read as a whole and is at most 256 MiB; cut it, or send a table."
+
+
+def read_curves(path: Path, form: str, profile: Profile, resolution_s: int) -> Iterator[Block]:
+    """The values of each curve. Raises `BadReadingsFile` and `XmlTooLarge`."""
+    if form not in CURVES:
+        raise BadReadingsFile(f"Files of {form} are not read yet.", field="/format")
+    if path.stat().st_size > MOST_BYTES:
+        raise XmlTooLarge(field="/file")
+    try:
+        curves = FORMATS[form].decode(path.read_bytes())
+    except DecodeError as fault:
+        raise BadReadingsFile(f"{fault.detail} ({fault.field})", field=fault.field) from fault
+    seen = 0
+    for curve in curves:
+        there = np.flatnonzero(curve.present)
+        if len(there):
+            yield _block(curve, there, seen, profile, resolution_s)
+            seen += len(there)
+
+
+def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, resolution_s: int) -> Block:
+    count = len(there)
+    rules = np.zeros(count, np.uint8)
+    if isinstance(curve, CivilCurve) or curve.series.resolution_s != resolution_s:
+        rules[:] = Rule.RESOLUTION
+    return Block(
+        points=[(profile.pod or curve.series.usage_point, str(curve.series.direction))],
+        which=np.zeros(count, np.int64),
+        rows=np.arange(seen, seen + count, dtype=np.int64),
+        starts=np.asarray(curve.starts[there], np.int64),
+        again_s=np.zeros(count, np.int64),
+        stated=curve.mantissas[there],
+        places=-curve.series.scale,
+        unit=Unit.WH,
+        quality=curve.quality[there],
+        rules=rules,
+    )

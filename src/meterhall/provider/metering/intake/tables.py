@@ -1,0 +1,189 @@
+"""Files that are tables, read in record batches of bounded size: CSV, Parquet, Arrow, JSON lines."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+
+from meterhall.domain.errors import InvalidInput
+from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.provider.metering.intake.blocks import BadReadingsFile
+from meterhall.provider.metering.intake.profile import Profile
+
+CSV_BLOCK = 8 * 1024 * 1024
+MOST_LINE = 16 * 1024 * 1024
+ROWS = 200_000
+"""Rows of a batch, where the file leaves the choice."""
+
+
+@dataclass(slots=True)
+class Batches:
+    """The batches of a file, and the lines that are no rows of it, by their place: these are seen as they are met."""
+
+    batches: Iterator[pa.RecordBatch]
+    names: list[str]
+    broken: set[int] = field(default_factory=set)
+
+
+def read_csv(path: Path, profile: Profile) -> Batches:
+    """Every column as text; those that repeat themselves as numbers of distinct texts."""
+    broken: set[int] = set()
+
+    def keep(row: Any) -> str:
+        broken.add(row.number - 2)  # the head is line 1
+        return "skip"
+
+    reading = pa_csv.ReadOptions(block_size=CSV_BLOCK, encoding=profile.encoding, use_threads=False)
+    parsing = pa_csv.ParseOptions(delimiter=profile.delimiter, invalid_row_handler=keep)
+    names = _head(path, profile)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadReadingsFile(f"The column {twice[:60]} is there twice.", field="/file")
+    columns = profile.columns
+    repeated = {columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.direction, columns.quality}
+    coded = pa.dictionary(pa.int32(), pa.string())
+    texts = pa_csv.ConvertOptions(column_types={name: coded if name in repeated else pa.string() for name in names})
+    return Batches(_guarded(lambda: pa_csv.open_csv(path, reading, parsing, texts)), names, broken)
+
+
+def _head(path: Path, profile: Profile) -> list[str]:
+    """The names of the columns as the reader sees them."""
+    with path.open("rb") as file:
+        line = file.readline(MOST_LINE)
+    if not line.strip():
+        raise BadReadingsFile("The file is empty.", field="/file")
+    options = pa_csv.ReadOptions(encoding=profile.encoding, use_threads=False)
+    parsing = pa_csv.ParseOptions(delimiter=profile.delimiter)
+    try:
+        return list(pa_csv.read_csv(pa.py_buffer(line), options, parsing).column_names)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as fault:
+        raise BadReadingsFile("Its first line is no head of a CSV file.", field="/file") from fault
+
+
+def read_parquet(path: Path, profile: Profile) -> Batches:
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as fault:
+        raise BadReadingsFile("It is no Parquet file that can be read.", field="/file") from fault
+    return Batches(_guarded(lambda: file.iter_batches(ROWS)), list(file.schema_arrow.names))
+
+
+def read_arrow(path: Path, profile: Profile) -> Batches:
+    """An IPC file or an IPC stream."""
+    with path.open("rb") as file:
+        is_file = file.read(6) == b"ARROW1"
+    source = pa.memory_map(str(path))
+    try:
+        if is_file:
+            opened = ipc.open_file(source)
+            found = (opened.get_batch(number) for number in range(opened.num_record_batches))
+            return Batches(_guarded(lambda: found), list(opened.schema.names))
+        stream = ipc.open_stream(source)
+        return Batches(_guarded(lambda: stream), list(stream.schema.names))
+    except (pa.ArrowException, OSError) as fault:
+        raise BadReadingsFile("It is no Arrow file that can be read.", field="/file") from fault
+
+
+def read_json_lines(path: Path, profile: Profile) -> Batches:
+    """A line a row, or a line a POD and day: `start`, `resolution` and `values` (and `quality`) instead of a value."""
+    broken: set[int] = set()
+    names = [name for name in _wanted(profile) if name]
+    rows = _json_rows(path, profile, broken)
+
+    def made() -> Iterator[pa.RecordBatch]:
+        while some := list(itertools.islice(rows, ROWS)):
+            columns = [pa.array([row.get(name) for row in some], pa.string()) for name in names]
+            numbers = pa.array([row["#"] for row in some], pa.int64())
+            yield pa.record_batch([*columns, numbers], [*names, "#"])
+
+    return Batches(made(), names, broken)
+
+
+def _wanted(profile: Profile) -> list[str]:
+    columns = profile.columns
+    return list(dict.fromkeys(
+        [columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.value, columns.export,
+         columns.direction, columns.quality]
+    ))  # fmt: skip
+
+
+def _json_rows(path: Path, profile: Profile, broken: set[int]) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(_lines(file)):
+            if not line.strip():
+                continue
+            try:
+                document = json.loads(line, parse_float=Decimal)
+                rows = _of_line(document, profile)
+            except (ValueError, RecursionError, TypeError, InvalidInput, OverflowError):
+                broken.add(number)
+                continue
+            for row in rows:
+                yield row | {"#": number}
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise BadReadingsFile("A line is longer than 16 MiB.", field="/file")
+        yield line
+
+
+def _of_line(document: Any, profile: Profile) -> list[dict[str, str | None]]:
+    if not isinstance(document, dict):
+        raise TypeError
+    if "values" not in document:
+        return [{name: _text(value) for name, value in document.items()}]
+    columns, values = profile.columns, document["values"]
+    step_s = parse_granularity(str(document.get("resolution") or profile.resolution)).period_s
+    if not isinstance(values, list) or not step_s:
+        raise TypeError
+    scale = Decimal(10) ** int(document.get("scale", 0))
+    quality = document.get("quality") or [None] * len(values)
+    first, step = datetime.fromisoformat(document[columns.start]), timedelta(seconds=step_s)
+    if first.tzinfo is None:
+        raise TypeError
+    same = {name: _text(document.get(name)) for name in (columns.pod, columns.direction)}
+    return [
+        same | {
+            columns.start: (first.astimezone(UTC) + number * step).isoformat(),
+            columns.value: None if value is None else f"{Decimal(value) * scale:f}",
+            columns.quality: _text(code),
+        }
+        for number, (value, code) in enumerate(zip(values, quality, strict=True))
+    ]  # fmt: skip
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool | list | dict):
+        raise TypeError
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _guarded(begun: Callable[[], Any]) -> Iterator[pa.RecordBatch]:
+    """The batches; a file that breaks off in the middle is refused as a whole."""
+    try:
+        yield from begun()
+    except (pa.ArrowException, UnicodeDecodeError) as fault:
+        raise BadReadingsFile("It is damaged, or not of the format it seems to be.", field="/file") from fault
+
+
+TABLES: dict[str, Callable[[Path, Profile], Batches]] = {
+    "csv": read_csv,
+    "parquet": read_parquet,
+    "arrow": read_arrow,
+    "jsonl": read_json_lines,
+}

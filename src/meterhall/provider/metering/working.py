@@ -1,0 +1,229 @@
+"""Working a file of readings into the lake: read in blocks, brought to series, checked, committed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from django.db import transaction
+from numpy.typing import NDArray
+
+from meterhall.domain.errors import InvalidInput, TooLarge
+from meterhall.domain.readings.amounts import in_scale
+from meterhall.domain.readings.curves import MISSING
+from meterhall.domain.readings.judging import Limits
+from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
+from meterhall.domain.readings.rules import Rule
+from meterhall.domain.readings.sequences import register_deltas, told_apart
+from meterhall.domain.readings.validation import validate
+from meterhall.lake import Ingested
+from meterhall.provider.metering.held import Held
+from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
+from meterhall.provider.metering.intake.gathering import Gathering, Taken
+from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
+from meterhall.provider.metering.register import Register
+from meterhall.provider.metering.service import ingest_folder, lake, spec
+from meterhall.provider.sets import write_back
+from meterhall.web.platform import platform
+
+LEEWAY = timedelta(minutes=5)
+"""By how much the meter-data system's clock may be ahead of ours."""
+
+
+def work_in(run: IngestRun) -> None:
+    """Put the run's rows into the lake, then write down what came of it; safe to repeat after a crash anywhere.
+
+    The lake commits first, under the run's number; a repeated run finds its number there and only writes it down.
+    """
+    path = ingest_folder() / run.file
+    if run.finished_at is not None and not path.exists():
+        return  # all was done but the note of it
+    if IngestRun.objects.filter(pk__gt=run.pk, problem="").exclude(finished_at=None).exists():
+        refuse(run, TOO_LATE)
+        path.unlink(missing_ok=True)
+        return
+    work = _Work(run, profile_of(run.profile))
+    try:
+        if work.read(path):
+            ingested = lake().put(work.parts(), available_at=platform().now(), transaction=("ingest", run.pk))
+            if not ingested.applied:
+                for _ in work.parts():
+                    pass  # once more what is set aside, which nobody has written down yet
+            work.write_down(ingested)
+    finally:
+        work.gathering.clear()
+    if run.problem or not run.unlisted:
+        path.unlink(missing_ok=True)
+
+
+def refuse(run: IngestRun, reason: str) -> None:
+    """Write down that nothing of a file was taken in."""
+    run.problem, run.finished_at = reason[:500], platform().now()
+    run.save(update_fields=["problem", "finished_at"])
+
+
+class _Work:
+    """One run's rows on their way."""
+
+    def __init__(self, run: IngestRun, profile: Profile) -> None:
+        self.run, self.profile, self.held = run, profile, Held()
+        self.gathering = Gathering(ingest_folder() / f"run-{run.pk}")
+        self._register = Register(run.resolution_s, profile.scale)
+        self._count = self._opening = 0
+        self._spans: dict[int, tuple[int, int]] = {}
+        self._limits = limits(run.received_at)
+
+    def read(self, path: Path) -> bool:
+        """Take in all rows of the file; a file that is none is refused as a whole, with the reason, and False is."""
+        try:
+            for block in read_blocks(path, self.profile, self.run.resolution_s):
+                self.take(block)
+        except (InvalidInput, TooLarge) as fault:
+            refuse(self.run, fault.detail)
+            return False
+        return True
+
+    def take(self, block: Block) -> None:
+        """Bring the rows of a block to their series; those that have none, or cannot be read, are set aside."""
+        found = self._register.find(block.points)
+        unknown = [one if isinstance(one, tuple) else None for one in found]
+        series = np.array([one.pk if isinstance(one, Series) else -1 for one in found], np.int64)[block.which]
+        values = self._in_scale(block, series)
+        kept = (block.rules == 0) & (series >= 0)
+        self._count += len(block)
+        aside = np.flatnonzero(~kept)
+        if len(aside):
+            rules = [
+                (Rule(rule).id, Rule(rule).sentence) if rule else unknown[which] or ("", "")
+                for rule, which in zip(block.rules[aside].tolist(), block.which[aside].tolist(), strict=True)
+            ]
+            self.held.of_block(block, aside, rules)
+        taken = Taken(block.rows, series, block.starts, block.again_s, values, block.quality)
+        self.gathering.add(taken if kept.all() else taken.where(kept))
+
+    def _in_scale(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The amounts as mantissas of their series; what is not whole there breaks the rule of units."""
+        values = block.stated.copy()
+        for scale in self._register.scales():
+            chosen = slice(None)
+            if len(self._register.scales()) > 1:
+                ids = np.array(sorted(pk for pk, one in self._register.series.items() if one.scale == scale), np.int64)
+                chosen = np.flatnonzero(np.isin(series, ids))  # type: ignore[assignment]
+            stated, resolution_s = block.stated[chosen], self.run.resolution_s
+            values[chosen], broken, beyond = in_scale(stated, block.places, block.unit, resolution_s, scale)
+            rules = block.rules[chosen]
+            rules[(broken | beyond) & (rules == 0) & (series[chosen] >= 0)] = Rule.UNIT
+            block.rules[chosen] = rules
+        return values
+
+    def parts(self) -> Iterator[tuple[list[SeriesSpec], Rows]]:
+        """The rows that keep every rule, in parts of which no two share a series. The others are set aside."""
+        self._spans = {}
+        for part in self.gathering.parts():
+            known = {pk: self._register.series[pk] for pk in _distinct(part.series_ids)}
+            specs = [spec(series) for series in known.values()]
+            taken = self._in_sequence(part, known)
+            rows = Rows(taken.series_ids, taken.starts, taken.values, taken.quality)
+            accepted, aside = validate(specs, rows, self._limits)
+            if len(aside):
+                self.held.of_series(taken.where(aside.rows), aside.rules, known)
+            if len(accepted):
+                self._stretch(accepted)
+                yield specs, accepted
+
+    def _in_sequence(self, taken: Taken, known: dict[int, Series]) -> Taken:
+        """The rows after what only a whole series says: equal clock times told apart, registers made differences."""
+        starts, unsure = told_apart(taken.series_ids, taken.starts, taken.again_s)
+        if starts is not taken.starts:
+            taken = Taken(taken.rows, taken.series_ids, starts, taken.again_s, taken.values, taken.quality)
+        if unsure.any():
+            self.held.of_series(taken.where(unsure), np.full(unsure.sum(), Rule.CLOCK_TWICE, np.uint8), known)
+            taken = taken.where(~unsure)
+        if not self.profile.registers:
+            return taken
+        end = taken.starts + self.run.resolution_s * (self.profile.label == "end")
+        turn = self._rollover(taken, known)
+        deltas, rules, opens = register_deltas(taken.series_ids, end, taken.values, self.run.resolution_s, turn)
+        start = end - self.run.resolution_s
+        taken = Taken(taken.rows, taken.series_ids, start, taken.again_s, deltas, taken.quality)
+        self._opening += int(opens.sum())
+        broken = rules != 0
+        if broken.any():
+            self.held.of_series(taken.where(broken), rules[broken], known, has_value=False)
+        return taken.where(~broken & ~opens)
+
+    def _rollover(self, taken: Taken, known: dict[int, Series]) -> NDArray[np.int64] | None:
+        if self.profile.rollover is None:
+            return None
+        places = max(-int(self.profile.rollover.as_tuple().exponent), 0)
+        stated = np.array([int(self.profile.rollover.scaleb(places))], np.int64)
+        turns = np.full(max(known) + 1, MISSING, np.int64)
+        for pk, series in known.items():
+            made, broken, beyond = in_scale(stated, places, self.profile.unit, self.run.resolution_s, series.scale)
+            turns[pk] = MISSING if broken[0] or beyond[0] else made[0]
+        return turns[taken.series_ids]
+
+    def _stretch(self, rows: Rows) -> None:
+        """Remember from when to when each series has rows that went in."""
+        ids = np.array(_distinct(rows.series_ids), np.int64)
+        place = positions(ids, rows.series_ids)
+        first, last = np.full(len(ids), np.iinfo(np.int64).max), np.full(len(ids), np.iinfo(np.int64).min)
+        np.minimum.at(first, place, rows.starts)
+        np.maximum.at(last, place, rows.starts)
+        self._spans |= dict(zip(ids.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+
+    def write_down(self, ingested: Ingested) -> None:
+        """What came of the run, in one transaction."""
+        run = self.run
+        with transaction.atomic():
+            run.quarantine.all().delete()
+            for row in self.held.rows:
+                row.run = run
+            QuarantinedRow.objects.bulk_create(self.held.rows, batch_size=500)
+            run.rows, run.quarantined = self._count, len(self.held)
+            run.unlisted = len(self.held) - len(self.held.rows)
+            run.opening = self._opening
+            run.days_written, run.days_unchanged = ingested.written, ingested.unchanged
+            run.finished_at = platform().now()
+            run.save()
+            widen(self._register.series, self._spans)
+
+
+def _distinct(series_ids: NDArray[np.int64]) -> list[int]:
+    """The distinct ids, sorted; without a sort where they are near each other."""
+    low, high = int(series_ids.min()), int(series_ids.max())
+    if high - low > 4 * len(series_ids) + 1_000_000:
+        return [int(one) for one in np.unique(series_ids)]
+    seen = np.zeros(high - low + 1, np.bool_)
+    seen[series_ids - low] = True
+    found: list[int] = (np.flatnonzero(seen) + low).tolist()
+    return found
+
+
+def limits(received_at: datetime) -> Limits:
+    """What the provider holds its readings against, of a file that came in then."""
+    config = platform().config
+    return Limits(
+        spike_times=config.spike_times,
+        spike_floor_w=config.spike_floor_w,
+        stuck_h=config.stuck_hours,
+        stuck_floor_w=config.stuck_floor_w,
+        latest_end=int((received_at + LEEWAY).timestamp()),
+    )
+
+
+def widen(known: dict[int, Series], spans: dict[int, tuple[int, int]]) -> None:
+    """Widen the known days of each series by the first and the last start of what went in."""
+    wider = []
+    for pk, (first, last) in spans.items():
+        series = known[pk]
+        from_day = datetime.fromtimestamp(first, UTC).date()
+        until = datetime.fromtimestamp(last, UTC).date() + timedelta(days=1)
+        if (series.first_day or until) <= from_day and (series.until_day or from_day) >= until:
+            continue
+        series.first_day = min(from_day, series.first_day or from_day)
+        series.until_day = max(until, series.until_day or until)
+        wider.append(series)
+    write_back(wider, ["first_day", "until_day"])
