@@ -30,7 +30,7 @@ from meterhall.client.subscriptions import Subscription
 from meterhall.domain.protocol.activations import Activated, ActivationItem, ActivationRequest, ActivationView
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.consents import ConsentStatement
-from meterhall.domain.protocol.offers import DataScope, OfferView, Wish, WishView
+from meterhall.domain.protocol.offers import DataScope, OfferView
 
 REQUESTERS = (1, 8, 32)
 JOURNEYS = 3
@@ -80,8 +80,8 @@ class Requester:
     def journey(self) -> None:
         """The ten steps, from the search to the receipt; then the contract is quit, so that the next is a new one."""
         hall, offer = self.hall, self.offer()
-        wish = Wish(countries=("ES",), customers=HOMES, scope=SCOPE.model_copy(update={"period": None}))
-        hall._desk.marketplace.call("POST", "/v1/wishes", wish, WishView)
+        wish = hall.wish(("ES",), HOMES, granularities=("PT15M",), period=DAYS)
+        hall.close_wish(wish.wish_id)
         pods = list(self.proofs.jws)
         assert hall.localise(pods).pods(self.grid) == pods
         contract = self.contract(offer)

@@ -8,13 +8,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 
-from meterhall.domain.readings.curves import MISSING
+from meterhall.domain.readings import LoadCurve, Series
+from meterhall.domain.readings.curves import MISSING, Direction
 from meterhall.domain.readings.rules import Rule
+from meterhall.formats import FORMATS, PartHeader
 from meterhall.provider.metering.intake import BadProfile, BadReadingsFile, format_of, profile_of, read_blocks
 
 HOUR = 3600
@@ -198,6 +201,20 @@ def test_numbers_of_a_parquet_file_are_taken_as_they_are_written(tmp_path: Path)
         assert [row[3] for row in read(tmp_path / "p")] == ["0.1 Wh", "0.00001 Wh", ""]
 
 
+def test_a_cim_document_is_told_by_its_content(write: Any) -> None:
+    start, known = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    series = Series("ES9999000000000001XX", HOUR, direction=Direction.EXPORT)
+    curve = LoadCurve(series, start, np.array([1250, MISSING, 0]), np.array([17, 0, 8], np.uint8), known)
+    path = write(b"".join(FORMATS["cim"].encode([curve], PartHeader("dlv_1", default_zone="Europe/Madrid"))))
+    assert (format_of(path), read(path)) == (
+        "cim",
+        [
+            (0, "ES9999000000000001XX export", "2026-03-01T00:00", "1250 Wh", ""),
+            (1, "ES9999000000000001XX export", "2026-03-01T02:00", "0 Wh", ""),
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "settings", "field"),
     [
@@ -207,7 +224,7 @@ def test_numbers_of_a_parquet_file_are_taken_as_they_are_written(tmp_path: Path)
         ("pod,pod,start,energy_wh\n", {}, "/file"),
         ("pod,day\n", {"columns": {"day": "day", "values": "Q{n}"}}, "/Q{n}"),
         ("PAR1 but not really", {}, "/file"),
-        ("<html/>", {}, "/format"),
+        ("<html/>", {}, "/"),
         ('<feed xmlns="http://www.w3.org/2005/Atom"><entry>', {}, "/"),
     ],
 )

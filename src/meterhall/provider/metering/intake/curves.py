@@ -1,4 +1,4 @@
-"""Files of whole curves, read by `formats`: ESPI, and CIM where it is read. A usage point's name is a POD."""
+"""Files of whole curves, read by `formats`: ESPI and CIM. A usage point's name is a POD."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from meterhall.formats import FORMATS, DecodeError
 from meterhall.provider.metering.intake.blocks import BadReadingsFile, Block
 from meterhall.provider.metering.intake.profile import Profile
 
-CURVES = tuple(name for name in ("espi", "cim") if name in FORMATS)
 MOST_BYTES = 256 * 1024 * 1024
 
 
@@ -26,8 +25,6 @@ class XmlTooLarge(TooLarge):
 
 def read_curves(path: Path, form: str, profile: Profile, resolution_s: int) -> Iterator[Block]:
     """The values of each curve. Raises `BadReadingsFile` and `XmlTooLarge`."""
-    if form not in CURVES:
-        raise BadReadingsFile(f"Files of {form} are not read yet.", field="/format")
     if path.stat().st_size > MOST_BYTES:
         raise XmlTooLarge(field="/file")
     try:
