@@ -46,7 +46,7 @@ ID = re.compile(r"/(?:[a-z]{2,4}_[0-9a-f]{24}|MH\d{10}|\d+)(?=/|$)")
 
 @dataclass
 class Calls:
-    """How long each call took, by method and route, in seconds."""
+    """How long each call took until its answer began, by method and route, in seconds."""
 
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,7 +58,6 @@ class Calls:
         request.extensions["began"] = time.perf_counter()
 
     def _end(self, response: httpx.Response) -> None:
-        response.read()
         request = response.request
         name = f"{request.method} {ID.sub('/{}', request.url.path)}"
         with self.lock:
