@@ -135,7 +135,7 @@ def add_metering(api: NinjaAPI) -> None:
               takes=Body("application/octet-stream", streams=True),
               refuses=(UnknownGranularity, UnknownProfile, BadProfile, UploadTooLarge))  # fmt: skip
     def post_readings(request: HttpRequest, resolution: str = "", name: str = "", profile: str = "") -> RunView:
-        """Hand in a file of readings: CSV, Parquet, Arrow, JSON lines, ESPI or CIM XML, as the kept `profile` describes it.
+        """Hand in a file of readings: CSV, Parquet, Arrow, JSON lines, ESPI or CIM XML; a kept `profile` describes it.
 
         Without a profile its columns are `pod`, `start`, `energy_wh` and, where wanted, `direction` and `quality`.
         """
