@@ -18,9 +18,12 @@ from benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "espi": formats.espi,
+    "cim": formats.cim,
     "espi-read": formats.espi_read,
     "csv": formats.csv,
     "jsonl": formats.jsonl,
+    "jsonl-rows": formats.jsonl_rows,
+    "arrow": formats.arrow,
     "parquet": formats.parquet,
     "ingest": lake.ingest,
     "intake": intake.intake,

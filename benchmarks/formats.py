@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -56,6 +59,17 @@ def espi(folder: Path) -> Iterator[Row]:
     yield Row("ESPI to disk, M readings/s, against lxml by elements", readings / ours, readings / 50 / elements)
     if memory is not None:
         yield Row("ESPI to disk, peak MB, against the file's MB", memory, len(whole) / MB)
+
+
+def cim(folder: Path) -> Iterator[Row]:
+    """CIM XML to disk, and its JSON twin: against write() of the same bytes."""
+    made, readings = curves(), PODS * SLOTS / MB
+    for form, name in (("cim", "CIM XML"), ("cim_json", "CIM JSON")):
+        path, plain_path = folder / form, folder / "plain"
+        _write(form, made, path)
+        whole = path.read_bytes()
+        ours, plain = seconds(2 * ROUNDS, partial(_write, form, made, path), partial(plain_path.write_bytes, whole))
+        yield Row(f"{name} to disk, M readings/s, against write() of the same bytes", readings / ours, readings / plain)
 
 
 def _elements(made: list[LoadCurve], path: Path) -> None:
@@ -133,6 +147,51 @@ def jsonl(folder: Path) -> Iterator[Row]:
             lambda: connection.execute(f"COPY lines TO '{folder / 'duck.jsonl'}' (FORMAT json)"),
         )
     yield Row("JSON lines to disk, M readings/s, against DuckDB on one thread", readings / ours, readings / duck)
+
+
+def jsonl_rows(folder: Path) -> Iterator[Row]:
+    """JSON lines of a reading each: against the fastest of Polars, DuckDB on one thread and the standard library."""
+    made, path, readings = curves(), folder / "rows.jsonl", PODS * SLOTS / MB
+    frame = pl.DataFrame(_table(made))
+    some = frame.head(PODS * SLOTS // 50)
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")
+        connection.register("frame", frame.to_arrow())
+        connection.execute("CREATE TABLE rows AS SELECT * FROM frame")
+        ours, polars, duck, plain = seconds(
+            ROUNDS,
+            lambda: _write("jsonl_rows", made, path),
+            lambda: frame.write_ndjson(folder / "polars.jsonl"),
+            lambda: connection.execute(f"COPY rows TO '{folder / 'duck.jsonl'}' (FORMAT json)"),
+            lambda: _dumps(some, folder / "dumps.jsonl"),
+        )
+    fastest = min(polars, duck, plain * 50)
+    name = {polars: "Polars", duck: "DuckDB on one thread", plain * 50: "the standard library"}[fastest]
+    yield Row(f"JSON rows to disk, M readings/s, against {name}", readings / ours, readings / fastest)
+
+
+def _dumps(frame: pl.DataFrame, path: Path) -> None:
+    with path.open("w") as out:
+        for row in frame.iter_rows(named=True):
+            out.write(json.dumps(row, default=str) + "\n")
+
+
+def arrow(folder: Path) -> Iterator[Row]:
+    """An Arrow IPC stream to disk against pyarrow's own writer of the same record batches, ready in memory."""
+    made, path, readings = curves(), folder / "part.arrows", PODS * SLOTS / MB
+    _write("arrow", made, path)
+    with pa.ipc.open_stream(path.read_bytes()) as stream:
+        schema, batches = stream.schema, list(stream)
+    ours, ready = seconds(
+        5 * ROUNDS, lambda: _write("arrow", made, path), lambda: _stream(schema, batches, folder / "ready.arrows")
+    )
+    yield Row("Arrow stream to disk, M readings/s, against pyarrow", readings / ours, readings / ready)
+
+
+def _stream(schema: pa.Schema, batches: list[pa.RecordBatch], path: Path) -> None:
+    with path.open("wb") as out, pa.ipc.new_stream(out, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 def parquet(folder: Path) -> Iterator[Row]:

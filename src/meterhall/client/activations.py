@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 PeriodLike = Period | tuple[date | str, date | str]
-READABLE: tuple[FormatName, ...] = ("parquet", "jsonl", "csv", "espi")
+READABLE: tuple[FormatName, ...] = ("parquet", "arrow", "jsonl", "csv", "jsonl_rows", "espi", "cim", "cim_json")
 """The formats, those that are read fastest first."""
 KIND, CURSOR = "activation", "cursor"
 WEEK_S = 7 * 86_400.0

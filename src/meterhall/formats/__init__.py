@@ -1,4 +1,4 @@
-"""File formats of load curves: Parquet, CSV, ESPI (Green Button) and JSON lines. Usable on its own.
+"""File formats of load curves: Parquet, Arrow, CSV, ESPI (Green Button), CIM, JSON lines. Usable on its own.
 
 Each writes what a curve says and nothing else: the usage point's pseudonym, start and length of the slots, direction,
 the exact value in Wh, its quality, when it became known. A missing value stays missing in all of them; zero is a value.
@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from meterhall.formats import csv_rows, espi, json_lines, parquet
+from meterhall.formats import arrow, cim, csv_rows, espi, json_lines, json_rows, parquet
 from meterhall.formats.base import DecodeError, EncodeError, FileTooLarge, Format, PartHeader
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -35,9 +35,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         form.name: form
         for form in (
             Format("parquet", "application/vnd.apache.parquet", "parquet", parquet.encode, parquet.decode),
+            Format("arrow", "application/vnd.apache.arrow.stream", "arrows", arrow.encode, arrow.decode),
             Format("csv", "text/csv", "csv", csv_rows.encode, csv_rows.decode),
             Format("espi", "application/atom+xml", "xml", espi.encode, espi.decode),
+            Format("cim", "application/xml", "xml", cim.encode_xml, cim.decode_xml),
+            Format("cim_json", "application/json", "json", cim.encode_json, cim.decode_json),
             Format("jsonl", "application/x-ndjson", "jsonl", json_lines.encode, json_lines.decode),
+            Format("jsonl_rows", "application/x-ndjson", "jsonl", json_rows.encode, json_rows.decode),
         )
     }
 )

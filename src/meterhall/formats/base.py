@@ -14,6 +14,10 @@ MOST_SLOTS: Final = 64 * 1024 * 1024
 """Slots a reader makes of one file at most: a small file can claim a very long curve."""
 
 
+Block = bytes | memoryview
+"""A part of a file on its way out, to be written or joined to others."""
+
+
 class DecodeError(InvalidInput):
     code = "format_invalid"
     title = "The file is not what its format says."
@@ -34,7 +38,8 @@ class PartHeader:
     """What a file says besides its curves.
 
     `zones` gives the IANA zone of each usage point whose zone is not `default_zone`. `base_url` is the provider's, with
-    no slash at its end. A format takes of it what it has a place for.
+    no slash at its end; `country` (ISO 3166, two letters) too. `period` is from when until when (UTC) the values were
+    asked for. A format takes of it what it has a place for.
     """
 
     delivery_id: str
@@ -47,6 +52,9 @@ class PartHeader:
     title: str = "Load curves"
     published_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     updated_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    requester: str = ""
+    country: str = "BE"
+    period: tuple[datetime, datetime] | None = None
 
     def zone_of(self, usage_point: str) -> str:
         """The IANA zone of a usage point."""
@@ -65,5 +73,5 @@ class Format:
     name: str
     media_type: str
     extension: str
-    encode: Callable[[Iterable[Curve], PartHeader], Iterator[bytes]]
+    encode: Callable[[Iterable[Curve], PartHeader], Iterator[Block]]
     decode: Callable[[bytes], list[Curve]]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Final
 
@@ -45,7 +45,7 @@ COLUMNS: Final = ("usage_point", "start", "resolution", "direction", "energy_wh"
 CIVIL_COLUMNS: Final = (*COLUMNS, "end")
 _BLOCK: Final = 65_536
 
-Row = list[str]
+Row = Sequence[str]
 
 
 def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
@@ -90,11 +90,16 @@ def decode(source: bytes) -> list[Curve]:
         lines = csv.reader(io.StringIO(source.decode("utf-8-sig"), newline=""), strict=True)
         names = next(lines, [])
         order = _order(names)
-        rows = [[row[place] for place in order] for row in _whole(lines, len(names)) if row]
+        rows: list[Row] = [[row[place] for place in order] for row in _whole(lines, len(names)) if row]
     except UnicodeDecodeError:
         raise DecodeError("The file is not UTF-8.", field="/") from None
     except csv.Error as fault:
         raise DecodeError(f"The file is no CSV: {fault}.", field="/rows") from None
+    return curves_of(rows)
+
+
+def curves_of(rows: list[Row]) -> list[Curve]:
+    """The curves of rows with the texts of `COLUMNS` or `CIVIL_COLUMNS`. Raises `DecodeError` and `FileTooLarge`."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for key, some in groupby(rows, key=lambda row: (row[0], row[2], row[3], row[6])):
         groups.setdefault(key, []).extend(some)
@@ -137,7 +142,7 @@ def _curves(key: tuple[str, ...], rows: list[Row]) -> Iterator[Curve]:
 
 def _seconds(texts: list[str], field: str) -> NDArray[np.int64]:
     """Fast where all end in Z, as ours do; any offset is read."""
-    if all(len(text) == len("2026-01-01T00:00:00Z") and text[-1] == "Z" for text in texts):
+    if all(len(text) == len("2026-01-01T00:00:00Z") and text[-4::3] == ":Z" for text in texts):
         try:
             return np.array([text[:-1] for text in texts], "datetime64[s]").astype(np.int64)
         except ValueError:

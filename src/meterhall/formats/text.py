@@ -92,18 +92,19 @@ def decimals_text(mantissas: NDArray[np.int64], scale: int, prefix: bytes = b"")
 
 
 def read_decimals(texts: Sequence[str], field: str) -> tuple[NDArray[np.int64], int]:
-    """Exact decimals (empty: missing) as mantissas of one scale, 0 or below. Raises `DecodeError`."""
-    scale = -max((len(text) - text.find(".") - 1 for text in texts if "." in text), default=0)
-    values = []
-    for text in texts:
-        if not text:
-            values.append(MISSING)
-            continue
+    """Exact decimals (empty: missing) as mantissas of one scale, 0 or below. Raises `DecodeError`.
+
+    Each text is looked at once, however often it comes: readings repeat.
+    """
+    different = set(texts)
+    scale = -max((len(text) - text.find(".") - 1 for text in different if "." in text), default=0)
+    values = {"": MISSING}
+    for text in different - {""}:
         if _DECIMAL.fullmatch(text) is None:
             raise DecodeError(f"{text[:40]!r} is no decimal number.", field=field)
         whole, _, decimals = text.partition(".")
-        values.append(int(whole + decimals) * 10 ** (-scale - len(decimals)))
-    return int64_of(values, field), scale
+        values[text] = int(whole + decimals) * 10 ** (-scale - len(decimals))
+    return int64_of([values[text] for text in texts], field), scale
 
 
 def int64_of(values: Sequence[int], field: str) -> NDArray[np.int64]:

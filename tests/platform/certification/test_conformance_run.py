@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +17,7 @@ from django.test import override_settings
 
 from meterhall.domain.identifiers import access_number
 from meterhall.domain.pods import demonstration_pod
+from meterhall.domain.protocol.base import FormatName
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import CertificationStarted
 from meterhall.domain.protocol.keys import sign
@@ -131,7 +133,7 @@ def work() -> None:
     run_until_idle()
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet", "espi", "jsonl"])
+@pytest.mark.parametrize("form", get_args(FormatName))
 def test_our_own_provider_passes(provider: Provider, home: Home, form: str):
     checks = conformance(provider, home, format=form)
     assert [(one.name, one.passed) for one in checks] == [(name, True) for name in NAMES], checks[-1].detail

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from django.test import override_settings
@@ -173,6 +174,7 @@ def contract_document(
 ) -> dict[str, object]:
     """A SubscriptionView in force, as the Market Place would send it."""
     from meterhall.domain.protocol.agreements import Party, ServiceContract, SubscriptionView
+    from meterhall.domain.protocol.base import FormatName
     from meterhall.domain.protocol.offers import CoverageArea, Offer, Price
     from meterhall.domain.protocol.players import LegalIdentifier
 
@@ -180,7 +182,7 @@ def contract_document(
     usual: dict[str, object] = {
         "title": "Load curves",
         "scope": scope,
-        "formats": ("parquet", "csv", "espi", "jsonl"),
+        "formats": get_args(FormatName),
         "price": Price(amount="0", per="free"),
         "countries": ("IT",),
         "coverage": (CoverageArea(kind="operator_code", country="IT", value="999"),),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from meterhall.domain.protocol.base import FormatName
 from meterhall.domain.protocol.canonical import commitment, digest
 from meterhall.domain.protocol.deliveries import ManifestView
 from meterhall.domain.protocol.events import ConsentChanged
@@ -48,7 +50,7 @@ def values(pseudonym: str = PSEUDONYMS[0]) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "espi"])
+@pytest.mark.parametrize("form", get_args(FormatName))
 def test_collects_stores_and_receipts(activation: Activation, grid: GridDouble, delivery_id: str, form: str) -> None:
     manifest = grid.publish({1: [curve(gaps=(5, 6)), curve(PSEUDONYMS[1], 9000)]}, delivery_id, form=form)
     delivery = ready(delivery_id)

@@ -92,6 +92,76 @@ def test_a_line_that_is_no_object_is_refused(line: bytes) -> None:
     assert refused("jsonl", line).startswith("/lines/0")
 
 
+@pytest.mark.parametrize(
+    ("member", "value", "field"),
+    [
+        ("energy_wh", "1", "/lines/0/energy_wh"),
+        ("energy_wh", True, "/lines/0/energy_wh"),
+        ("energy_wh", 1e300, "/lines/0/energy_wh"),
+        ("energy_wh", 10**30, "/energy_wh"),
+        ("energy_wh", [], "/lines/0/energy_wh"),
+        ("quality", None, "/quality"),
+        ("quality", 5, "/quality"),
+        ("quality", 17.5, "/quality"),
+        ("start", "2026-03-28", "/start"),
+        ("start", 1774738800, "/lines/0/start"),
+        ("usage_point", None, "/lines/0/usage_point"),
+        ("resolution", "P1D", "/end"),
+        ("direction", "sideways", "/direction"),
+        ("available_at", "yesterday", "/available_at"),
+    ],
+)
+def test_a_faulty_json_row_is_refused_with_the_member(member: str, value: object, field: str) -> None:
+    first, *rest = file("jsonl_rows").splitlines()
+    assert refused("jsonl_rows", b"\n".join([json.dumps(json.loads(first) | {member: value}).encode(), *rest])) == field
+
+
+def test_a_json_row_without_a_value_says_so() -> None:
+    first, *rest = file("jsonl_rows").splitlines()
+    without = {name: value for name, value in json.loads(first).items() if name != "energy_wh"}
+    assert refused("jsonl_rows", b"\n".join([json.dumps(without).encode(), *rest])) == "/lines/0/energy_wh"
+    assert refused("jsonl_rows", b"[1]") == "/lines/0"
+    assert refused("jsonl_rows", b"{") == "/lines/0"
+
+
+def test_an_arrow_stream_that_is_cut_short_is_refused() -> None:
+    whole = file("arrow")
+    for length in (0, 4, 100, len(whole) - 8, len(whole) - 1):
+        assert refused("arrow", whole[:length]) == "/"
+    assert refused("arrow", b"ARROW1\0\0" + whole) == "/"
+
+
+def test_an_arrow_stream_of_other_columns_is_refused() -> None:
+    pa = pytest.importorskip("pyarrow")
+    table = pa.ipc.open_stream(file("arrow")).read_all()
+    far = pa.array([2**62] * 3).cast(pa.timestamp("us", "UTC"))
+    for name, column in {
+        "mantissa": pa.array([1.5, 2.0, 3.0]),
+        "available_at": far,
+        "start": pa.array(["now"] * 3),
+    }.items():
+        sink = pa.BufferOutputStream()
+        other = table.set_column(table.column_names.index(name), name, [column])
+        with pa.ipc.new_stream(sink, other.schema) as writer:
+            writer.write_table(other)
+        assert refused("arrow", sink.getvalue().to_pybytes()) == f"/{name}"
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.drop_columns(["scale"]).schema) as writer:
+        writer.write_table(table.drop_columns(["scale"]))
+    assert refused("arrow", sink.getvalue().to_pybytes()) == "/scale"
+
+
+def test_a_small_arrow_stream_cannot_claim_a_huge_curve() -> None:
+    pa = pytest.importorskip("pyarrow")
+    sink = pa.BufferOutputStream()
+    nothing = pa.table({"usage_point": pa.nulls(70_000_000)})
+    with pa.ipc.new_stream(sink, nothing.schema) as writer:
+        writer.write_table(nothing)
+    assert len(sink.getvalue()) < 1000
+    with pytest.raises(FileTooLarge):
+        FORMATS["arrow"].decode(sink.getvalue().to_pybytes())
+
+
 def with_column(name: str, change: Callable[[object], object]) -> bytes:
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = pq.read_table(pa.BufferReader(file("parquet")))

@@ -1,5 +1,8 @@
+import csv
+import json
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.formats.curves_for_formats import HEADER, civil_curves, load_curve, load_curves, said, several
 
+from meterhall.domain.protocol.base import FormatName
 from meterhall.domain.readings import MISSING, Curve, Quality
 from meterhall.formats import FORMATS
 
@@ -18,7 +22,7 @@ def through(name: str, curves: list[Curve]) -> list[Curve]:
 
 
 def test_the_formats_are_those_of_the_protocol() -> None:
-    assert sorted(FORMATS) == ["csv", "espi", "jsonl", "parquet"]
+    assert sorted(FORMATS) == sorted(get_args(FormatName))
 
 
 @every_format
@@ -88,7 +92,10 @@ def test_curves_that_follow_each_other_come_back_as_one(name: str) -> None:
     assert back.mantissas.tolist() == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("name", ["csv", "jsonl"])
+TEXTS = ["csv", "jsonl", "jsonl_rows", "espi", "cim", "cim_json"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
 def test_text_formats_need_no_pyarrow(name: str) -> None:
     program = (
         "import sys; sys.modules['pyarrow'] = None; from meterhall.formats import FORMATS, PartHeader;"
@@ -96,6 +103,17 @@ def test_text_formats_need_no_pyarrow(name: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in TEXTS])
+def test_tables_are_read_without_pyarrow(name: str) -> None:
+    program = (
+        "import sys; sys.modules['pyarrow'] = None; from meterhall.formats import FORMATS;"
+        f"print([len(curve) for curve in FORMATS[{name!r}].decode(sys.stdin.buffer.read())])"
+    )
+    content = b"".join(FORMATS[name].encode([load_curve([1, 2, 3])], HEADER))
+    done = subprocess.run([sys.executable, "-c", program], input=content, capture_output=True, check=True)
+    assert done.stdout == b"[3]\n"
 
 
 @every_format
@@ -147,7 +165,35 @@ def test_parquet_is_read_by_other_tools_as_rows() -> None:
     assert [row[1:] for row in found.fetchall()] == [(4, 3), (9, 1)]
 
 
+def test_an_arrow_stream_has_the_columns_of_parquet_batch_by_batch() -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    curves = [load_curve([1, MISSING, 3]), load_curve([9] * 300_000, point="q")]
+    stream = pa.ipc.open_stream(b"".join(FORMATS["arrow"].encode(curves, HEADER)))
+    batches = list(stream)
+    assert max(len(batch) for batch in batches) < 300_000 < sum(len(batch) for batch in batches)
+    parquet = pq.read_table(pa.BufferReader(b"".join(FORMATS["parquet"].encode(curves, HEADER))))
+    assert stream.schema.equals(parquet.schema, check_metadata=True)
+    strings = pa.schema([field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
+                         for field in stream.schema])  # fmt: skip
+    assert pa.Table.from_batches(batches).cast(strings).equals(parquet.cast(strings))
+
+
+def test_rows_of_json_are_the_rows_of_csv() -> None:
+    curve = load_curve([1250, MISSING, -5], scale=-2, point='p"')
+    lines = b"".join(FORMATS["jsonl_rows"].encode([curve], HEADER)).splitlines()
+    assert lines[0].decode() == (
+        '{"usage_point":"p\\"","start":"2026-03-28T23:00:00Z","resolution":"PT15M","direction":"import",'
+        '"energy_wh":12.50,"quality":17,"available_at":"2026-06-01T05:30:00Z"}'
+    )
+    rows = [json.loads(line, parse_float=str) for line in lines]
+    assert [row["energy_wh"] for row in rows] == ["12.50", None, "-0.05"]
+    plain = b"".join(FORMATS["csv"].encode([curve], HEADER)).decode().splitlines()
+    for row, fields in zip(rows, csv.DictReader(plain), strict=True):
+        assert {name: "" if value is None else str(value) for name, value in row.items()} == fields
+
+
 def test_scales_make_the_same_value() -> None:
-    (back,) = through("csv", [load_curve([5, 0], scale=3)])
-    assert back.mantissas.tolist() == [5000, 0]
+    for name in ("csv", "jsonl_rows"):
+        (back,) = through(name, [load_curve([5, 0], scale=3)])
+        assert back.mantissas.tolist() == [5000, 0]
     assert np.array_equal(back.present, [True, True])

@@ -46,7 +46,7 @@ Environment = Literal["regulated", "unregulated"]
 PlayerRole = Literal["provider", "requester"]
 DirectionName = Literal["import", "export"]
 GranularityName = Literal["PT15M", "PT30M", "PT1H", "P1D", "P1M"]
-FormatName = Literal["parquet", "csv", "espi", "jsonl"]
+FormatName = Literal["parquet", "arrow", "csv", "jsonl", "jsonl_rows", "espi", "cim", "cim_json"]
 Assurance = Literal["requester_stated", "customer_signed", "customer_confirmed"]
 
 

@@ -6,7 +6,6 @@ energy in Wh as it flowed; registers, other units and overlapping readings are r
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +26,7 @@ from meterhall.formats.espi.clock import LocalTime, zone_by
 from meterhall.formats.espi.codes import ATOM, DAILY, DELTA, ELECTRICITY, ESPI, FLOW, MONTHLY, WATT_HOURS
 from meterhall.formats.pieces import joined, piece
 from meterhall.formats.text import int64_of, read_instant
+from meterhall.formats.xml import clear, elements
 
 _FLOWS: Final = {code: direction for direction, code in FLOW.items()} | {0: Direction.IMPORT}
 _CODES: Final = np.array([code if code in set(Quality) else int(Quality.OTHER) for code in range(256)], np.uint8)
@@ -74,43 +74,24 @@ def decode(source: bytes) -> list[Curve]:
     """The curves of a feed. Raises `DecodeError` and `FileTooLarge`."""
     document = _Document()
     updated: datetime | None = None
-    try:
-        number = 0
-        for element in _elements(source):
-            if element.tag == f"{_A}updated":
-                updated = read_instant((element.text or "").strip(), "/updated")
-            else:
-                _take(document, element, f"/entries/{number}", updated)
-                number += 1
-    except etree.XMLSyntaxError as fault:
-        raise DecodeError(f"The file is no well-formed XML: {fault.msg}.", field="/") from None
+    number = 0
+    for element in _elements(source):
+        if element.tag == f"{_A}updated":
+            updated = read_instant((element.text or "").strip(), "/updated")
+        else:
+            _take(document, element, f"/entries/{number}", updated)
+            number += 1
     return joined(_curves(document))
 
 
 def _elements(source: bytes) -> Iterator[Any]:
     """The feed's own `updated`, and each entry; cleared after use."""
-    events = etree.iterparse(
-        io.BytesIO(source),
-        events=("end",),
-        tag=(f"{_A}entry", f"{_A}updated"),
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    for _, element in events:
-        tree = element.getroottree()
-        if tree.docinfo.internalDTD is not None:
-            raise DecodeError("A document type is not accepted.", field="/")
+    for element in elements(source, (f"{_A}entry", f"{_A}updated")):
         above = element.getparent()
         if element.tag == f"{_A}entry" or (above is not None and above.tag == f"{_A}feed"):
             yield element
         if element.tag == f"{_A}entry":
-            element.clear()
-            while above is not None and element.getprevious() is not None:
-                del above[0]
+            clear(element)
 
 
 def _take(document: _Document, entry: Any, at: str, feed_updated: datetime | None) -> None:

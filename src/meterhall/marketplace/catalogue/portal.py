@@ -19,7 +19,6 @@ from meterhall.marketplace.catalogue.words import (
     AREA,
     ASSURANCE,
     DIRECTION,
-    FORMAT,
     GRANULARITY,
     KIND,
     SERVICE,
@@ -36,6 +35,7 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range, duration, duration_text
 from meterhall.web.portal.values import CopyId, Fact, Link, Sample, state_badge
+from meterhall.web.portal.words import FORMAT
 
 PER_PAGE = 24
 AREAS_SHOWN = 200

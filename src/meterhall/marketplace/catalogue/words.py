@@ -22,12 +22,6 @@ TIMING: Words = {
     "near_real_time": gettext_lazy("near real time"),
     "forecast": gettext_lazy("forecast"),
 }
-FORMAT: Words = {
-    "parquet": gettext_lazy("Parquet"),
-    "csv": gettext_lazy("CSV"),
-    "espi": gettext_lazy("Green Button (ESPI)"),
-    "jsonl": gettext_lazy("JSON lines"),
-}
 GRANULARITY: Words = {
     "PT15M": gettext_lazy("15 minutes"),
     "PT30M": gettext_lazy("30 minutes"),

@@ -218,6 +218,7 @@ def _write(
 
 
 def _header(delivery: Delivery, number: int, members: Sequence[Entitled]) -> PartHeader:
+    zones = [ZoneInfo(name) for name in {platform().config.zone, *(one.point.zone for one in members)}]
     return PartHeader(
         delivery_id=delivery.delivery_id,
         part_number=number,
@@ -229,6 +230,12 @@ def _header(delivery: Delivery, number: int, members: Sequence[Entitled]) -> Par
         title=f"Delivery {delivery.delivery_id}, part {number}",
         published_at=delivery.created_at,
         updated_at=platform().now(),
+        requester=delivery.requester,
+        country=platform().config.country,
+        period=(
+            min(midnight(zone, delivery.first) for zone in zones),
+            max(midnight(zone, delivery.until) for zone in zones),
+        ),
     )
 
 

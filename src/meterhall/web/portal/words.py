@@ -18,11 +18,15 @@ GRANULARITY: Words = {
     "P1D": gettext_lazy("1 day"),
     "P1M": gettext_lazy("1 month"),
 }
-FORMAT: Words = {
+FORMAT: Mapping[str, Promise] = {
     "parquet": gettext_lazy("Parquet"),
+    "arrow": gettext_lazy("Arrow (IPC stream)"),
     "csv": gettext_lazy("CSV"),
+    "jsonl": gettext_lazy("JSON lines, a day each"),
+    "jsonl_rows": gettext_lazy("JSON lines, a reading each"),
     "espi": gettext_lazy("Green Button (ESPI)"),
-    "jsonl": gettext_lazy("JSON lines"),
+    "cim": gettext_lazy("CIM (VHD 1.04, XML)"),
+    "cim_json": gettext_lazy("CIM (VHD 1.04, JSON)"),
 }
 REASON: Words = {
     "requested": gettext_lazy("requested"),
