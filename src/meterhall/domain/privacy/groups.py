@@ -30,6 +30,14 @@ def check_group(size: int, minimum: int, *, field: str | None = None) -> None:
         raise GroupTooSmall(f"An aggregate needs at least {minimum} members.", field=field)
 
 
+def check_percentile(place: int, size: int, minimum: int, *, field: str | None = None) -> None:
+    """Refuse, with GroupTooSmall, the value at `place` (from 0) of `size` members in order, where fewer than `minimum`
+    stand before or behind it: near an edge a percentile is a minimum or maximum, one member's own value.
+    """
+    if min(place, size - 1 - place) < minimum:
+        raise GroupTooSmall(f"A percentile needs {minimum} members on either side.", field=field)
+
+
 def check_difference(group: Set[str], answered: Iterable[Set[str]], minimum: int, *, field: str | None = None) -> None:
     """Refuse, with GroupTooSmall, a group whose total, held against totals already given, isolates too few members.
 
