@@ -2,9 +2,9 @@
 
 The rule is (1, share)-dominance of statistical disclosure control, slot by slot. Where one member is the most of a
 total, the total tells that member; with a share of one half, who takes the total for it is wrong by a factor of two
-or more. The p % rule also guards against the second largest member, who can subtract itself; it needs the two largest of every
-slot and is no sentence that a customer is told. Values count by their magnitude: a member that fed in while others drew
-must not hide in a small net.
+or more. The p % rule also guards against the second largest member, who can subtract itself; it needs the two largest
+of every slot and is no sentence that a customer is told. Values count by their magnitude: a member that fed in while
+others drew must not hide in a small net.
 """
 
 from __future__ import annotations

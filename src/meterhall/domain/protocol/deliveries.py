@@ -53,6 +53,16 @@ class GroupOf(Message):
         return self
 
 
+def check_over(
+    group: bool, over: GroupOf | None, pseudonyms: tuple[str, ...], measures: tuple[str, ...] | None
+) -> None:
+    """Whether the members of a request that speak of a group fit each other. Raises `ValueError`."""
+    if over is not None and (not group or pseudonyms):
+        raise ValueError("over needs group, and names no pseudonyms")
+    if measures is not None and (over is None or not 0 < len(set(measures)) == len(measures)):
+        raise ValueError("measures are those of a group given by over, each once")
+
+
 class DataRequest(Message):
     """Ask for data of an activation (step 8). With `group` the sum of the members is delivered, never a member.
 
@@ -74,10 +84,7 @@ class DataRequest(Message):
 
     @model_validator(mode="after")
     def _over_a_group(self) -> Self:
-        if self.over is not None and (not self.group or self.pseudonyms):
-            raise ValueError("over needs group, and names no pseudonyms")
-        if self.measures is not None and (self.over is None or len(set(self.measures)) < len(self.measures)):
-            raise ValueError("measures are those of a group given by over, each once")
+        check_over(self.group, self.over, self.pseudonyms, self.measures)
         return self
 
 

@@ -203,7 +203,7 @@ class _Table:
         """What the manifest says of it."""
         return GroupMonth(
             month=self.stretch.month,
-            direction=self.stretch.direction,  # type: ignore[arg-type]
+            direction=self.stretch.direction,
             pods=len(self.stretch.points),
             values=self.there,
             expected=self.expected,
