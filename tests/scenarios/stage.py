@@ -2,10 +2,10 @@
 
 What may happen: `points` are registered with their holders, `readings` are handed in (the column `resolution` says how
 fine) or a `file` as `<n>_profile.toml` beside it says, rows set aside are let in by a `release`, a holder `consents`,
-a requester makes an `activation` (of `aggregates`: without PODs) or a `request` for data, a holder `revokes`. After each
-the provider does what it has to do. Then there are the `answers` an activation got, what the `gate` said right after a revocation, what is `stored`
-and which rows are set `aside` in the end, and of every version of every delivery the `manifests` and the values:
-`<delivery>_v<version>.csv`; of groups the `groups`, and what was not told as `refusals` and
+a requester makes an `activation` (of `aggregates`: without PODs) or a `request` for data, a holder `revokes`. After
+each the provider does what it has to do. Then there are the `answers` an activation got, what the `gate` said right
+after a revocation, what is `stored` and which rows are set `aside` in the end, and of every version of every delivery
+the `manifests` and the values: `<delivery>_v<version>.csv`; of groups the `groups`; what was not told as `refusals` and
 `undelivered`.
 """
 

@@ -17,7 +17,7 @@ from meterhall.provider.activations.models import Activation
 from meterhall.provider.deliveries.areas import MonthNotBegun, freeze_begun
 from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.gate import open_part
-from meterhall.provider.deliveries.models import Delivery, FrozenGroup
+from meterhall.provider.deliveries.models import Delivery, FrozenGroup, GroupAnswered
 from meterhall.provider.deliveries.service import OutsideActivation, live_parts, newest
 from meterhall.provider.metering.service import take_readings
 from meterhall.provider.points.models import Point
@@ -149,6 +149,32 @@ def test_a_correction_of_one_point_is_not_told_by_a_new_version(world: World) ->
     world.follow()
     delivery.refresh_from_db()
     assert delivery.version == 1
+
+
+def test_who_asks_anew_after_a_correction_of_few_does_not_learn_it_and_of_many_learns_the_total(world: World) -> None:
+    points = world.points(6, area="A")
+    measured(world, points, [100] * 6)
+    asked = activated(world)
+    ask(world, asked, GroupOf(area="A"))
+    assert set(told(ask(world, asked, GroupOf(area="A")))[1]["sum"]) == {6 * 406}
+    assert GroupAnswered.objects.count() == 1
+    world.clock.now += timedelta(hours=1)
+    measured(world, points[:1], [130])
+    world.clock.now += timedelta(hours=1)
+    manifest, values = told(ask(world, activated(world, OTHER), GroupOf(area="A")))
+    assert set(values["sum"]) == {MISSING}
+    assert manifest.group is not None
+    assert manifest.group.months[0].withheld == 24
+    refused = ask(world, asked, GroupOf(area="A"), granularity="PT15M")
+    assert (refused.state, refused.code) == ("refused", "group_granularity")
+    measured(world, points[1:5], [130] * 4)
+    world.clock.now += timedelta(hours=1)
+    assert set(told(ask(world, asked, GroupOf(area="A")))[1]["sum"]) == {5 * 526 + 406}, (
+        "five differ from what was told"
+    )
+    measured(world, points, [150] * 6)
+    world.clock.now += timedelta(hours=1)
+    assert set(told(ask(world, asked, GroupOf(area="A")))[1]["sum"]) == {6 * 606}
 
 
 @pytest.mark.parametrize(

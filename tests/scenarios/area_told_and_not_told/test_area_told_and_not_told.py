@@ -1,7 +1,7 @@
-"""An area is told without consent: how many, how complete, no slot of one member; its neighbourhood of all but one is not.
+"""An area is told without consent: how many, how complete, no slot of one member; all of it but one point is not.
 
-Twelve points in NORTE, eleven of them with the postal code 35001; nine in SUR. The first hour is complete. In the second
-one point is most of the total, in the third one has no value. Then the area is asked for in quarters of what is withheld.
+Twelve points in NORTE, eleven of them with the postal code 35001; nine in SUR. The first hour is complete. In the
+second one point is most of the total, in the third one has no value. Then the day of the withheld hour is asked for.
 """
 
 from tests.scenarios.stage import Scenario

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterhall.domain.privacy import GroupTooSmall, check_difference, check_percentile, dominated
+from meterhall.domain.privacy import (
+    GroupTooSmall,
+    check_difference,
+    check_percentile,
+    corrected_by_few,
+    dominated,
+    withheld_slots,
+)
 from meterhall.domain.readings import MISSING
 from meterhall.domain.readings.measures import PERCENTILES, measured, rank
 from meterhall.domain.readings.resampling import SumOutOfRange
@@ -40,6 +47,30 @@ def test_a_producer_does_not_hide_in_a_small_net_and_zeros_give_nobody_away() ->
     values = np.array([[-1000, 0], [500, 0], [400, 0], [99, 0]], np.int64)
     assert dominated(values, 50).tolist() == [True, False]
     assert dominated(np.array([[2**60], [1]]), 50).tolist() == [True]
+
+
+@given(matrices, st.integers(0, 30), st.integers(5, 12))
+def test_two_totals_of_one_slot_differ_by_nobody_or_by_enough(
+    rows: list[list[int]], corrected: int, minimum: int
+) -> None:
+    before = np.array(rows, np.int64)
+    now = before.copy()
+    now[:corrected, 0] += 7
+    changed = min(corrected, len(rows))
+    assert corrected_by_few(before, now, minimum).tolist() == [0 < changed < minimum, False, False, False]
+    before[-1] = MISSING
+    assert not corrected_by_few(before, now, minimum).any(), "what was not told cannot be subtracted"
+
+
+@given(st.lists(st.lists(st.integers(10, 12), min_size=12, max_size=12), min_size=1, max_size=6), st.integers(5, 8))
+def test_of_whatever_corrections_any_two_totals_told_differ_by_nobody_or_by_enough(
+    history: list[list[int]], minimum: int
+) -> None:
+    states = [np.array([values], np.int64).T for values in history]
+    shown = [one for place, one in enumerate(states) if not withheld_slots(states[: place + 1], 50, minimum)[0]]
+    assert shown, "the first is told"
+    for one, other in combinations(shown, 2):
+        assert not 0 < (one != other).sum() < minimum
 
 
 @pytest.mark.parametrize("share", [0, 91])

@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.privacy import GroupTooSmall, check_difference, check_group, check_percentile, dominated
+from meterhall.domain.privacy import (
+    GroupTooSmall,
+    check_difference,
+    check_group,
+    check_percentile,
+    withheld_slots,
+)
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest, GroupAnswer, GroupCurveName, GroupMonth, GroupOf, Measure
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality, resample
@@ -54,14 +60,24 @@ class Stretch:
     points: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A stretch as it is told: whether slots were withheld, and whether a value is another than when told before."""
+
+    stretch: Stretch
+    withheld: bool
+    is_news: bool
+
+
 @dataclass(slots=True)
 class Answer:
     """The curves of a group and what the manifest says of them."""
 
     curves: list[Curve]
     group: GroupAnswer
-    stretches: list[tuple[Stretch, bool]]
-    """With whether slots were withheld in it."""
+    stretches: list[Told]
+    at: datetime
+    """The values are those known then."""
 
 
 def months_of(period: Period) -> Iterator[Period]:
@@ -138,52 +154,59 @@ def check_stretches(stretches: Iterable[Stretch], request: DataRequest, minimum:
 
 def note_answer(delivery: Delivery, request: DataRequest, answer: Answer) -> None:
     """Remember what is told, for good. Raises `GroupGranularity` where it would undo what was withheld."""
-    for one, withheld in answer.stretches:
+    for told in answer.stretches:
+        one, said = told.stretch, (request.granularity, told.withheld)
         given = answered(one.days, [one.direction])
-        check_granularity(given, one.points, request.granularity, withheld)
-        if not any(_covers(other, one, request.granularity, withheld) for other in given):
-            GroupAnswered.objects.create(
-                delivery=delivery,
-                first=one.days.first,
-                until=one.days.until,
-                directions=[one.direction],
-                points=sorted(one.points),
-                granularity=request.granularity,
-                withheld=withheld,
-            )
+        check_granularity(given, one.points, *said)
+        same = [other for other in given if (other.first, other.until) == (one.days.first, one.days.until)]
+        if not told.is_news and any(
+            (other.granularity, other.withheld) == said and frozenset(other.points) == one.points for other in same
+        ):
+            continue
+        GroupAnswered.objects.create(
+            delivery=delivery,
+            first=one.days.first,
+            until=one.days.until,
+            directions=[one.direction],
+            points=sorted(one.points),
+            granularity=request.granularity,
+            withheld=told.withheld,
+            answered_at=answer.at,
+        )
 
 
-def _covers(other: GroupAnswered, one: Stretch, granularity: str, withheld: bool) -> bool:
-    """Whether what was told before says the same of these days."""
-    said = frozenset(other.points), other.granularity, other.withheld
-    around = other.first <= one.days.first and other.until >= one.days.until
-    return around and said == (one.points, granularity, withheld)
-
-
-def answer(delivery: Delivery, request: DataRequest, over: GroupOf, stretches: Sequence[Stretch]) -> Answer:
+def answer(
+    delivery: Delivery, request: DataRequest, over: GroupOf, stretches: Sequence[Stretch], minimum: int
+) -> Answer:
     """The measures of the group over the period: a curve each, in each direction, under a name of its own."""
-    measures = request.measures or ("sum",)
+    measures, now = request.measures or ("sum",), platform().now()
     names = {one: str(uuid5(NAMESPACE_URL, f"urn:meterhall:group:{delivery.pk}:{one}")) for one in measures}
     curves: list[Curve] = []
     months: list[GroupMonth] = []
-    noted: list[tuple[Stretch, bool]] = []
+    noted: list[Told] = []
     for direction in request.directions:
         mine = [one for one in stretches if one.direction == direction]
-        tables = [_Table(request, one, measures) for one in mine]
+        tables = [_Table(request, one, measures, minimum) for one in mine]
         for table in tables:
             table.fill()
             months.append(table.told())
-            noted.append((table.stretch, table.withheld > 0))
+            noted.append(Told(table.stretch, table.withheld > 0, table.is_news))
         curves += [_joined(name, one, direction, request, tables) for one, name in names.items()]
     told = tuple(GroupCurveName(measure=one, pseudonym=name) for one, name in names.items())
-    return Answer(curves, GroupAnswer(over=over, curves=told, months=tuple(months)), noted)
+    return Answer(curves, GroupAnswer(over=over, curves=told, months=tuple(months)), noted, now)
 
 
 class _Table:
     """The measures of one stretch, filled a few days at a time."""
 
-    def __init__(self, request: DataRequest, stretch: Stretch, measures: Sequence[Measure]) -> None:
+    def __init__(self, request: DataRequest, stretch: Stretch, measures: Sequence[Measure], minimum: int) -> None:
         self.stretch = stretch
+        self._minimum = minimum
+        self._told_at = {
+            other.answered_at
+            for other in answered(stretch.days, [stretch.direction])
+            if other.answered_at and frozenset(other.points) == stretch.points
+        }
         self._wanted = parse_granularity(request.granularity)
         self._measures, self._zone = measures, ZoneInfo(platform().config.zone)
         found = Series.objects.filter(direction=stretch.direction).order_by("resolution_s", "pk")
@@ -198,6 +221,7 @@ class _Table:
         self.values: dict[Measure, list[NDArray[np.int64]]] = {one: [] for one in measures}
         self.known: datetime | None = None
         self.there = self.expected = self.withheld = 0
+        self.is_news = False
 
     def told(self) -> GroupMonth:
         """What the manifest says of it."""
@@ -211,17 +235,25 @@ class _Table:
         )
 
     def fill(self) -> None:
-        """Read the members and measure them."""
+        """Read the members and measure them, some slots at once."""
         for days in self._pieces():
             matrix, edges = self._matrix(days)
-            shown = ~dominated(np.where(matrix == MISSING, 0, matrix), platform().config.largest_share_percent)
-            complete = (matrix != MISSING).all(axis=0)
-            self.there += int((matrix != MISSING).sum())
-            self.expected += matrix.size
-            self.withheld += int((complete & ~shown).sum())
-            for one, values in measured(matrix, self._measures).items():
-                self.values[one].append(np.where(shown, values, MISSING))
+            told = [self._matrix(days, at)[0] for at in sorted(self._told_at)]
+            step = max(VALUES_AT_ONCE // len(matrix), 1)
+            for at in range(0, matrix.shape[1], step):
+                cut = slice(at, at + step)
+                self._measure(matrix[:, cut], [before[:, cut] for before in told])
             self.edges.append(edges)
+
+    def _measure(self, values: NDArray[np.int64], before: Sequence[NDArray[np.int64]]) -> None:
+        there = values != MISSING
+        self.is_news |= any(bool((one != values).any()) for one in before)
+        hidden = withheld_slots([*before, values], platform().config.largest_share_percent, self._minimum)
+        self.there += int(there.sum())
+        self.expected += values.size
+        self.withheld += int((there.all(axis=0) & hidden).sum())
+        for one, found in measured(values, self._measures).items():
+            self.values[one].append(np.where(hidden, MISSING, found))
 
     def _pieces(self) -> Iterator[Period]:
         """The days in runs that may be held at once; a month whole where a slot is as long."""
@@ -231,26 +263,26 @@ class _Table:
         for at in range(first, until, most):
             yield Period(first=date.fromordinal(at), until=date.fromordinal(min(at + most, until)))
 
-    def _matrix(self, days: Period) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The members' values in the granularity asked for, shape (members, slots), and the slots' edges."""
+    def _matrix(self, days: Period, at: datetime | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The members' values in the granularity asked for, as known at an instant or now, and the slots' edges.
+
+        The shape is (members, slots); a member of which nothing is kept is missing throughout.
+        """
         start, end = midnight(self._zone, days.first), midnight(self._zone, days.until)
         ordered = sorted(self._series.values(), key=lambda one: (one.resolution_s, one.pk))
-        rows: list[NDArray[np.int64]] = []
-        edges = np.zeros(1, np.int64)
+        matrix, edges, row = np.zeros((0, 0), np.int64), np.zeros(1, np.int64), 0
         batch = max(VALUES_AT_ONCE // (96 * max((days.until - days.first).days, 1)), 1)
-        for at in range(0, len(ordered), batch):
-            some = ordered[at : at + batch]
+        for some in pieces(ordered, batch):
             by_number = {one.pk: one for one in some}
-            blocks = lake().read([spec(one) for one in some], start, end)
+            blocks = lake().read([spec(one) for one in some], start, end, as_known_at=at)
             for number, run in groupby(blocks, key=lambda block: block.spec.id):
                 curve = self._resampled(by_number[number], list(run), start)
+                if not row:
+                    matrix, edges = np.full((len(self.stretch.points), len(curve)), MISSING), curve.edges
                 there = np.where(curve.present, curve.mantissas, 0)
-                moved = rescaled(there, curve.series.scale, self.scale)
-                rows.append(np.where(curve.present, moved, MISSING))
-                edges = curve.edges
-        without = len(self.stretch.points) - len(rows)
-        rows += [np.full(len(edges) - 1, MISSING, np.int64)] * without
-        return np.stack(rows), edges
+                matrix[row] = np.where(curve.present, rescaled(there, curve.series.scale, self.scale), MISSING)
+                row += 1
+        return matrix, edges
 
     def _resampled(self, series: Series, blocks: list[SeriesBlock], start: datetime) -> Curve:
         known = max((one.available_at for one in blocks if one.available_at), default=None)

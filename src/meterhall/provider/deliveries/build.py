@@ -121,8 +121,9 @@ def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None
     frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
     stretches = stretches_of(request, over)
-    check_stretches(stretches, request, minimum_group(delivery.activation))
-    found = answer(delivery, request, over, stretches)
+    minimum = minimum_group(delivery.activation)
+    check_stretches(stretches, request, minimum)
+    found = answer(delivery, request, over, stretches, minimum)
     drawn = [_write(delivery, request, _next_number(delivery), [], iter(found.curves))]
     _publish(delivery, request, Plan([], {}, drawn, cursor, seen, found))
 
@@ -288,7 +289,7 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
         if Delivery.objects.select_for_update().get(pk=delivery.pk).version != delivery.version:
             raise NotYet(0.1)
         if plan.answer is not None:
-            check_stretches([one for one, _ in plan.answer.stretches], request, minimum_group(delivery.activation))
+            check_stretches([one.stretch for one in plan.answer.stretches], request, minimum_group(delivery.activation))
             note_answer(delivery, request, plan.answer)
         elif request.group and plan.drawn:
             members = plan.drawn[0].members

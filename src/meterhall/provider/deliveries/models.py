@@ -96,6 +96,9 @@ class GroupAnswered(models.Model):
     points = models.JSONField()
     granularity = models.CharField(max_length=8, default="", blank=True)
     withheld = models.BooleanField(default=False, help_text="Slots were kept back: no other granularity may follow.")
+    answered_at = models.DateTimeField(
+        null=True, help_text="Of a group of our points: the values are those known then."
+    )
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["first", "until"])]
