@@ -23,7 +23,7 @@ from meterhall.provider.metering.service import take_readings
 from meterhall.provider.points.models import Point
 from tests.platform.provider.conftest import OTHER, REQUESTER, World
 
-SCOPE = DataScope(kind="aggregate", granularities=("PT15M", "PT1H", "P1D"), period=Period(
+SCOPE = DataScope(kind="aggregate", granularities=("PT15M", "PT1H", "P1D", "P1M"), period=Period(
     first=date(2026, 2, 1), until=date(2026, 5, 1)))  # fmt: skip
 DAYS = Period(first=date(2026, 3, 2), until=date(2026, 3, 3))
 START = datetime(2026, 2, 28, tzinfo=UTC)
@@ -141,6 +141,24 @@ def test_who_is_in_a_group_is_settled_for_the_month_and_anew_for_the_next(world:
     assert told(ask(world, asked, GroupOf(area="A"), period=april))[0].group_size == 5
 
 
+def test_days_and_months_are_those_of_our_zone_and_go_over_the_end_of_a_month(world: World) -> None:
+    world.clock.now = datetime(2026, 5, 2, tzinfo=UTC)
+    points = world.points(6, area="A")
+    measured(world, points, [100] * 6, days=40)
+    asked = activated(world)
+    over_the_end = Period(first=date(2026, 3, 28), until=date(2026, 4, 3))
+    manifest, values = told(ask(world, asked, GroupOf(area="A"), period=over_the_end, granularity="P1D"))
+    assert values["sum"] == [6 * 406 * hours for hours in (24, 23, 24, 24, 24, 24)]
+    assert manifest.group is not None
+    assert [(one.month, one.expected) for one in manifest.group.months] == [
+        (date(2026, 3, 1), 24), (date(2026, 4, 1), 12)
+    ]  # fmt: skip
+    march = Period(first=date(2026, 3, 1), until=date(2026, 4, 1))
+    assert told(ask(world, asked, GroupOf(area="A"), period=march, granularity="P1M"))[1]["sum"] == [
+        6 * 406 * (31 * 24 - 1)
+    ]
+
+
 def test_a_correction_of_one_point_is_not_told_by_a_new_version(world: World) -> None:
     points = world.points(6, area="A")
     measured(world, points, [100] * 6)
@@ -193,6 +211,7 @@ def test_what_is_not_told_is_refused_with_a_code(
     with pytest.raises(MeterhallError) as refused:
         ask(world, activated(world), over, **more)
     assert (refused.value.code, refused.value.field) == (code, field)
+    assert not FrozenGroup.objects.filter(area="nowhere").exists()
 
 
 def test_a_month_to_come_and_a_contract_of_single_curves_have_no_groups_of_ours(world: World) -> None:

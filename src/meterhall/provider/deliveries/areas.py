@@ -103,7 +103,7 @@ def stretches_of(request: DataRequest, over: GroupOf) -> list[Stretch]:
 
 
 def frozen(over: GroupOf, direction: str, month: date) -> frozenset[int]:
-    """The members of a group in a month: those it was settled with, or settled now and kept."""
+    """The members of a group in a month: those it was settled with, or settled now and kept; a group of none is not."""
     name = {
         "area": over.area or "",
         "postal_code": over.postal_code or "",
@@ -112,10 +112,13 @@ def frozen(over: GroupOf, direction: str, month: date) -> frozenset[int]:
         "month": month,
     }
     known = FrozenGroup.objects.filter(**name).first()
-    if known is None:
-        defaults = {"points": _members(over, direction, month), "frozen_at": platform().now()}
-        known, _ = FrozenGroup.objects.get_or_create(**name, defaults=defaults)
-    return frozenset(known.points)
+    if known is not None:
+        return frozenset(known.points)
+    points = _members(over, direction, month)
+    if not points:
+        return frozenset()
+    defaults = {"points": points, "frozen_at": platform().now()}
+    return frozenset(FrozenGroup.objects.get_or_create(**name, defaults=defaults)[0].points)
 
 
 def _members(over: GroupOf, direction: str, month: date) -> list[int]:
@@ -188,7 +191,7 @@ def answer(
         mine = [one for one in stretches if one.direction == direction]
         tables = [_Table(request, one, measures, minimum) for one in mine]
         for table in tables:
-            table.fill()
+            table.fill(now)
             months.append(table.told())
             noted.append(Told(table.stretch, table.withheld > 0, table.is_news))
         curves += [_joined(name, one, direction, request, tables) for one, name in names.items()]
@@ -234,10 +237,10 @@ class _Table:
             withheld=self.withheld,
         )
 
-    def fill(self) -> None:
-        """Read the members and measure them, some slots at once."""
+    def fill(self, now: datetime) -> None:
+        """Read what is known of the members by now, and measure it, some slots at once."""
         for days in self._pieces():
-            matrix, edges = self._matrix(days)
+            matrix, edges = self._matrix(days, now)
             told = [self._matrix(days, at)[0] for at in sorted(self._told_at)]
             step = max(VALUES_AT_ONCE // len(matrix), 1)
             for at in range(0, matrix.shape[1], step):
@@ -263,8 +266,8 @@ class _Table:
         for at in range(first, until, most):
             yield Period(first=date.fromordinal(at), until=date.fromordinal(min(at + most, until)))
 
-    def _matrix(self, days: Period, at: datetime | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The members' values in the granularity asked for, as known at an instant or now, and the slots' edges.
+    def _matrix(self, days: Period, at: datetime) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The members' values in the granularity asked for, as known at an instant, and the slots' edges.
 
         The shape is (members, slots); a member of which nothing is kept is missing throughout.
         """
