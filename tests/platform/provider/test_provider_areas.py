@@ -229,7 +229,8 @@ def test_a_month_to_come_and_a_contract_of_single_curves_have_no_groups_of_ours(
 @pytest.mark.parametrize(
     "wrong",
     [{"group": False}, {"pseudonyms": ("0" * 36,)}, {"measures": ("sum", "sum")}, {"over": {"usage_class": "office"}},
-     {"over": {"area": "A", "postal_code": "1"}}, {"measures": ("minimum",)}, {"over": None, "measures": ("sum",)}],
+     {"over": {"area": "A", "postal_code": "1"}}, {"measures": ("minimum",)},
+     {"over": None, "group": False, "measures": ("sum",)}],
 )  # fmt: skip
 def test_a_request_that_says_two_things_is_no_request(wrong: dict[str, object]) -> None:
     right: dict[str, object] = {

@@ -135,6 +135,24 @@ def test_a_member_known_only_in_sums_is_not_left_over_by_single_curves(world: Wo
         world.deliver(world.activated(points, SUMS), period=FEW, granularity="PT1H", group=True)
 
 
+def test_of_a_list_of_points_there_are_mean_and_median_too_with_how_complete(world: World) -> None:
+    points = many(world, 11)
+    activation = world.activated(points, SUMS)
+    asked = {"period": FEW, "granularity": "PT1H", "group": True}
+    with pytest.raises(GroupTooSmall) as refused:
+        world.deliver(activation, **asked, measures=("p90",))
+    assert refused.value.field == "/measures"
+    delivery = world.deliver(activation, **asked, measures=("sum", "mean", "p50"))
+    group = manifest(delivery).group
+    assert group is not None
+    found = curves(delivery)
+    assert {one.measure: set(found[one.pseudonym]) for one in group.curves} == {
+        "sum": {11 * 406}, "mean": {406}, "p50": {406}
+    }  # fmt: skip
+    [told] = group.months
+    assert (group.over, told.pods, told.values, told.expected, told.withheld) == (None, 11, 11 * 48, 11 * 48, 0)
+
+
 def test_a_slot_of_which_one_member_is_most_is_withheld_from_a_sum_too(world: World) -> None:
     points = many(world, 6)
     at = datetime(2026, 3, 2, 9, tzinfo=UTC).isoformat()

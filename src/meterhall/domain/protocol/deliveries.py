@@ -59,8 +59,8 @@ def check_over(
     """Whether the members of a request that speak of a group fit each other. Raises `ValueError`."""
     if over is not None and (not group or pseudonyms):
         raise ValueError("over needs group, and names no pseudonyms")
-    if measures is not None and (over is None or not 0 < len(set(measures)) == len(measures)):
-        raise ValueError("measures are those of a group given by over, each once")
+    if measures is not None and (not group or not 0 < len(set(measures)) == len(measures)):
+        raise ValueError("measures are those of a group, each once")
 
 
 class DataRequest(Message):
@@ -79,7 +79,7 @@ class DataRequest(Message):
     group: bool = Field(False, description="Deliver one aggregate of the PODs instead of individual curves.")
     over: GroupOf | None = Field(None, description="With `group`: over these points of the provider, not over PODs.")
     measures: tuple[Measure, ...] | None = Field(
-        None, min_length=1, max_length=7, description="With `over`: what is told of each slot; absent: the sum."
+        None, min_length=1, max_length=7, description="With `group`: what is told of each slot; absent: the sum."
     )
 
     @model_validator(mode="after")
@@ -117,9 +117,12 @@ class GroupCurveName(Message):
 
 
 class GroupMonth(Message):
-    """How many PODs were in a group in one month and direction, and how complete and how open the answer is."""
+    """How many PODs were in a group in one month and direction, and how complete and how open the answer is.
 
-    month: date = Field(description="Its first day.")
+    Of a list of PODs there is one for each direction, over the whole period.
+    """
+
+    month: date = Field(description="Its first day; of a list of PODs the first day of the period.")
     direction: DirectionName
     pods: int = Field(ge=0)
     values: int = Field(ge=0, description="Values there are, of all PODs and slots.")
@@ -128,9 +131,9 @@ class GroupMonth(Message):
 
 
 class GroupAnswer(Message):
-    """What a delivery with `over` is about."""
+    """What a delivery with `group` is about."""
 
-    over: GroupOf
+    over: GroupOf | None = None
     curves: tuple[GroupCurveName, ...]
     months: tuple[GroupMonth, ...]
 

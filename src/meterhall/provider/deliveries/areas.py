@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,19 +20,25 @@ from meterhall.domain.privacy import (
     GroupTooSmall,
     check_difference,
     check_group,
-    check_percentile,
     withheld_slots,
 )
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import DataRequest, GroupAnswer, GroupCurveName, GroupMonth, GroupOf, Measure
+from meterhall.domain.protocol.deliveries import DataRequest, GroupAnswer, GroupMonth, GroupOf, Measure
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality, resample
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.domain.readings.groups import rescaled
-from meterhall.domain.readings.measures import PERCENTILES, measured, rank
+from meterhall.domain.readings.measures import measured
 from meterhall.lake.lake import SeriesBlock
-from meterhall.provider.deliveries.groups import answered, check_granularity, seen_alone
+from meterhall.provider.deliveries.groups import (
+    answered,
+    check_granularity,
+    check_measures,
+    curve_names,
+    names_of,
+    seen_alone,
+)
 from meterhall.provider.deliveries.models import Delivery, FrozenGroup, GroupAnswered
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
@@ -144,10 +149,7 @@ def check_stretches(stretches: Iterable[Stretch], request: DataRequest, minimum:
     """Refuse, with `GroupTooSmall`, what alone, by a percentile, or held against what was given, tells of few."""
     for one in stretches:
         check_group(len(one.points), minimum, field="/over")
-        for measure in request.measures or ():
-            if measure in PERCENTILES:
-                place = rank(PERCENTILES[measure], len(one.points))
-                check_percentile(place, len(one.points), minimum, field="/measures")
+        check_measures(request, len(one.points), minimum)
         earlier = [frozenset(other.points) for other in answered(one.days, [one.direction])]
         check_difference(one.points, earlier, minimum, field="/over")
         left = one.points - seen_alone(set(one.points), one.days)
@@ -182,21 +184,19 @@ def answer(
     delivery: Delivery, request: DataRequest, over: GroupOf, stretches: Sequence[Stretch], minimum: int
 ) -> Answer:
     """The measures of the group over the period: a curve each, in each direction, under a name of its own."""
-    measures, now = request.measures or ("sum",), platform().now()
-    names = {one: str(uuid5(NAMESPACE_URL, f"urn:meterhall:group:{delivery.pk}:{one}")) for one in measures}
+    names, now = names_of(delivery, request), platform().now()
     curves: list[Curve] = []
     months: list[GroupMonth] = []
     noted: list[Told] = []
     for direction in request.directions:
         mine = [one for one in stretches if one.direction == direction]
-        tables = [_Table(request, one, measures, minimum) for one in mine]
+        tables = [_Table(request, one, tuple(names), minimum) for one in mine]
         for table in tables:
             table.fill(now)
             months.append(table.told())
             noted.append(Told(table.stretch, table.withheld > 0, table.is_news))
         curves += [_joined(name, one, direction, request, tables) for one, name in names.items()]
-    told = tuple(GroupCurveName(measure=one, pseudonym=name) for one, name in names.items())
-    return Answer(curves, GroupAnswer(over=over, curves=told, months=tuple(months)), noted, now)
+    return Answer(curves, GroupAnswer(over=over, curves=curve_names(names), months=tuple(months)), noted, now)
 
 
 class _Table:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -19,7 +18,7 @@ from django.db import transaction
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import commitment, digest
-from meterhall.domain.protocol.deliveries import MANIFEST_TYP, DataRequest, GroupOf, Manifest, Part
+from meterhall.domain.protocol.deliveries import MANIFEST_TYP, DataRequest, GroupAnswer, GroupOf, Manifest, Part
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.readings import Curve
@@ -30,14 +29,16 @@ from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
 from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, stretches_of
-from meterhall.provider.deliveries.curves import batches, curves_by_item, pods_a_part, sum_over, with_series
+from meterhall.provider.deliveries.curves import batches, curves_by_item, pods_a_part, told_over, with_series
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
 from meterhall.provider.deliveries.groups import (
     GroupGranularity,
     answered,
     check_granularity,
     check_sum,
+    curve_names,
     minimum_group,
+    names_of,
     note_sum,
 )
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
@@ -58,7 +59,7 @@ class Drawn:
     part: Part
     path: str
     members: Sequence[Entitled]
-    withheld: int = 0
+    group: GroupAnswer | None = None
 
 
 @dataclass(slots=True)
@@ -219,16 +220,18 @@ def _draw_sum(delivery: Delivery, request: DataRequest, allowed: list[Entitled])
         if not delivery.version:
             raise
         return []
-    name = str(uuid5(NAMESPACE_URL, f"urn:meterhall:group:{delivery.delivery_id}"))
-    sums, withheld = sum_over(request, members, name)
+    names = names_of(delivery, request)
+    curves, told = told_over(request, members, names)
+    withheld = any(one.withheld for one in told)
     points = {one.point.pk for one in members}
     try:
-        check_granularity(answered(request.period, request.directions), points, request.granularity, withheld > 0)
+        check_granularity(answered(request.period, request.directions), points, request.granularity, withheld)
     except GroupGranularity:
         if not delivery.version:
             raise
         return []
-    return [replace(_write(delivery, request, _next_number(delivery), members, iter(sums)), withheld=withheld)]
+    drawn = _write(delivery, request, _next_number(delivery), members, iter(curves))
+    return [replace(drawn, group=GroupAnswer(curves=curve_names(names), months=told))]
 
 
 def _write(
@@ -294,7 +297,9 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
         elif request.group and plan.drawn:
             members = plan.drawn[0].members
             check_sum(members, request, minimum_group(delivery.activation))
-            note_sum(delivery, request, {one.point.pk for one in members}, plan.drawn[0].withheld > 0)
+            group = plan.drawn[0].group
+            withheld = group is not None and any(one.withheld for one in group.months)
+            note_sum(delivery, request, {one.point.pk for one in members}, withheld)
         for key, reason in plan.gone.items():
             DeliveryPart.objects.filter(pk=key).update(replaced_reason=reason)
         for one in plan.drawn:
@@ -357,7 +362,7 @@ def _manifest(delivery: Delivery, request: DataRequest, before: DeliveryVersion 
         granularity=request.granularity,
         format=request.format,
         group_size=_group_size(request, plan),
-        group=plan.answer.group if plan.answer else None,
+        group=plan.answer.group if plan.answer else next((one.group for one in plan.drawn), None),
         commitment_salt=delivery.salt,
         parts=tuple(sorted(parts, key=lambda part: part.number)),
         withdrawn=tuple(sorted(had - have)),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from uuid import NAMESPACE_URL, uuid5
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.privacy import GroupTooSmall, check_difference, check_group
+from meterhall.domain.privacy import GroupTooSmall, check_difference, check_group, check_percentile
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import DataRequest
+from meterhall.domain.protocol.deliveries import DataRequest, GroupCurveName, Measure
+from meterhall.domain.readings.measures import PERCENTILES, rank
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.entitled import Entitled
@@ -33,6 +35,7 @@ def check_sum(members: Iterable[Entitled], request: DataRequest, minimum: int) -
     known = list(members)
     points = {one.point.pk for one in known}
     check_group(len(points), minimum, field="/group")
+    check_measures(request, len(points), minimum)
     earlier = [set(one.points) for one in answered(request.period, request.directions)]
     check_difference(points, earlier, minimum, field="/group")
     hidden = {one.point.pk for one in known if not one.is_individual}
@@ -40,6 +43,27 @@ def check_sum(members: Iterable[Entitled], request: DataRequest, minimum: int) -
         left = points - seen_alone(points, request.period)
         if left & hidden and len(left) < minimum:
             raise GroupTooSmall("Too few of its members are not known one by one.", field="/group")
+
+
+def check_measures(request: DataRequest, size: int, minimum: int) -> None:
+    """Refuse, with `GroupTooSmall`, a percentile with too few members on either side."""
+    for measure in request.measures or ():
+        if measure in PERCENTILES:
+            check_percentile(rank(PERCENTILES[measure], size), size, minimum, field="/measures")
+
+
+def names_of(delivery: Delivery, request: DataRequest) -> dict[Measure, str]:
+    """Under which name each measure stands in the files; that of the sum is the group's."""
+    group = f"urn:meterhall:group:{delivery.pk}"
+    return {
+        one: str(uuid5(NAMESPACE_URL, group if one == "sum" else f"{group}:{one}"))
+        for one in request.measures or ("sum",)
+    }
+
+
+def curve_names(names: dict[Measure, str]) -> tuple[GroupCurveName, ...]:
+    """As the manifest says it."""
+    return tuple(GroupCurveName(measure=one, pseudonym=name) for one, name in names.items())
 
 
 def seen_alone(points: set[int], period: Period) -> set[int]:

@@ -45,8 +45,9 @@ COLUMNS: list[Column[Series]] = [
 
 def _name(row: Series) -> str:
     """The customer behind a series; for an aggregate, how many points it stands for."""
-    if row.measure:
-        return f"{word(MEASURE, row.measure)} · {row.group_name} · {row.group_size}"
+    if row.group_name or row.measure not in ("", "sum"):
+        parts = (str(word(MEASURE, row.measure)), row.group_name, str(row.group_size))
+        return " · ".join(part for part in parts if part)
     if row.group_size:
         return _("sum of %d points") % row.group_size
     try:

@@ -64,7 +64,7 @@ ASKED: list[Column[DataAsked]] = [
 ]
 
 
-OVER = ("area", "usage_class", "postal_code", "measures")
+OVER = ("area", "usage_class", "postal_code")
 
 
 class RequestForm(ScopeForm):
@@ -103,10 +103,11 @@ class RequestForm(ScopeForm):
     def over(self) -> dict[str, Any]:
         """The group of the provider's points, and its measures, where one is named."""
         answers = self.cleaned_data
-        said = {name: answers[name] for name in OVER[:3] if answers.get(name)}
-        if not said:
-            return {}
-        return {"group": True, "over": said, "measures": tuple(answers["measures"]) or None}
+        said = {name: answers[name] for name in OVER if answers.get(name)}
+        measures = tuple(answers["measures"]) or None
+        if said:
+            return {"group": True, "over": said, "measures": measures}
+        return {"measures": measures} if answers["group"] else {}
 
 
 @require_safe
@@ -163,7 +164,7 @@ def _group_facts(group: GroupAnswer | None) -> list[Fact]:
         return []
     there, expected = (sum(getattr(one, name) for one in group.months) for name in ("values", "expected"))
     return [
-        Fact(_("Group"), name_of(group.over)),
+        Fact(_("Group"), name_of(group.over) or None),
         Fact(_("Complete"), f"{100 * there / expected:.1f} %" if expected else None),
         Fact(_("Slots withheld, one point being most of them"), sum(one.withheld for one in group.months)),
     ]

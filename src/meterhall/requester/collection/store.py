@@ -108,12 +108,12 @@ def _of_group(curve: Curve, manifest: Manifest) -> dict[str, str]:
     if manifest.group is None:
         return {}
     measures = {one.pseudonym: one.measure for one in manifest.group.curves}
-    return {"measure": measures.get(curve.series.usage_point, ""), "group_name": name_of(manifest.group.over)[:200]}
+    return {"measure": measures.get(curve.series.usage_point, ""), "group_name": name_of(manifest.group.over)}
 
 
-def name_of(over: GroupOf) -> str:
-    """A group in words that need no translation: area, class of customer or postal code."""
-    return " · ".join(part for part in (over.area, over.postal_code, over.usage_class) if part)
+def name_of(over: GroupOf | None) -> str:
+    """A group in words that need no translation: area, class of customer or postal code; empty for a list of PODs."""
+    return " · ".join(part for part in (over.area, over.postal_code, over.usage_class) if part)[:200] if over else ""
 
 
 def _scaled(curve: Curve, scale: int, part: Part) -> Curve:
