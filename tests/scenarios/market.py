@@ -1,4 +1,5 @@
-"""The market a scenario plays in: the Market Place, one requester, and a contract about everything the provider has."""
+"""The market a scenario plays in: the Market Place, one requester, and contracts about everything the provider
+has: of single curves, and of aggregates."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from meterhall.provider.contracts.models import Contract
 from meterhall.web.messaging.peers import remember_marketplace, remember_player, set_access_number
 
 MARKETPLACE, PROVIDER, REQUESTER = "MH0000000009", "MH0000000017", "MH0000000025"
-SUBSCRIPTION = f"sub_{1:024x}"
+SUBSCRIPTION, OF_AGGREGATES = f"sub_{1:024x}", f"sub_{2:024x}"
 GRANULARITIES = ("PT15M", "PT30M", "PT1H", "P1D", "P1M")
 
 
 def enter_market(now: datetime) -> None:
-    """We are enrolled, know one requester, and have a contract with it about everything we offer."""
+    """We are enrolled, know one requester, and have contracts with it about everything we offer."""
     set_access_number(PROVIDER)
     keys = KeySet(transport=(_jwk(),), contract=(_jwk(),))
     legal_id = LegalIdentifier(kind="GLN", value="9521234567899")
@@ -38,26 +39,32 @@ def enter_market(now: datetime) -> None:
             endpoints=hall,
         )
     )
+    _contract(now, legal_id, SUBSCRIPTION, {})
+    _contract(now, legal_id, OF_AGGREGATES, {"kind": "aggregate"})
+
+
+def _contract(now: datetime, legal_id: LegalIdentifier, subscription: str, kind: dict[str, str]) -> None:
     offer = Offer(
         title="Readings",
-        scope=DataScope(granularities=GRANULARITIES, directions=("import", "export")),
+        scope=DataScope.model_validate({"granularities": GRANULARITIES, "directions": ("import", "export")} | kind),
+        minimum_group=10 if kind else None,
         formats=("csv",),
         price=Price(amount="0", per="free"),
         countries=("ES",),
         coverage=(CoverageArea(kind="operator_code", country="ES", value="9999"),),
     )
     contract = ServiceContract(
-        subscription_id=SUBSCRIPTION, environment="regulated", general_contract=f"sha-256:{0:064x}",
+        subscription_id=subscription, environment="regulated", general_contract=f"sha-256:{0:064x}",
         offer_id=f"off_{1:024x}", offer_version=1, offer=offer,
         provider=Party(access_number=PROVIDER, organisation="Red Demo", legal_id=legal_id),
         requester=Party(access_number=REQUESTER, organisation="Sun Coop", legal_id=legal_id),
         access_from=now - timedelta(days=1), access_until=now + timedelta(days=365), drafted_at=now,
     )  # fmt: skip
     signed = SubscriptionView(
-        subscription_id=SUBSCRIPTION, state="active", contract=contract, digest=contract.fingerprint(), signatures={}
+        subscription_id=subscription, state="active", contract=contract, digest=contract.fingerprint(), signatures={}
     )
     Contract.objects.create(
-        subscription_id=SUBSCRIPTION, requester=REQUESTER, requester_name="Sun Coop", state="active",
+        subscription_id=subscription, requester=REQUESTER, requester_name="Sun Coop", state="active",
         document=signed.document(), digest=signed.digest, access_from=contract.access_from,
         access_until=contract.access_until,
     )  # fmt: skip

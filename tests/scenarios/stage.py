@@ -2,10 +2,11 @@
 
 What may happen: `points` are registered with their holders, `readings` are handed in (the column `resolution` says how
 fine) or a `file` as `<n>_profile.toml` beside it says, rows set aside are let in by a `release`, a holder `consents`,
-a requester makes an `activation` or a `request` for data, a holder `revokes`. After each the provider does what it has
-to do. Then there are the `answers` an activation got, what the `gate` said right after a revocation, what is `stored`
-and which rows are set `aside` in the end, and of every version of every delivery the `manifests` and the values:
-`<delivery>_v<version>.csv`.
+a requester makes an `activation` (of `aggregates`: without PODs) or a `request` for data, a holder `revokes`. After
+each the provider does what it has to do. Then there are the `answers` an activation got, what the `gate` said right
+after a revocation, what is `stored` and which rows are set `aside` in the end, and of every version of every delivery
+the `manifests` and the values: `<delivery>_v<version>.csv`; of groups the `groups`; what was not told as `refusals` and
+`undelivered`.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn
 from meterhall.provider.points.service import register_points
 from meterhall.web.work.engine import QUEUES, REPEATED, claim, discover, perform
-from tests.scenarios.market import REQUESTER, SUBSCRIPTION, enter_market
+from tests.scenarios.market import OF_AGGREGATES, REQUESTER, SUBSCRIPTION, enter_market
 
 FOLLOWING = ("follow_consents", "follow_readings")
+
+PLACE = ("area", "postal_code", "usage_class")
 
 Row = dict[str, str]
 
@@ -86,6 +89,7 @@ class Scenario:
             "release": self._release,
             "consents": self._consent,
             "activation": self._activate,
+            "aggregates": self._activate_aggregates,
             "request": self._request,
             "revokes": self._revoke,
         }
@@ -94,7 +98,7 @@ class Scenario:
             self._begun[number] = self.clock()
             happenings[what](file)
             self._settle()
-        self.outcome |= {"stored": list(_stored()), "aside": list(_aside())}
+        self.outcome |= {"stored": list(_stored()), "aside": list(_aside()), "undelivered": list(_undelivered())}
 
     def check(self) -> None:
         """Whether it all came as `then` says; no file of `then` is left out, and none of it is empty."""
@@ -112,7 +116,8 @@ class Scenario:
                 {"holder_reference": row["holder"], "from": row["from"], "until": row["until"] or None}
             )
             before = points[row["pod"]].occupancies if row["pod"] in points else ()
-            points[row["pod"]] = PointIn(pod=row["pod"], zone=row["zone"], occupancies=(*before, held))
+            place = {name: row[name] for name in PLACE if row.get(name)}
+            points[row["pod"]] = PointIn(pod=row["pod"], zone=row["zone"], occupancies=(*before, held), **place)
         register_points(tuple(points.values()))
 
     def _readings(self, file: Path) -> None:
@@ -155,15 +160,26 @@ class Scenario:
         answered = Activation.objects.get(pk=self._activation).items.all()
         self.outcome.setdefault("answers", []).extend(_answer(item) for item in answered)
 
+    def _activate_aggregates(self, file: Path) -> None:
+        scope = _scope(rows_of(file)[0]).model_copy(update={"kind": "aggregate"})
+        request = ActivationRequest(subscription_id=OF_AGGREGATES, scope=scope)
+        self._activation = request_activation(request, REQUESTER, is_sandbox=False).activation_id
+
     def _request(self, file: Path) -> None:
-        for row in rows_of(file):
+        for number, row in enumerate(rows_of(file), 1):
             request = DataRequest(
                 activation_id=self._activation,
                 period=_period(row),
                 granularity=row["granularity"],  # type: ignore[arg-type]
                 format="csv",
+                **_group(row),  # type: ignore[arg-type]
             )
-            delivery = request_data(request, REQUESTER).delivery_id
+            try:
+                delivery = request_data(request, REQUESTER).delivery_id
+            except MeterhallError as refusal:
+                said = {"request": str(number), "code": refusal.code, "field": refusal.field or ""}
+                self.outcome.setdefault("refusals", []).append(said)
+                continue
             Delivery.objects.filter(pk=delivery).update(salt=f"{Delivery.objects.count():032x}")
 
     def _revoke(self, file: Path) -> None:
@@ -186,6 +202,7 @@ class Scenario:
             if delivery.version and f"{number}_v{delivery.version}" not in self.outcome:
                 view = manifest_view(delivery)
                 self.outcome.setdefault("manifests", []).append(_manifest_row(number, view.manifest))
+                self.outcome.setdefault("groups", []).extend(_group_rows(number, view.manifest))
                 self.outcome[f"{number}_v{delivery.version}"] = sorted(self._values(delivery), key=_place)
         self.clock.at += timedelta(hours=1)
 
@@ -203,7 +220,8 @@ class Scenario:
 
     def _values(self, delivery: Delivery) -> Iterator[Row]:
         """The rows of all parts, with the POD for its pseudonym and the step since which its values are known."""
-        pods = _pods()
+        group = manifest_view(delivery).manifest.group
+        pods = _pods() | ({one.pseudonym: one.measure for one in group.curves} if group else {})
         for part in live_parts(delivery):
             content = (folder() / part.path).read_text(encoding="utf-8")
             for row in csv.DictReader(io.StringIO(content)):
@@ -234,6 +252,12 @@ def _aside() -> Iterator[Row]:
         yield {"file": row.run.name, "row": str(row.row), "rule": row.rule, "state": row.state, "by": by}
 
 
+def _undelivered() -> Iterator[Row]:
+    for number, delivery in enumerate(_deliveries(), 1):
+        if delivery.state == "refused":
+            yield {"delivery": str(number), "code": delivery.code}
+
+
 def rows_of(file: Path) -> list[Row]:
     """The rows of a CSV file by their column's name."""
     with file.open(encoding="utf-8", newline="") as lines:
@@ -242,6 +266,17 @@ def rows_of(file: Path) -> list[Row]:
 
 def _period(row: Row) -> Period:
     return Period.model_validate({"from": row["from"], "until": row["until"]})
+
+
+def _group(row: Row) -> dict[str, object]:
+    """The members of a request that speak of a group of the provider's points."""
+    over = {name: row[name] for name in PLACE if row.get(name)}
+    return {"group": True, "over": over, "measures": tuple(row["measures"].split())} if over else {}
+
+
+def _group_rows(number: int, manifest: Manifest) -> Iterator[Row]:
+    for month in manifest.group.months if manifest.group else ():
+        yield {"delivery": str(number)} | {name: str(value) for name, value in month.document().items()}
 
 
 def _scope(row: Row) -> DataScope:

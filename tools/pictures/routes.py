@@ -30,6 +30,7 @@ WITHOUT = {
     "provider-start": "leads each person to the first page of their role",
     "provider-consents-one-withdrawal": SENT, "provider-contracts-one-signature": SENT,
     "provider-meters-one-data.csv": "is a file: the customer's own readings",
+    "provider-meters-one-point.json": "is a file: what is kept of the meter",
     "provider-files-one-release": SENT, "provider-files-one-refusal": SENT,
     "provider-offers-one-publication": SENT, "provider-certificate-one": SENT,
     "requester-activations-one-removal": SENT,

@@ -198,10 +198,13 @@ def files(home: HomeOption, as_json: JsonOption = False) -> None:
 @points.command("import")
 def import_points(
     home: HomeOption,
-    file: Annotated[Path, typer.Argument(help="CSV: pod, zone, country, area, holder_reference, from, until, …")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV: pod, zone, area, postal_code, holder_reference, from, until, …; or CIM AP 1.04."),
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Create or update metering points with their holders from a CSV file; all or none."""
+    """Create or update metering points with their holders and meters from a file; all or none."""
     django_ready("provider", home)
     from meterhall.provider.points.service import import_points as register
 

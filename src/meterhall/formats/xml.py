@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from lxml import etree
 
 from meterhall.formats.base import DecodeError
 
 
-def elements(source: bytes, tags: tuple[str, ...], *, root: str | None = None) -> Iterator[Any]:
+def elements(source: bytes | BinaryIO, tags: tuple[str, ...], *, root: str | None = None) -> Iterator[Any]:
     """The elements of these names (`{namespace}name`) as they end, without comments and processing instructions.
 
     Who takes one clears it. Raises `DecodeError` where it is no well-formed XML, has a document type, or has another
     root than `root`.
     """
     events = etree.iterparse(
-        io.BytesIO(source),
+        io.BytesIO(source) if isinstance(source, bytes) else source,
         events=("end",) if root is None else ("start", "end"),
         tag=tags if root is None else (root, *tags),
         resolve_entities=False,

@@ -83,6 +83,9 @@ class Config(BaseSettings):
         90, ge=30, description="How long messages that were sent or worked off are kept; longer than anybody retries."
     )
     minimum_group: int = Field(10, ge=5, description="Fewest PODs an aggregate may stand for (provider).")
+    largest_share_percent: int = Field(
+        50, ge=1, le=90, description="Most that one POD may be of a slot of an aggregate that is shown (provider)."
+    )
     drop_folder: str = Field(
         "",
         description="Folder that files of readings are taken from: PT15M/… for quarter-hours, or PROFILE/… (provider).",

@@ -91,6 +91,25 @@ def test_a_points_stays_are_replaced_as_a_whole_and_kept_when_none_are_given(wor
     assert put(office, a_point(0, sandbox=True), key="k4").json()["code"] == "sandbox_fixed"  # type: ignore[attr-defined]
 
 
+def test_where_a_point_is_and_its_meters_come_in_and_do_not_go_out(world: World, office: Client) -> None:
+    hung = [
+        {"number": "M-1", "from": "2020-01-01", "until": "2024-05-02"},
+        {"number": "M-2", "from": "2024-05-02"},
+    ]
+    place = {"postal_code": "00184", "municipality": "Roma", "address": "Via Demo 1"}
+    put(office, a_point(0, area="10YIT", meters=hung, **place))
+    point = Point.objects.get()
+    shown = office.get(f"/api/points/{point.handle}").json()
+    assert (shown["postal_code"], shown["municipality"], shown["meters"]) == ("00184", "Roma", 2)
+    assert not {"Via Demo 1", "M-1", "M-2"} & set(map(str, shown.values()))
+    put(office, a_point(0, area=""), key="k2")
+    point.refresh_from_db()
+    assert (point.area, point.address, point.meters.count()) == ("", "Via Demo 1", 2)
+    twice = [{"number": "M-1", "from": "2020-01-01"}, {"number": "M-2", "from": "2024-05-02"}]
+    refused = put(office, a_point(0, meters=twice), key="k3").json()  # type: ignore[attr-defined]
+    assert (refused["code"], refused["field"]) == ("overlapping_meters", "/points/0/meters/1")
+
+
 def upload(office: Client, content: str, resolution: str = "PT15M", key: str = "r1") -> object:
     return office.post(
         f"/api/readings?resolution={resolution}", content, content_type="text/csv", headers={"Idempotency-Key": key}

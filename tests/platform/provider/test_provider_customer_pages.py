@@ -13,7 +13,7 @@ from meterhall.provider.consents.models import Consent, ConsentItem
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.deliveries.gate import open_part, respond
 from meterhall.provider.points.models import Point
-from meterhall.provider.points.schemas import OccupancyIn
+from meterhall.provider.points.schemas import MeterIn, OccupancyIn
 from meterhall.web.oauth.models import Client as OAuthClient
 from meterhall.web.oauth.models import Code, PushedRequest
 from meterhall.web.oauth.service import admit_client
@@ -245,6 +245,28 @@ def test_own_data_are_of_own_days_only(world: World) -> None:
     assert set(days) == {"2026-03-01", "2026-03-04", "2026-03-05", "2026-03-06"}
     assert lines[1] == "2026-03-01T01:00:00+01:00,900,import,100,17"
     assert days.count("2026-03-04") == 96
+
+
+def test_what_is_kept_of_a_meter_is_shown_to_its_holder_without_other_holders_meters(world: World) -> None:
+    stays = (
+        OccupancyIn(holder_reference=NEIGHBOUR, first=date(2020, 1, 1), until=date(2025, 1, 1)),
+        OccupancyIn(holder_reference=HOLDER, first=date(2025, 1, 1)),
+    )
+    hung = (
+        MeterIn(number="OLD-1", first=date(2020, 1, 1), until=date(2024, 1, 1)),
+        MeterIn(number="NEW-2", first=date(2024, 1, 1)),
+    )
+    [point] = world.points(1, occupancies=stays, meters=hung, address="Via Demo 1", postal_code="00184")
+    mine = signed_in("customer", holder=HOLDER)
+    kept = mine.get(f"/meters/{point.handle}/point.json").json()
+    assert (kept["pod"], kept["address"], kept["stays"]) == (
+        point.pod, "Via Demo 1", [{"from": "2025-01-01", "until": None}]
+    )  # fmt: skip
+    assert [one["number"] for one in kept["meters"]] == ["NEW-2"]
+    assert "Via Demo 1, 00184" in text(mine.get("/consents"))
+    assert signed_in("customer", holder="H-9").get(f"/meters/{point.handle}/point.json").status_code == 404
+    staff = text(signed_in("staff").get(f"/points/{point.handle}"))
+    assert all(one in staff for one in ("OLD-1", "NEW-2", "Via Demo 1", "00184"))
 
 
 def test_withdrawing_again_changes_nothing(world: World) -> None:

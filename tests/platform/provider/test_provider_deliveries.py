@@ -16,6 +16,7 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, DataRequest, Manifest, Receipt
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, payload_of, sign, signed_digest
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings import MISSING
 from meterhall.formats import FORMATS
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.consents.models import Consent
@@ -40,6 +41,7 @@ from meterhall.provider.deliveries.service import (
     take_receipt,
 )
 from meterhall.provider.deliveries.tasks import admitted
+from meterhall.provider.metering.service import take_readings
 from meterhall.provider.points.models import Point
 from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.platform import platform
@@ -131,6 +133,39 @@ def test_a_member_known_only_in_sums_is_not_left_over_by_single_curves(world: Wo
     world.deliver(world.activated(points[:5]), period=FEW, granularity="PT1H")
     with pytest.raises(GroupTooSmall):
         world.deliver(world.activated(points, SUMS), period=FEW, granularity="PT1H", group=True)
+
+
+def test_of_a_list_of_points_there_are_mean_and_median_too_with_how_complete(world: World) -> None:
+    points = many(world, 11)
+    activation = world.activated(points, SUMS)
+    asked = {"period": FEW, "granularity": "PT1H", "group": True}
+    with pytest.raises(GroupTooSmall) as refused:
+        world.deliver(activation, **asked, measures=("p90",))
+    assert refused.value.field == "/measures"
+    delivery = world.deliver(activation, **asked, measures=("sum", "mean", "p50"))
+    group = manifest(delivery).group
+    assert group is not None
+    found = curves(delivery)
+    assert {one.measure: set(found[one.pseudonym]) for one in group.curves} == {
+        "sum": {11 * 406}, "mean": {406}, "p50": {406}
+    }  # fmt: skip
+    [told] = group.months
+    assert (group.over, told.pods, told.values, told.expected, told.withheld) == (None, 11, 11 * 48, 11 * 48, 0)
+
+
+def test_a_slot_of_which_one_member_is_most_is_withheld_from_a_sum_too(world: World) -> None:
+    points = many(world, 6)
+    at = datetime(2026, 3, 2, 9, tzinfo=UTC).isoformat()
+    take_readings(f"pod,start,energy_wh\n{points[0].pod},{at},5000".encode(), "PT15M")
+    world.work()
+    scope = SUMS.model_copy(update={"granularities": ("PT15M", "PT1H")})
+    delivery = world.deliver(world.activated(points, scope), period=FEW, granularity="PT15M", group=True)
+    [values] = curves(delivery).values()
+    assert values.count(MISSING) == 1
+    again = world.activated(points, scope, requester=OTHER)
+    assert world.deliver(again, period=FEW, granularity="PT15M", group=True).state == "published"
+    other = world.deliver(again, period=FEW, granularity="PT1H", group=True)
+    assert (other.state, other.code) == ("refused", "group_granularity")
 
 
 def test_a_withdrawal_empties_a_sum_rather_than_giving_the_member_away(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -171,6 +172,40 @@ def test_civil_days_are_kept_and_corrected(
     days = {"first": str(FIRST), "until": str(UNTIL)}
     assert readings(staff, PSEUDONYMS[0], **days)["values"] == [10, 21, 30]
     assert CivilValue.objects.count() == 4
+
+
+def test_a_group_of_the_providers_points_is_asked_for_stored_and_shown(
+    staff: Client, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    over = {"area": "10YIT", "usage_class": "household"}
+    body = {
+        "activation": activation.pk, "period": {"from": str(FIRST), "until": str(UNTIL)}, "granularity": "PT15M",
+        "group": True, "over": over, "measures": ["mean"],
+    }  # fmt: skip
+    assert post(staff, "/data-requests", body | {"group": False}).status_code == 422
+    assert post(staff, "/data-requests", body, key="k2").status_code == 202
+    work()
+    sent = json.loads(grid.paths("/data-requests")[0].content)
+    assert (sent["over"], sent["measures"]) == (over, ["mean"])
+    told = {
+        "over": over,
+        "curves": [{"measure": "mean", "pseudonym": GROUP}],
+        "months": [{"month": "2025-03-01", "direction": "import", "pods": 12, "values": 3400, "expected": 3408,
+                    "withheld": 3}],
+    }  # fmt: skip
+    grid.publish({1: [curve(GROUP, 50_000)]}, delivery_id, group_size=12, group=told)
+    ready(delivery_id)
+    (series,) = staff.get("/api/series").json()["items"]
+    assert (series["group_size"], series["measure"], series["group"]) == (12, "mean", "10YIT · household")
+    assert staff.get(f"/api/deliveries/{delivery_id}").json()["group"] == told
+
+
+def test_an_activation_of_aggregates_names_no_pod(staff: Client, subscription: Subscription) -> None:
+    scope = {"kind": "aggregate", "granularities": ["PT1H"], "period": {"from": str(FIRST), "until": str(UNTIL)}}
+    body = {"subscription_id": subscription.pk, "scope": scope, "items": []}
+    assert post(staff, "/activations", body).status_code == 202
+    single = body | {"scope": scope | {"kind": "individual"}}
+    assert post(staff, "/activations", single, key="k2").status_code == 422
 
 
 def test_an_aggregate_can_be_read(staff: Client, activation: Activation, grid: GridDouble, delivery_id: str) -> None:

@@ -40,6 +40,7 @@ from .conftest import (
     FIRST,
     GRID,
     GRID_URL,
+    GROUP,
     HALL_URL,
     PODS,
     PSEUDONYMS,
@@ -218,6 +219,43 @@ def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Su
     sent = json.loads(grid.paths("/activations")[0].content)
     assert sent["items"] == [{"pod": PODS[0], "proof": f"consent:{CONSENT}"}]
     assert sent["schedule"]["format"] == "csv"
+
+
+def test_a_group_of_the_providers_points_is_asked_for_and_shown(
+    enter: Enter, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    sub = activation.subscription
+    assert (
+        "Grid area of the provider" not in enter("operator").get(f"/activations/{activation.pk}/data").content.decode()
+    )
+    sub.document["contract"]["offer"]["scope"]["kind"] = "aggregate"
+    sub.document["contract"]["offer"]["minimum_group"] = 10
+    sub.save()
+    staff = enter("staff")
+    form = {
+        "granularity": "PT1H", "directions": ["import"], "first": str(FIRST), "until": str(UNTIL), "format": "csv",
+        "transmission": "pull", "area": "10YIT", "usage_class": "household", "measures": ["mean", "p50"],
+    }  # fmt: skip
+    path = f"/activations/{activation.pk}/data"
+    refused = staff.post(path, form | {"postal_code": "00184"}).content.decode()
+    assert "A group is of a grid area" in refused
+    assert staff.post(path, form).status_code == 302
+    work()
+    sent = json.loads(grid.paths("/data-requests")[0].content)
+    assert (sent["group"], sent["over"], sent["measures"]) == (
+        True, {"area": "10YIT", "usage_class": "household"}, ["mean", "p50"]
+    )  # fmt: skip
+    told = {
+        "over": sent["over"],
+        "curves": [{"measure": "p50", "pseudonym": GROUP}],
+        "months": [{"month": "2025-03-01", "direction": "import", "pods": 30, "values": 3400, "expected": 3408,
+                    "withheld": 3}],
+    }  # fmt: skip
+    grid.publish({1: [curve(GROUP, 50_000)]}, delivery_id, group_size=30, group=told)
+    ready(delivery_id)
+    page = staff.get(f"/deliveries/{delivery_id}").content.decode()
+    assert all(text in page for text in ("10YIT · household", "99.8 %", "median"))
+    assert "median · 10YIT · household · 30" in staff.get("/curves").content.decode()
 
 
 def test_data_is_requested_and_a_point_taken_out(enter: Enter, activation: Activation, grid: GridDouble) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeVar
 
 from meterhall.domain.errors import InvalidInput
+
+Member = TypeVar("Member")
 
 LOWEST_MINIMUM: Final = 5
 """No provider may set its own minimum below this."""
@@ -30,7 +32,17 @@ def check_group(size: int, minimum: int, *, field: str | None = None) -> None:
         raise GroupTooSmall(f"An aggregate needs at least {minimum} members.", field=field)
 
 
-def check_difference(group: Set[str], answered: Iterable[Set[str]], minimum: int, *, field: str | None = None) -> None:
+def check_percentile(place: int, size: int, minimum: int, *, field: str | None = None) -> None:
+    """Refuse, with GroupTooSmall, the value at `place` (from 0) of `size` members in order, where fewer than `minimum`
+    stand before or behind it: near an edge a percentile is a minimum or maximum, one member's own value.
+    """
+    if min(place, size - 1 - place) < minimum:
+        raise GroupTooSmall(f"A percentile needs {minimum} members on either side.", field=field)
+
+
+def check_difference(
+    group: Set[Member], answered: Iterable[Set[Member]], minimum: int, *, field: str | None = None
+) -> None:
     """Refuse, with GroupTooSmall, a group whose total, held against totals already given, isolates too few members.
 
     From the totals of a town and of the same town without one house follows that house. So a group is refused when it
@@ -53,6 +65,6 @@ def check_difference(group: Set[str], answered: Iterable[Set[str]], minimum: int
         raise GroupTooSmall(f"It differs from an earlier aggregate by fewer than {minimum} members.", field=field)
 
 
-def _residue(whole: Set[str], part: Set[str], other: Set[str]) -> Set[str]:
+def _residue(whole: Set[Member], part: Set[Member], other: Set[Member]) -> Set[Member]:
     """The members whose weight is not zero in total(whole) - total(part) - total(other)."""
     return (whole ^ part ^ other) | (part & other)

@@ -7,20 +7,22 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Max, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.consents.models import Consent, ConsentItem
-from meterhall.provider.consents.service import UnknownConsent, revoke
+from meterhall.provider.consents.service import UnknownConsent, UnknownPoint, revoke
 from meterhall.provider.consents.words import ASSURANCE, DIRECTION, GRANULARITY, state_of, what
 from meterhall.provider.deliveries.models import AccessLog
 from meterhall.provider.metering.own_data import own_rows
+from meterhall.provider.points.models import Point
+from meterhall.provider.points.own_point import own_point
 from meterhall.provider.points.service import holder_points, label_for_holder
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
@@ -51,13 +53,33 @@ def home(request: HttpRequest) -> HttpResponseBase:
     """Who may have which data, until when, and when it was last read; each with its way out."""
     consents = _consents(request).filter(state__in=ACTIVE).prefetch_related("items__point").order_by("-granted_at")
     meters = holder_points(_holder(request))
-    rows = [(label_for_holder(one), one.area or None, Link(_("Download"), data_of(one.handle))) for one in meters]
+    rows = [_meter(one) for one in meters]
     context = {
         "consents": [_card(consent) for consent in consents],
-        "meters": plain_table(_("Your meters"), [_("Meter"), _("Area"), _("Your data (CSV)")], rows),
+        "meters": plain_table(_("Your meters"), [_(one) for one in METERS], rows),
         "ended": _consents(request).exclude(state__in=ACTIVE).count(),
     }
     return render(request, "consents/home.html", context)
+
+
+METERS = (
+    gettext_noop("Meter"),
+    gettext_noop("Address"),
+    gettext_noop("Grid area"),
+    gettext_noop("Your data (CSV)"),
+    gettext_noop("What is kept of it (JSON)"),
+)
+
+
+def _meter(point: Point) -> tuple[object, ...]:
+    place = " ".join(part for part in (point.postal_code, point.municipality) if part)
+    return (
+        label_for_holder(point),
+        ", ".join(part for part in (point.address, place) if part) or None,
+        point.area or None,
+        Link(_("Download"), data_of(point.handle)),
+        Link(_("Download"), reverse("customer:point", args=[point.handle])),
+    )
 
 
 def _card(consent: Consent) -> dict[str, Any]:
@@ -225,6 +247,18 @@ def own_data(request: HttpRequest, handle: str) -> HttpResponseBase:
     return HttpResponse("".join(rows), content_type="text/csv; charset=utf-8", headers=headers)
 
 
+@never_cache
+@require_safe
+@role_required("customer")
+def own_point_file(request: HttpRequest, handle: str) -> HttpResponseBase:
+    """What is kept of one of the customer's meters, as JSON."""
+    point = next((one for one in holder_points(_holder(request)) if one.handle == handle), None)
+    if point is None:
+        raise UnknownPoint
+    headers = {"Content-Disposition": f'attachment; filename="meter-{point.pod[-4:]}.json"'}
+    return JsonResponse(own_point(point, _holder(request)), headers=headers)
+
+
 urlpatterns = [
     path("consents", home, name="home"),
     path("consents/<str:consent_id>", consent_page, name="consent"),
@@ -232,6 +266,7 @@ urlpatterns = [
     path("consents-ended", history, name="history"),
     path("accesses", accesses, name="accesses"),
     path("meters/<str:handle>/data.csv", own_data, name="data"),
+    path("meters/<str:handle>/point.json", own_point_file, name="point"),
 ]
 nav.register(gettext_lazy("Your consents"), "customer:home", ["customer"], order=10)
 nav.register(gettext_lazy("Who read your data"), "customer:accesses", ["customer"], order=11)

@@ -15,6 +15,7 @@ from meterhall.lake import CursorExpired
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.activations.service import ActivationEnded, PeriodEmpty, UnknownActivation, find
 from meterhall.provider.contracts.service import NoContract
+from meterhall.provider.deliveries.areas import MonthNotBegun
 from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.gate import open_part, respond
 from meterhall.provider.deliveries.service import (
@@ -42,7 +43,7 @@ from meterhall.web.security import TokenAuth, caller
 
 REQUEST_REFUSALS = (
     UnknownActivation, NoContract, ActivationEnded, OutsideActivation, FormatNotOffered, UnknownPseudonym,
-    NothingAccepted, GroupTooSmall, PeriodEmpty, PeriodTooLong, NoRepository,
+    NothingAccepted, GroupTooSmall, MonthNotBegun, PeriodEmpty, PeriodTooLong, NoRepository,
 )  # fmt: skip
 
 PART_REFUSALS = (

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -19,7 +18,7 @@ from django.db import transaction
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import commitment, digest
-from meterhall.domain.protocol.deliveries import MANIFEST_TYP, DataRequest, Manifest, Part
+from meterhall.domain.protocol.deliveries import MANIFEST_TYP, DataRequest, GroupAnswer, GroupOf, Manifest, Part
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.readings import Curve
@@ -29,9 +28,19 @@ from meterhall.lake import CursorExpired
 from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
-from meterhall.provider.deliveries.curves import batches, curves_by_item, pods_a_part, sum_over, with_series
+from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, stretches_of
+from meterhall.provider.deliveries.curves import batches, curves_by_item, pods_a_part, told_over, with_series
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
-from meterhall.provider.deliveries.groups import check_sum, minimum_group, note_sum
+from meterhall.provider.deliveries.groups import (
+    GroupGranularity,
+    answered,
+    check_granularity,
+    check_sum,
+    curve_names,
+    minimum_group,
+    names_of,
+    note_sum,
+)
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
 from meterhall.provider.deliveries.service import NothingAccepted, live_parts
 from meterhall.provider.metering.models import Series
@@ -50,6 +59,7 @@ class Drawn:
     part: Part
     path: str
     members: Sequence[Entitled]
+    group: GroupAnswer | None = None
 
 
 @dataclass(slots=True)
@@ -79,11 +89,15 @@ class Plan:
     drawn: list[Drawn]
     lake_cursor: str
     epoch: int
+    answer: Answer | None = None
 
 
 def build(delivery: Delivery) -> None:
     """Build and publish the delivery's next version, unless nothing about it is new. Safe to repeat."""
     request = DataRequest.model_validate(delivery.request)
+    if request.over is not None:
+        _build_over(delivery, request, request.over)
+        return
     seen = epoch()
     cursor = lake().changes(None, series_ids=[])[1]
     may = entitled(frame_of(delivery.activation), _candidates(delivery, request), request.period)
@@ -98,6 +112,21 @@ def build(delivery: Delivery) -> None:
     fresh = [one for one in may.values() if one.item.pk not in having]
     drawn = _draw_sum(delivery, request, fresh) if request.group else _draw(delivery, request, fresh)
     _publish(delivery, request, Plan(kept, gone, drawn, cursor, seen))
+
+
+def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None:
+    """The one version of a group of our own points. It is not corrected: what changed would be one member's change."""
+    if delivery.version:
+        return
+    seen = epoch()
+    frame_of(delivery.activation)
+    cursor = lake().changes(None, series_ids=[])[1]
+    stretches = stretches_of(request, over)
+    minimum = minimum_group(delivery.activation)
+    check_stretches(stretches, request, minimum)
+    found = answer(delivery, request, over, stretches, minimum)
+    drawn = [_write(delivery, request, _next_number(delivery), [], iter(found.curves))]
+    _publish(delivery, request, Plan([], {}, drawn, cursor, seen, found))
 
 
 def _candidates(delivery: Delivery, request: DataRequest) -> list[ActivationItem]:
@@ -191,8 +220,18 @@ def _draw_sum(delivery: Delivery, request: DataRequest, allowed: list[Entitled])
         if not delivery.version:
             raise
         return []
-    name = str(uuid5(NAMESPACE_URL, f"urn:meterhall:group:{delivery.delivery_id}"))
-    return [_write(delivery, request, _next_number(delivery), members, iter(sum_over(request, members, name)))]
+    names = names_of(delivery, request)
+    curves, told = told_over(request, members, names)
+    withheld = any(one.withheld for one in told)
+    points = {one.point.pk for one in members}
+    try:
+        check_granularity(answered(request.period, request.directions), points, request.granularity, withheld)
+    except GroupGranularity:
+        if not delivery.version:
+            raise
+        return []
+    drawn = _write(delivery, request, _next_number(delivery), members, iter(curves))
+    return [replace(drawn, group=GroupAnswer(curves=curve_names(names), months=told))]
 
 
 def _write(
@@ -252,10 +291,15 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
             raise NotYet(0.1)
         if Delivery.objects.select_for_update().get(pk=delivery.pk).version != delivery.version:
             raise NotYet(0.1)
-        if request.group and plan.drawn:
+        if plan.answer is not None:
+            check_stretches([one.stretch for one in plan.answer.stretches], request, minimum_group(delivery.activation))
+            note_answer(delivery, request, plan.answer)
+        elif request.group and plan.drawn:
             members = plan.drawn[0].members
             check_sum(members, request, minimum_group(delivery.activation))
-            note_sum(delivery, request, {one.point.pk for one in members})
+            group = plan.drawn[0].group
+            withheld = group is not None and any(one.withheld for one in group.months)
+            note_sum(delivery, request, {one.point.pk for one in members}, withheld)
         for key, reason in plan.gone.items():
             DeliveryPart.objects.filter(pk=key).update(replaced_reason=reason)
         for one in plan.drawn:
@@ -304,7 +348,6 @@ def _manifest(delivery: Delivery, request: DataRequest, before: DeliveryVersion 
     had = set(_pseudonyms(Manifest.model_validate(before.manifest))) if before else set()
     have = {name for part in parts for name in part.pseudonyms}
     why = "revocation" if "revocation" in plan.gone.values() else "correction"
-    members = {one.point.pk for drawn in plan.drawn for one in drawn.members}
     return Manifest(
         delivery_id=delivery.delivery_id,
         version=delivery.version + 1,
@@ -318,11 +361,18 @@ def _manifest(delivery: Delivery, request: DataRequest, before: DeliveryVersion 
         period=Period(first=delivery.first, until=delivery.until),
         granularity=request.granularity,
         format=request.format,
-        group_size=len(members) if request.group else None,
+        group_size=_group_size(request, plan),
+        group=plan.answer.group if plan.answer else next((one.group for one in plan.drawn), None),
         commitment_salt=delivery.salt,
         parts=tuple(sorted(parts, key=lambda part: part.number)),
         withdrawn=tuple(sorted(had - have)),
     )
+
+
+def _group_size(request: DataRequest, plan: Plan) -> int | None:
+    if plan.answer is not None:
+        return min(month.pods for month in plan.answer.group.months)
+    return len({one.point.pk for drawn in plan.drawn for one in drawn.members}) if request.group else None
 
 
 def _pseudonyms(manifest: Manifest) -> Iterator[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from uuid import NAMESPACE_URL, uuid5
 
-from meterhall.domain.privacy import GroupTooSmall, check_difference, check_group
+from meterhall.domain.errors import InvalidInput
+from meterhall.domain.privacy import GroupTooSmall, check_difference, check_group, check_percentile
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import DataRequest
+from meterhall.domain.protocol.deliveries import DataRequest, GroupCurveName, Measure
+from meterhall.domain.readings.measures import PERCENTILES, rank
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.entitled import Entitled
@@ -32,38 +35,81 @@ def check_sum(members: Iterable[Entitled], request: DataRequest, minimum: int) -
     known = list(members)
     points = {one.point.pk for one in known}
     check_group(len(points), minimum, field="/group")
-    overlapping = GroupAnswered.objects.filter(first__lt=request.period.until, until__gt=request.period.first)
-    earlier = [
-        {str(point) for point in one.points} for one in overlapping if set(one.directions) & set(request.directions)
-    ]
-    check_difference({str(point) for point in points}, earlier, minimum, field="/group")
+    check_measures(request, len(points), minimum)
+    earlier = [set(one.points) for one in answered(request.period, request.directions)]
+    check_difference(points, earlier, minimum, field="/group")
     hidden = {one.point.pk for one in known if not one.is_individual}
     if hidden:
-        left = points - _seen_alone(points, request)
+        left = points - seen_alone(points, request.period)
         if left & hidden and len(left) < minimum:
             raise GroupTooSmall("Too few of its members are not known one by one.", field="/group")
 
 
-def _seen_alone(points: set[int], request: DataRequest) -> set[int]:
+def check_measures(request: DataRequest, size: int, minimum: int) -> None:
+    """Refuse, with `GroupTooSmall`, a percentile with too few members on either side."""
+    for measure in request.measures or ():
+        if measure in PERCENTILES:
+            check_percentile(rank(PERCENTILES[measure], size), size, minimum, field="/measures")
+
+
+def names_of(delivery: Delivery, request: DataRequest) -> dict[Measure, str]:
+    """Under which name each measure stands in the files; that of the sum is the group's."""
+    group = f"urn:meterhall:group:{delivery.pk}"
+    return {
+        one: str(uuid5(NAMESPACE_URL, group if one == "sum" else f"{group}:{one}"))
+        for one in request.measures or ("sum",)
+    }
+
+
+def curve_names(names: dict[Measure, str]) -> tuple[GroupCurveName, ...]:
+    """As the manifest says it."""
+    return tuple(GroupCurveName(measure=one, pseudonym=name) for one, name in names.items())
+
+
+def seen_alone(points: set[int], period: Period) -> set[int]:
     """The points whose own curve has been delivered for days of the period."""
     seen: set[int] = set()
     for some in pieces(points):
         contents = PartContent.objects.filter(
-            item__point__in=some, first__lt=request.period.until, until__gt=request.period.first
+            item__point__in=some, first__lt=period.until, until__gt=period.first
         ).exclude(part__delivery__request__group=True)
         seen.update(contents.values_list("item__point", flat=True))
     return seen
 
 
-def note_sum(delivery: Delivery, request: DataRequest, points: set[int]) -> None:
-    """Remember that the sum over these points is given away; for good, also when a later version is over fewer."""
+class GroupGranularity(InvalidInput):
+    code = "group_granularity"
+    title = "Slots of this group are withheld, and would follow from another granularity than it was given in."
+
+
+def answered(period: Period, directions: Iterable[str]) -> list[GroupAnswered]:
+    """What was told of groups on days of the period in one of the directions, to whomever."""
+    overlapping = GroupAnswered.objects.filter(first__lt=period.until, until__gt=period.first)
+    return [one for one in overlapping if set(one.directions) & set(directions)]
+
+
+def check_granularity(given: Iterable[GroupAnswered], points: Set[int], granularity: str, withheld: bool) -> None:
+    """Refuse, with `GroupGranularity`, to tell a group in a second granularity where slots are withheld in one."""
+    for other in given:
+        if (withheld or other.withheld) and other.granularity != granularity and set(other.points) == points:
+            raise GroupGranularity(field="/granularity")
+
+
+def note_sum(delivery: Delivery, request: DataRequest, points: set[int], withheld: bool) -> None:
+    """Remember that the sum over these points is given away; for good, also when a later version is over fewer.
+
+    Raises `GroupGranularity`.
+    """
     period = Period(first=delivery.first, until=delivery.until)
+    check_granularity(answered(period, request.directions), points, request.granularity, withheld)
     known = GroupAnswered.objects.filter(delivery=delivery)
-    if all(set(one.points) != points for one in known):
+    if all(set(one.points) != points or one.withheld != withheld for one in known):
         GroupAnswered.objects.create(
             delivery=delivery,
             first=period.first,
             until=period.until,
             directions=list(request.directions),
             points=sorted(points),
+            granularity=request.granularity,
+            withheld=withheld,
         )

@@ -94,9 +94,36 @@ class GroupAnswered(models.Model):
     until = models.DateField()
     directions = models.JSONField()
     points = models.JSONField()
+    granularity = models.CharField(max_length=8, default="", blank=True)
+    withheld = models.BooleanField(default=False, help_text="Slots were kept back: no other granularity may follow.")
+    answered_at = models.DateTimeField(
+        null=True, help_text="Of a group of our points: the values are those known then."
+    )
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["first", "until"])]
+
+
+class FrozenGroup(models.Model):
+    """Who is in a group in a month and direction: taken when the month is first asked for or begins, and kept."""
+
+    area = models.CharField(max_length=120, default="", blank=True)
+    postal_code = models.CharField(max_length=12, default="", blank=True)
+    usage_class = models.CharField(max_length=40, default="", blank=True)
+    direction = models.CharField(max_length=10)
+    month = models.DateField(help_text="Its first day.")
+    points = models.JSONField(help_text="Primary keys, in order.")
+    frozen_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["area", "postal_code", "usage_class", "direction", "month"], name="one_group_a_month"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"group {self.pk}"
 
 
 class AccessLog(models.Model):

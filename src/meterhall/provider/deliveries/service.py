@@ -28,6 +28,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import PeriodEmpty, acknowledge, find, frame_of
 from meterhall.provider.contracts.service import contract_in_force
+from meterhall.provider.deliveries.areas import check_stretches, stretches_of
 from meterhall.provider.deliveries.curves import with_series
 from meterhall.provider.deliveries.entitled import accepted_items, entitled
 from meterhall.provider.deliveries.groups import check_sum, minimum_group
@@ -146,6 +147,11 @@ def _check(request: DataRequest, activation: Activation) -> None:
         raise OutsideActivation(field=_beyond(request, frame.scope))
     if not activation.is_sandbox:
         _check_contract(request, contract_in_force(activation.subscription_id, activation.requester))
+    if request.over is not None:
+        if activation.is_sandbox or frame.scope.kind != "aggregate":
+            raise OutsideActivation(field="/over")
+        check_stretches(stretches_of(request, request.over), request, minimum_group(activation))
+        return
     items = accepted_items(activation, request)
     if request.pseudonyms and len({item.pseudonym for item in items}) < len(set(request.pseudonyms)):
         raise UnknownPseudonym(field="/pseudonyms")

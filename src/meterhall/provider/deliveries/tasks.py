@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.events import Event, PlayerChanged
+from meterhall.provider.deliveries.areas import freeze_begun
 from meterhall.provider.deliveries.build import build, changed_points
 from meterhall.provider.deliveries.follow import close_ended, follow_ends, follow_values
 from meterhall.provider.deliveries.models import Delivery, PushJob
@@ -58,6 +59,12 @@ def follow_readings() -> None:
 def schedules() -> None:
     """Create the daily deliveries whose day is over and whose readings are in."""
     run_schedules()
+
+
+@every(3600)
+def groups() -> None:
+    """Settle who is in a group in the month that has begun."""
+    freeze_begun()
 
 
 @every(3600)

@@ -17,6 +17,7 @@ from meterhall.provider.points.service import (
     EmptyStay,
     NotReserved,
     OverlappingHolders,
+    OverlappingMeters,
     RepeatedPod,
     SandboxFixed,
     pod_of,
@@ -25,7 +26,10 @@ from meterhall.provider.points.service import (
 from meterhall.web.api import endpoint, page
 from meterhall.web.staff.service import StaffAuth
 
-REFUSES = (InvalidPod, AmbiguousPod, BadZone, NotReserved, OverlappingHolders, EmptyStay, RepeatedPod, SandboxFixed)
+REFUSES = (
+    InvalidPod, AmbiguousPod, BadZone, NotReserved, OverlappingHolders, OverlappingMeters, EmptyStay, RepeatedPod,
+    SandboxFixed,
+)  # fmt: skip
 
 
 class NoSuchPoint(NotFound):
@@ -41,9 +45,12 @@ class PointView(Message):
     scheme: str
     zone: str
     area: str
+    postal_code: str
+    municipality: str
     usage_class: str
     sandbox: bool
     holders: int = Field(description="How many stays are known.")
+    meters: int = Field(description="How many meters have hung there.")
     series: tuple[str, ...] = Field(description="The directions that are measured.")
 
 
@@ -55,9 +62,12 @@ def view(point: Point) -> PointView:
         scheme=point.scheme,
         zone=point.zone,
         area=point.area,
+        postal_code=point.postal_code,
+        municipality=point.municipality,
         usage_class=point.usage_class,
         sandbox=point.is_sandbox,
         holders=len(point.occupancies.all()),
+        meters=len(point.meters.all()),
         series=tuple(sorted(one.direction for one in point.series.all())),
     )
 
@@ -74,7 +84,7 @@ def add_points(api: NinjaAPI) -> None:
     @endpoint(api, "GET", "/points", response=Page[PointView], auth=staff, step="points")
     def get_points(request: HttpRequest, after: str | None = None, limit: int = 100) -> Page[PointView]:
         """The metering points, their PODs masked."""
-        points = Point.objects.prefetch_related("occupancies", "series")
+        points = Point.objects.prefetch_related("occupancies", "meters", "series")
         return page(points, view, after=after, limit=limit, by="handle")
 
     @endpoint(api, "GET", "/points/{handle}", response=PointView, auth=staff, step="points", refuses=(NoSuchPoint,))

@@ -1,4 +1,5 @@
-"""Metering points and their holders from a CSV file: one line for each stay; a point without a holder has one line."""
+"""Metering points, their holders and meters from a CSV file: a line for each stay or meter, without either one line; or
+points alone from a CIM AccountingPoint document."""
 
 from __future__ import annotations
 
@@ -10,11 +11,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.provider.points.schemas import OccupancyIn, PointIn
+from meterhall.formats.cim.accounting_points import read_accounting_points
+from meterhall.provider.points.schemas import MeterIn, OccupancyIn, PointIn
 
 NEEDED = ("pod", "zone")
-OF_POINT = ("pod", "country", "zone", "area", "usage_class", "sandbox")
+PLACE = ("area", "postal_code", "municipality", "address")
+OF_POINT = ("pod", "country", "zone", *PLACE, "usage_class", "sandbox")
 OF_STAY = ("holder_reference", "from", "until")
+OF_METER = ("meter", "meter_from", "meter_until")
+COLUMNS = OF_POINT + OF_STAY + OF_METER
+LISTS = ("occupancies", "meters")
 TRUE = {"1", "true", "yes"}
 FALSE = {"", "0", "false", "no"}
 
@@ -24,12 +30,46 @@ class BadPointsFile(InvalidInput):
     title = "The file is not a table of metering points that can be read."
 
 
+def is_xml(path: Path) -> bool:
+    """Whether a file begins like XML."""
+    with path.open("rb") as file:
+        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+
+
+def read_document(path: Path, zone: str) -> tuple[PointIn, ...]:
+    """The points of a CIM AccountingPoint 1.04 document, in its order; new ones in this zone, which it does not say.
+
+    Raises `DecodeError` naming the element, and `BadPointsFile` where a value of it does not fit.
+    """
+    points: list[PointIn] = []
+    with path.open("rb") as file:
+        for one in read_accounting_points(file):
+            said: dict[str, object] = {"pod": one.pod, "country": one.country, "zone": zone}
+            if one.has_address:
+                said |= {"postal_code": one.postal_code, "municipality": one.municipality, "address": one.address}
+            if one.class_of_customer:
+                said["usage_class"] = one.class_of_customer
+            try:
+                points.append(PointIn.model_validate(said))
+            except ValidationError as fault:
+                name = str(fault.errors(include_input=False)[0]["loc"][0])
+                raise BadPointsFile(
+                    f"The member {name} of a point does not fit.", field=f"{one.field}/{name}"
+                ) from None
+    if not points:
+        raise BadPointsFile("There is no AccountingPoint in the document.", field="/AccountingPoint")
+    return tuple(points)
+
+
 def read_points(path: Path) -> tuple[tuple[PointIn, ...], tuple[int, ...]]:
     """The points in the order they first appear, and the line each first stands on. Nothing is stored.
 
     UTF-8 with a heading line; comma or semicolon between. Columns: `pod`, `zone`; and, where wanted, `country`, `area`,
-    `usage_class`, `sandbox` (yes, no), `holder_reference`, `from`, `until` (civil days; `until` is the first day that
-    is no longer the holder's). Raises `BadPointsFile` naming line and column: `/lines/12/zone`.
+    `postal_code`, `municipality`, `address`, `usage_class`, `sandbox` (yes, no), `holder_reference`, `from`, `until`
+    (civil days; `until` is the first day that is no longer the holder's), and the same of a meter: `meter`,
+    `meter_from`, `meter_until`. A column that is not there says nothing; an empty cell of a place says that there is
+    none. A stay or meter that stands on several lines is one.
+    Raises `BadPointsFile` naming line and column: `/lines/12/zone`.
     """
     points: dict[tuple[str, str], PointIn] = {}
     lines: dict[tuple[str, str], int] = {}
@@ -43,12 +83,17 @@ def read_points(path: Path) -> tuple[tuple[PointIn, ...], tuple[int, ...]]:
         differs = [column for column in OF_POINT if getattr(known, column) != getattr(given, column)]
         if differs:
             raise _fault(line, differs[0], f"differs from line {lines[name]}, which has the same POD")
-        if not (known.occupancies and given.occupancies):
+        if not _adds(known) or not _adds(given):
             raise _fault(line, "holder_reference", f"is needed where a POD has several lines, as on line {lines[name]}")
-        points[name] = known.model_copy(update={"occupancies": known.occupancies + given.occupancies})
+        more = {each: tuple(dict.fromkeys(getattr(known, each) + getattr(given, each))) for each in LISTS}
+        points[name] = known.model_copy(update=more)
     if not points:
         raise BadPointsFile("There is no line below the heading.", field="/lines")
     return tuple(points.values()), tuple(lines.values())
+
+
+def _adds(point: PointIn) -> bool:
+    return bool(point.occupancies or point.meters)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -74,8 +119,8 @@ def _check_heading(names: list[str]) -> None:
         if name not in names:
             raise BadPointsFile(f"There is no column {name}.", field=f"/{name}")
     for name in names:
-        if name not in OF_POINT + OF_STAY:
-            known = ", ".join(OF_POINT + OF_STAY)
+        if name not in COLUMNS:
+            known = ", ".join(COLUMNS)
             raise BadPointsFile(f"Nothing is known of a column {name}; the columns are {known}.", field=f"/{name}")
 
 
@@ -83,25 +128,38 @@ def _point(line: int, row: dict[str, str]) -> PointIn:
     sandbox = row.get("sandbox", "").lower()
     if sandbox not in TRUE | FALSE:
         raise _fault(line, "sandbox", "is yes or no")
-    values = {name: row[name] for name in OF_POINT if row.get(name)} | {"sandbox": sandbox in TRUE}
+    values = {name: row[name] for name in OF_POINT if row.get(name) or (name in PLACE and name in row)}
     try:
-        return PointIn.model_validate(values | {"occupancies": _stays(line, row)})
+        told = {"sandbox": sandbox in TRUE} if "sandbox" in row else {}
+        stays = told | {"occupancies": _stays(line, row), "meters": _meters(line, row)}
+        return PointIn.model_validate(values | stays)
     except ValidationError as fault:
         first = fault.errors(include_input=False)[0]
         raise _fault(line, str(first["loc"][0]), first["msg"].removeprefix("Value error, ").lower()) from None
 
 
 def _stays(line: int, row: dict[str, str]) -> tuple[OccupancyIn, ...]:
-    holder = row.get("holder_reference", "")
-    if not holder:
-        said = next((name for name in ("from", "until") if row.get(name)), None)
+    said = _stretch(line, row, OF_STAY, "the holder's first day")
+    return (OccupancyIn.model_validate({"holder_reference": row["holder_reference"], **said}),) if said else ()
+
+
+def _meters(line: int, row: dict[str, str]) -> tuple[MeterIn, ...]:
+    said = _stretch(line, row, OF_METER, "the meter's first day")
+    return (MeterIn.model_validate({"number": row["meter"], **said}),) if said else ()
+
+
+def _stretch(line: int, row: dict[str, str], columns: tuple[str, str, str], what: str) -> dict[str, date | None]:
+    """From when until when what the first column names was there; empty where it names nothing."""
+    name, first_day, end = columns
+    if not row.get(name):
+        said = next((column for column in (first_day, end) if row.get(column)), None)
         if said is not None:
-            raise _fault(line, "holder_reference", f"is needed where {said} is given")
-        return ()
-    first, until = _day(line, "from", row), _day(line, "until", row)
+            raise _fault(line, name, f"is needed where {said} is given")
+        return {}
+    first, until = _day(line, first_day, row), _day(line, end, row)
     if first is None:
-        raise _fault(line, "from", "is needed: the holder's first day")
-    return (OccupancyIn.model_validate({"holder_reference": holder, "from": first, "until": until}),)
+        raise _fault(line, first_day, f"is needed: {what}")
+    return {"from": first, "until": until}
 
 
 def _day(line: int, name: str, row: dict[str, str]) -> date | None:

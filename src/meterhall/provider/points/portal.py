@@ -76,15 +76,31 @@ def point_page(request: HttpRequest, handle: str) -> HttpResponseBase:
             Fact(_("Point"), CopyId(point.handle)),
             Fact(_("Scheme"), point.scheme),
             Fact(_("Time zone"), point.zone),
-            Fact(_("Area"), point.area or None),
+            Fact(_("Grid area"), point.area or None),
+            *place_facts(point),
             Fact(_("Class"), point.usage_class),
         ],
         "series": plain_table(
             _("Series"), [_("Direction"), _("Minutes a value"), _("First day"), _("Until")], series, empty=_("none")
         ),
+        "meters": plain_table(
+            _("Meters"),
+            [_("Number"), _("From"), _("Until")],
+            [(one.number, one.first, one.until) for one in point.meters.all()],
+            empty=_("none"),
+        ),
         "table": table(request, list(point.occupancies.all()), STAYS, _("Holders"), empty=_("none"), export=False),
     }
     return render(request, "points/point.html", context)
+
+
+def place_facts(point: Point) -> list[Fact]:
+    """Where a point is: for staff and for its holder."""
+    return [
+        Fact(_("Postal code"), point.postal_code or None),
+        Fact(_("Municipality"), point.municipality or None),
+        Fact(_("Address"), point.address or None),
+    ]
 
 
 urlpatterns = [

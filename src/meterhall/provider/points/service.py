@@ -13,13 +13,13 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.pods import BY_CODE, Pod, is_sandbox, read
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.provider.consents.epoch import advance_epoch
-from meterhall.provider.points.files import read_points
-from meterhall.provider.points.models import Occupancy, Point
-from meterhall.provider.points.schemas import OccupancyIn, PointIn, PointsTaken
+from meterhall.provider.points.files import is_xml, read_document, read_points
+from meterhall.provider.points.models import Meter, Occupancy, Point
+from meterhall.provider.points.schemas import MeterIn, OccupancyIn, PointIn, PointsTaken
 from meterhall.provider.sets import pieces, write_back
 from meterhall.web.platform import platform
 
-COLUMNS = ["scheme", "zone", "area", "usage_class"]
+COLUMNS = ["scheme", "zone", "area", "postal_code", "municipality", "address", "usage_class"]
 
 
 class BadZone(InvalidInput):
@@ -35,6 +35,11 @@ class OverlappingHolders(InvalidInput):
 class EmptyStay(InvalidInput):
     code = "empty_stay"
     title = "A holder moves out after the day of moving in."
+
+
+class OverlappingMeters(InvalidInput):
+    code = "overlapping_meters"
+    title = "Two meters of one metering point overlap in time, or one is removed before it was hung."
 
 
 class NotReserved(InvalidInput):
@@ -98,8 +103,10 @@ class _Wanted:
     field: str
 
 
-def register_points(points: tuple[PointIn, ...]) -> PointsTaken:
-    """Create or update metering points with their holders; all or none.
+def register_points(points: tuple[PointIn, ...], *, zone_of_new: bool = False) -> PointsTaken:
+    """Create or update metering points with their holders and meters; all or none.
+
+    Of a known point what is not said stays as it was; with `zone_of_new` its zone too.
 
     Where the holders of a known point change, whatever was delivered of days that are no longer the consenting
     holder's stops at once.
@@ -110,15 +117,23 @@ def register_points(points: tuple[PointIn, ...]) -> PointsTaken:
     created = 0
     with transaction.atomic():
         for some in pieces(wanted, 500):
-            created += _write(list(some))
+            created += _write(list(some), {"zone"} if zone_of_new else set())
     return PointsTaken(created=created, updated=len(points) - created)
 
 
 def import_points(path: Path) -> PointsTaken:
-    """Register the points of a CSV file (`points.files`), all or none; a refusal names the line.
+    """Register the points of a CSV file or a CIM AccountingPoint document (`points.files`), all or none; a refusal
+    names the line, or the place of the point in the document.
 
-    Raises `BadPointsFile` and whatever `register_points` refuses.
+    Raises `BadPointsFile`, `DecodeError` and whatever `register_points` refuses.
     """
+    if is_xml(path):
+        try:
+            return register_points(read_document(path, platform().config.zone), zone_of_new=True)
+        except InvalidInput as fault:
+            raise type(fault)(
+                fault.detail, field=(fault.field or "").replace("/points/", "/AccountingPoint/")
+            ) from None
     points, lines = read_points(path)
     try:
         return register_points(points)
@@ -142,22 +157,24 @@ def _read(given: PointIn, field: str) -> _Wanted:
         raise NotReserved(field=f"{field}/pod")
     _check_zone(given.zone, f"{field}/zone")
     _check_holders(given.occupancies, f"{field}/occupancies")
+    _check_meters(given.meters, f"{field}/meters")
     return _Wanted(given, pod, field)
 
 
-def _write(wanted: list[_Wanted]) -> int:
+def _write(wanted: list[_Wanted], of_new: set[str]) -> int:
     """Write some points; how many are new."""
     known = {point.pod: point for point in Point.objects.filter(pod__in=[one.pod.value for one in wanted])}
     fresh, changed = [], []
     for one in wanted:
         point = known.get(one.pod.value)
-        values = {"scheme": one.pod.scheme} | {name: getattr(one.given, name) for name in COLUMNS[1:]}
+        said = COLUMNS if point is None else one.given.model_fields_set - of_new
+        values = {"scheme": one.pod.scheme} | {name: getattr(one.given, name) for name in COLUMNS[1:] if name in said}
         if point is None:
             point = Point(pod=one.pod.value, handle=new_id("pt"), is_sandbox=one.given.sandbox, **values)
             fresh.append(point)
             known[one.pod.value] = point
             continue
-        if point.is_sandbox != one.given.sandbox:
+        if "sandbox" in one.given.model_fields_set and point.is_sandbox != one.given.sandbox:
             raise SandboxFixed(field=f"{one.field}/sandbox")
         for name, value in values.items():
             setattr(point, name, value)
@@ -165,6 +182,7 @@ def _write(wanted: list[_Wanted]) -> int:
     Point.objects.bulk_create(fresh)
     write_back(changed, COLUMNS)
     _write_holders([(known[one.pod.value], one.given.occupancies) for one in wanted if one.given.occupancies])
+    _write_meters([(known[one.pod.value], one.given.meters) for one in wanted if one.given.meters])
     return len(fresh)
 
 
@@ -182,6 +200,13 @@ def _write_holders(stays: list[tuple[Point, tuple[OccupancyIn, ...]]]) -> None:
     known = [point.pk for point, _ in moved if point.pk in before]
     if known:
         Point.objects.filter(pk__in=known).update(holders_epoch=advance_epoch())
+
+
+def _write_meters(hung: list[tuple[Point, tuple[MeterIn, ...]]]) -> None:
+    Meter.objects.filter(point__in=[point.pk for point, _ in hung]).delete()
+    Meter.objects.bulk_create(
+        Meter(point=point, number=one.number, first=one.first, until=one.until) for point, all_ in hung for one in all_
+    )
 
 
 def _stay(held: OccupancyIn) -> tuple[object, ...]:
@@ -203,6 +228,16 @@ def _check_holders(holders: tuple[OccupancyIn, ...], field: str) -> None:
     for (_, earlier), (index, later) in itertools.pairwise(ordered):
         if earlier.until is None or earlier.until > later.first:
             raise OverlappingHolders(field=f"{field}/{index}")
+
+
+def _check_meters(meters: tuple[MeterIn, ...], field: str) -> None:
+    ordered = sorted(enumerate(meters), key=lambda pair: pair[1].first)
+    for index, one in ordered:
+        if one.until is not None and one.until <= one.first:
+            raise OverlappingMeters(field=f"{field}/{index}/until")
+    for (_, earlier), (index, later) in itertools.pairwise(ordered):
+        if earlier.until is None or earlier.until > later.first:
+            raise OverlappingMeters(field=f"{field}/{index}")
 
 
 def find_point(pod: Pod) -> Point | None:

@@ -102,6 +102,7 @@ class ActivationForm(ScopeForm):
         super().__init__(contract, *args, **kwargs)
         _choose(self, "format", choices(FORMAT, contract.offer.formats))
         found = CustomerPoint.objects.filter(provider=contract.provider.access_number).order_by("reference")
+        self.fields["points"].required = contract.offer.scope.kind != "aggregate"
         _choose(self, "points", [(str(row.pk), f"{row.reference} · {row.pod}") for row in found[:MOST_POINTS]])
 
     def schedule(self) -> Schedule | None:

@@ -6,7 +6,7 @@ Talking to the provider is in `exchange`.
 from __future__ import annotations
 
 from django.db import transaction
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound
 from meterhall.domain.protocol.activations import ItemAnswer, PodText, Schedule
@@ -62,7 +62,17 @@ class ActivationIn(Message):
     subscription_id: SubscriptionId
     scope: DataScope
     schedule: Schedule | None = None
-    items: tuple[ItemIn, ...] = Field(min_length=1, max_length=10_000)
+    items: tuple[ItemIn, ...] = Field(
+        max_length=10_000, description="At least one, but for aggregates over the provider's own points."
+    )
+
+    @field_validator("items")
+    @classmethod
+    def _of_somebody(cls, items: tuple[ItemIn, ...], info: ValidationInfo) -> tuple[ItemIn, ...]:
+        scope = info.data.get("scope")
+        if not items and not (scope is not None and scope.kind == "aggregate"):
+            raise ValueError("names at least one POD")
+        return items
 
 
 class RefreshIn(Message):

@@ -68,6 +68,8 @@ class SeriesView(Message):
     direction: str
     granularity: str
     group_size: int | None
+    measure: str | None
+    group: str | None = Field(description="Of a group of the provider's points: which.")
     first_day: date | None
     until_day: date | None
     received_at: Instant | None
@@ -163,6 +165,8 @@ def _series_view(series: Series) -> SeriesView:
         direction=series.direction,
         granularity=series.granularity,
         group_size=series.group_size,
+        measure=series.measure or None,
+        group=series.group_name or None,
         first_day=series.first_day,
         until_day=series.until_day,
         received_at=series.received_at,

@@ -29,7 +29,7 @@ from meterhall.web.portal.periods import Period
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Fact, Link
-from meterhall.web.portal.words import DIRECTION, GRANULARITY, word
+from meterhall.web.portal.words import DIRECTION, GRANULARITY, MEASURE, word
 
 COLUMNS: list[Column[Series]] = [
     Column(
@@ -45,6 +45,9 @@ COLUMNS: list[Column[Series]] = [
 
 def _name(row: Series) -> str:
     """The customer behind a series; for an aggregate, how many points it stands for."""
+    if row.group_name or row.measure not in ("", "sum"):
+        parts = (str(word(MEASURE, row.measure)), row.group_name, str(row.group_size))
+        return " · ".join(part for part in parts if part)
     if row.group_size:
         return _("sum of %d points") % row.group_size
     try:
@@ -133,6 +136,7 @@ def _facts(subject: Subject, series: list[Series]) -> list[Fact]:
         Fact(_("Point of delivery"), subject.pod)
         if subject.pod
         else Fact(_("Points in the sum"), series[0].group_size),
+        *([Fact(_("Group"), _name(series[0]))] if series[0].measure else []),
         Fact(_("Collected"), day_range(known.first, known.until)),
         Fact(_("Finest granularity"), word(GRANULARITY, series[0].granularity)),
         Fact(_("Last received"), max((one.received_at for one in series if one.received_at), default=None)),

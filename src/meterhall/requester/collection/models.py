@@ -113,6 +113,8 @@ class Series(models.Model):
     granularity = models.CharField(max_length=12, help_text="ISO 8601: of equal slots, or P1D, P1M.")
     scale = models.SmallIntegerField(default=0)
     group_size = models.PositiveIntegerField(null=True, help_text="For an aggregate: how many PODs it stands for.")
+    measure = models.CharField(max_length=8, default="", blank=True, help_text="Of a group: sum, mean, p50, …")
+    group_name = models.CharField(max_length=200, default="", blank=True, help_text="What the group is of.")
     first_day = models.DateField(null=True)
     until_day = models.DateField(null=True)
     received_at = models.DateTimeField(null=True)

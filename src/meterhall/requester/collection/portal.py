@@ -13,10 +13,12 @@ from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
+from pydantic import ValidationError
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.agreements import ServiceContract
 from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.deliveries import GroupAnswer
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.requester import samples
 from meterhall.requester.activations.models import Activation
@@ -26,6 +28,7 @@ from meterhall.requester.collection import service
 from meterhall.requester.collection.manifests import manifest_of
 from meterhall.requester.collection.models import DataAsked, Delivery, Series, Version
 from meterhall.requester.collection.service import DataRequestIn
+from meterhall.requester.collection.store import name_of
 from meterhall.requester.partners.service import contract_of
 from meterhall.requester.words import READERS, TRANSMISSION, WRITERS
 from meterhall.web.accounts.access import role_required
@@ -34,7 +37,7 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Sample, Step, Tone, state_badge
-from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, REASON, STATE, choices, word
+from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, MEASURE, REASON, STATE, choices, word
 
 COLUMNS: list[Column[Delivery]] = [
     Column(
@@ -61,6 +64,9 @@ ASKED: list[Column[DataAsked]] = [
 ]
 
 
+OVER = ("area", "usage_class", "postal_code")
+
+
 class RequestForm(ScopeForm):
     """Which data of an activation, and how."""
 
@@ -70,9 +76,22 @@ class RequestForm(ScopeForm):
         label=gettext_lazy("One sum over all points instead of single load curves"), required=False
     )
 
+    area = forms.CharField(label=gettext_lazy("Grid area of the provider"), required=False, max_length=120)
+    usage_class = forms.CharField(label=gettext_lazy("Class of customer in the area"), required=False, max_length=40)
+    postal_code = forms.CharField(label=gettext_lazy("Or a postal code"), required=False, max_length=12)
+    measures = forms.MultipleChoiceField(
+        label=gettext_lazy("What to tell of the group"),
+        widget=forms.CheckboxSelectMultiple,
+        choices=list(MEASURE.items()),
+        required=False,
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         offer = self.contract.offer
+        if offer.scope.kind != "aggregate":
+            for name in OVER:
+                del self.fields[name]
         for name, found in (
             ("format", choices(FORMAT, offer.formats)),
             ("transmission", choices(TRANSMISSION, offer.transmission)),
@@ -80,6 +99,15 @@ class RequestForm(ScopeForm):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
             field.choices = found
+
+    def over(self) -> dict[str, Any]:
+        """The group of the provider's points, and its measures, where one is named."""
+        answers = self.cleaned_data
+        said = {name: answers[name] for name in OVER if answers.get(name)}
+        measures = tuple(answers["measures"]) or None
+        if said:
+            return {"group": True, "over": said, "measures": measures}
+        return {"measures": measures} if answers["group"] else {}
 
 
 @require_safe
@@ -120,6 +148,7 @@ def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
             Fact(_("Points in the sum"), view.group_size)
             if view.group_size
             else Fact(_("Points"), len(_pseudonyms(row))),
+            *_group_facts(view.group),
             Fact(_("Both sides say the same"), state_badge(row.match) if row.match else None),
             Fact(_("Delivery"), CopyId(delivery_id)),
         ],
@@ -127,6 +156,18 @@ def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
         "table": _curves(row),
     }
     return render(request, "collection/delivery.html", context)
+
+
+def _group_facts(group: GroupAnswer | None) -> list[Fact]:
+    """Which group, and how complete: of the values it could have, those it has, and slots that were withheld."""
+    if group is None:
+        return []
+    there, expected = (sum(getattr(one, name) for one in group.months) for name in ("values", "expected"))
+    return [
+        Fact(_("Group"), name_of(group.over) or None),
+        Fact(_("Complete"), f"{100 * there / expected:.1f} %" if expected else None),
+        Fact(_("Slots withheld, one point being most of them"), sum(one.withheld for one in group.months)),
+    ]
 
 
 def _step(version: Version) -> Step:
@@ -156,7 +197,10 @@ def _curves(row: Delivery) -> Any:
     series = Series.objects.filter(provider=row.provider, pseudonym__in=_pseudonyms(row)[:500], withdrawn_at=None)
     rows = [
         [
-            Link(one.pseudonym, reverse("analysis:curve", args=[one.pseudonym])),
+            Link(
+                str(word(MEASURE, one.measure)) if one.measure else one.pseudonym,
+                reverse("analysis:curve", args=[one.pseudonym]),
+            ),
             word(DIRECTION, one.direction),
             day_range(one.first_day, one.until_day) if one.first_day and one.until_day else None,
         ]
@@ -174,17 +218,19 @@ def ask(request: HttpRequest, number: int) -> HttpResponse:
     form = RequestForm(contract, request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         answers = form.cleaned_data
-        body = DataRequestIn(
-            activation=row.pk,
-            period=Period(first=answers["first"], until=answers["until"]),
-            granularity=answers["granularity"],
-            directions=tuple(answers["directions"]),
-            format=answers["format"],
-            transmission=answers["transmission"],
-            group=answers["group"],
-        )
+        wanted: dict[str, Any] = {
+            "activation": row.pk,
+            "period": Period(first=answers["first"], until=answers["until"]),
+            "granularity": answers["granularity"],
+            "directions": tuple(answers["directions"]),
+            "format": answers["format"],
+            "transmission": answers["transmission"],
+            "group": answers["group"],
+        }
         try:
-            service.request_data(row, body)
+            service.request_data(row, DataRequestIn.model_validate(wanted | form.over()))
+        except ValidationError:
+            form.add_error("area", _("A group is of a grid area, with or without a class, or of a postal code."))
         except MeterhallError as refusal:
             form.add_error(None, refusal.detail)
         else:

@@ -3,13 +3,23 @@ them."""
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.db import transaction
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import Conflict, NotFound
 from meterhall.domain.protocol.base import DirectionName, FormatName, GranularityName, Instant, Message, Period
-from meterhall.domain.protocol.deliveries import DataRequest, DataRequested, Pseudonym
+from meterhall.domain.protocol.deliveries import (
+    DataRequest,
+    DataRequested,
+    GroupAnswer,
+    GroupOf,
+    Measure,
+    Pseudonym,
+    check_over,
+)
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.offers import Transmission
 from meterhall.requester.activations.models import Activation
@@ -49,6 +59,13 @@ class DataRequestIn(Message):
     transmission: Transmission = "pull"
     pseudonyms: tuple[Pseudonym, ...] = ()
     group: bool = False
+    over: GroupOf | None = None
+    measures: tuple[Measure, ...] | None = None
+
+    @model_validator(mode="after")
+    def _over_a_group(self) -> Self:
+        check_over(self.group, self.over, self.pseudonyms, self.measures)
+        return self
 
 
 class DataRequestView(Message):
@@ -82,6 +99,7 @@ class DeliveryView(Message):
     granularity: str | None
     format: str | None
     group_size: int | None
+    group: GroupAnswer | None = Field(description="Of a group of the provider's points: which, and how complete.")
     readings: int | None
     missing: int | None
     withdrawn: int | None
@@ -214,6 +232,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         granularity=manifest.granularity if manifest else None,
         format=manifest.format if manifest else None,
         group_size=manifest.group_size if manifest else None,
+        group=manifest.group if manifest else None,
         readings=manifest.readings if manifest else None,
         missing=sum(part.missing for part in manifest.parts) if manifest else None,
         withdrawn=len(manifest.withdrawn) if manifest else None,

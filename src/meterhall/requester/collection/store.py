@@ -16,7 +16,7 @@ import numpy as np
 from django.db import transaction
 
 from meterhall.client.checks import Rejected, granularity_of
-from meterhall.domain.protocol.deliveries import Manifest, Part
+from meterhall.domain.protocol.deliveries import GroupOf, Manifest, Part
 from meterhall.domain.readings import MISSING, CivilCurve, Curve, LoadCurve, Rows, SeriesSpec, parse_granularity
 from meterhall.domain.readings.groups import rescaled
 from meterhall.lake import Lake
@@ -98,9 +98,22 @@ def _key(curve: Curve, manifest: Manifest) -> dict[str, Any]:
 
 
 def _series(curve: Curve, manifest: Manifest) -> Series:
-    defaults = {"scale": curve.series.scale, "group_size": manifest.group_size}
+    defaults = {"scale": curve.series.scale, "group_size": manifest.group_size, **_of_group(curve, manifest)}
     series, _ = Series.objects.get_or_create(**_key(curve, manifest), defaults=defaults)
     return series
+
+
+def _of_group(curve: Curve, manifest: Manifest) -> dict[str, str]:
+    """Which measure of which group a curve is, as the manifest says."""
+    if manifest.group is None:
+        return {}
+    measures = {one.pseudonym: one.measure for one in manifest.group.curves}
+    return {"measure": measures.get(curve.series.usage_point, ""), "group_name": name_of(manifest.group.over)}
+
+
+def name_of(over: GroupOf | None) -> str:
+    """A group in words that need no translation: area, class of customer or postal code; empty for a list of PODs."""
+    return " · ".join(part for part in (over.area, over.postal_code, over.usage_class) if part)[:200] if over else ""
 
 
 def _scaled(curve: Curve, scale: int, part: Part) -> Curve:

@@ -28,6 +28,16 @@ FORMAT: Mapping[str, Promise] = {
     "cim": gettext_lazy("CIM (VHD 1.04, XML)"),
     "cim_json": gettext_lazy("CIM (VHD 1.04, JSON)"),
 }
+MEASURE: Words = {
+    "sum": gettext_lazy("sum"),
+    "mean": gettext_lazy("mean"),
+    "p10": gettext_lazy("10 % are below"),
+    "p25": gettext_lazy("a quarter is below"),
+    "p50": gettext_lazy("median"),
+    "p75": gettext_lazy("three quarters are below"),
+    "p90": gettext_lazy("90 % are below"),
+}
+"""What is told of a group."""
 REASON: Words = {
     "requested": gettext_lazy("requested"),
     "scheduled": gettext_lazy("scheduled"),

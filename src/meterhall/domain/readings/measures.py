@@ -1,0 +1,48 @@
+"""Measures of a group, slot by slot: sum, mean and percentiles of many curves at once. Who may see them: `privacy`.
+
+There is no minimum and no maximum: each is one member's own value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterhall.domain.readings.curves import MISSING
+from meterhall.domain.readings.resampling import SumOutOfRange
+
+Measure = Literal["sum", "mean", "p10", "p25", "p50", "p75", "p90"]
+PERCENTILES: Final[dict[str, int]] = {"p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90}
+
+
+def rank(percent: int, members: int) -> int:
+    """The place, from 0, of a percentile among `members` in order: the nearest rank, no value between two."""
+    return max(-(-percent * members // 100), 1) - 1
+
+
+def measured(values: NDArray[np.int64], measures: Sequence[Measure]) -> dict[Measure, NDArray[np.int64]]:
+    """Each measure over the members, of `values` with shape (members, slots); answers have shape (slots,).
+
+    A slot in which one member is `MISSING` is missing in every measure: two sums of which one has a member more would
+    give it away. The mean is rounded to the unit of the mantissas, halves away from zero. Raises `SumOutOfRange`.
+    """
+    members = values.shape[0]
+    gap = (values == MISSING).any(axis=0)
+    there = np.where(gap, 0, values)
+    if float(np.abs(there).max(initial=0)) * members >= 2.0**62:
+        raise SumOutOfRange
+    total = there.sum(axis=0)
+    ordered = np.sort(there, axis=0) if set(measures) & set(PERCENTILES) else there
+    answers: dict[Measure, NDArray[np.int64]] = {}
+    for measure in measures:
+        if measure == "sum":
+            found = total
+        elif measure == "mean":
+            found = np.sign(total) * ((2 * np.abs(total) + members) // (2 * members))
+        else:
+            found = ordered[rank(PERCENTILES[measure], members)]
+        answers[measure] = np.where(gap, MISSING, found)
+    return answers
