@@ -169,7 +169,7 @@ def _check_content(statement: Statement) -> None:
     for name in ("transaction", "subject"):
         text = getattr(statement, name)
         if not PLAIN_ID.fullmatch(text):
-            refuse_pods(text, field=f"/statement/{name}")
+            refuse_pods(text, field=f"/statement/{name}", is_id=True)
     if statement.type not in OTHER_SIDE:
         return
     if not SUBJECT.fullmatch(statement.subject):
