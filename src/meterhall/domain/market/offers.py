@@ -7,7 +7,7 @@ from typing import Final
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.identifiers import check_country
-from meterhall.domain.market.durations import parse_duration
+from meterhall.domain.market.durations import check_period, parse_duration
 from meterhall.domain.market.texts import holds_pod
 from meterhall.domain.pods import InvalidPod, read
 from meterhall.domain.pods.coverage import FEWEST_FREE, check_coverage, is_narrow
@@ -29,9 +29,10 @@ class CoverageIsPod(InvalidInput):
 def check_offer(offer: Offer) -> None:
     """Refuse an offer no contract could be made of, naming the member at fault.
 
-    Raises `InvalidOffer`, `EmptyDuration`, `UnknownCountry`, `InvalidCoverage`, `CoverageIsPod`.
+    Raises `InvalidOffer`, `EmptyDuration`, `PeriodEmpty`, `UnknownCountry`, `InvalidCoverage`, `CoverageIsPod`.
     """
     parse_duration(offer.duration, field="/duration")
+    check_period(offer.scope.period, field="/scope/period")
     for at, country in enumerate(offer.countries):
         check_country(country, field=f"/countries/{at}")
     for at, area in enumerate(offer.coverage):

@@ -7,7 +7,7 @@ from ninja import NinjaAPI, Query
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.identifiers import UnknownCountry
-from meterhall.domain.market import EmptyDuration, WrongState
+from meterhall.domain.market import EmptyDuration, PeriodEmpty, WrongState
 from meterhall.domain.market.offers import CoverageIsPod, InvalidOffer
 from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.pods.coverage import InvalidCoverage
@@ -29,7 +29,7 @@ class UnknownFilter(InvalidInput):
     title = "Offers are not searched by this; a filter that is not understood is not passed over."
 
 
-INVALID = (InvalidOffer, EmptyDuration, UnknownCountry, InvalidCoverage, CoverageIsPod, TextHoldsPod)
+INVALID = (InvalidOffer, EmptyDuration, PeriodEmpty, UnknownCountry, InvalidCoverage, CoverageIsPod, TextHoldsPod)
 PROVIDERS_ONLY = (PlayerNotAdmitted, service.NotAProvider)
 
 
@@ -123,7 +123,7 @@ def _add_wishes(api: NinjaAPI) -> None:
 
     @endpoint(api, "POST", "/v1/wishes", response=WishView, status=201, auth=member, step="3 request",
               refuses=(PlayerNotAdmitted, wishes.NotARequester, UnknownCountry, TextHoldsPod,
-                       wishes.WishOver))  # fmt: skip
+                       PeriodEmpty, wishes.WishOver))  # fmt: skip
     def post_wish(request: HttpRequest, body: Wish) -> WishView:
         """Say what is needed; matched with what is on offer now and whenever a new offer is published."""
         return wishes.register(caller(request), body)
