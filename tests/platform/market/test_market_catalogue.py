@@ -232,6 +232,19 @@ def test_the_list_of_providers_needs_no_token(provider: Actor, make: Make, http:
     assert http.get(f"{BASE}/v1/providers?country=ES").json()["items"] == []
 
 
+@pytest.mark.parametrize("limit", [0, -1, 1001, 5000])
+@pytest.mark.parametrize("path", ["/v1/offers", "/v1/providers", "/v1/wishes"])
+def test_a_page_of_nothing_or_of_too_much_is_refused(requester: Actor, path: str, limit: int) -> None:
+    assert refusal(send, requester, "GET", path, limit=limit) == (422, "bad_limit", "/limit")
+    assert send(requester, "GET", path, limit=1000)["items"] == []
+
+
+@pytest.mark.parametrize("country", ["xx", "it", "US", ""])
+def test_providers_of_a_country_that_is_none_are_refused(requester: Actor, country: str) -> None:
+    answer = refusal(send, requester, "GET", "/v1/providers", country=country)
+    assert answer == (422, "country_not_eea", "/country")
+
+
 def test_a_wish_is_matched_at_once_with_reasons_where_it_does_not_fit(provider: Actor, requester: Actor) -> None:
     fitting = provider.published()
     other = provider.published(scope=DataScope(granularities=("P1D",)), formats=("espi",))
