@@ -23,7 +23,6 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Status
 from ninja.errors import HttpError, ValidationError
-from ninja.openapi.schema import OpenAPISchema
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 
@@ -34,6 +33,7 @@ from meterhall.domain.protocol.canonical import canonical
 from meterhall.web.json_bodies import JsonParser, NotJson
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
+from meterhall.web.openapi import GIVES, JSON, TAKES, Api
 from meterhall.web.platform import platform
 from meterhall.web.security import ScopeMissing
 from meterhall.web.uploads import uploaded
@@ -44,7 +44,6 @@ R = TypeVar("R")
 M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 KEY = re.compile(r"[\x21-\x7e]{1,80}")
-JSON, GIVES, TAKES = "application/json", "x-gives", "x-takes"
 PAGE = 100
 MOST = 1000
 
@@ -69,6 +68,11 @@ class BodyTooLarge(TooLarge):
 class BadCursor(InvalidInput):
     code = "bad_cursor"
     title = "The cursor is not one of this list's."
+
+
+class BadLimit(InvalidInput):
+    code = "bad_limit"
+    title = f"A page of a list has 1 to {MOST} items."
 
 
 class DatabaseUnavailable(Unavailable):
@@ -112,34 +116,6 @@ class Body:
             schema = self.model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= schema.pop("$defs", {})
         return {"required": True, "content": {self.media: {"schema": schema}}}
-
-
-class Api(NinjaAPI):
-    """An API whose OpenAPI document says what goes out: refusals are problem documents, and no member is ever null."""
-
-    def get_openapi_schema(
-        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
-    ) -> OpenAPISchema:
-        document = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                operation["responses"] = dict(sorted(operation["responses"].items(), key=lambda each: int(each[0])))
-                gives, takes = operation.pop(GIVES, JSON), operation.pop(TAKES, None)
-                if takes is not None:
-                    operation["requestBody"] = takes.published(document["components"]["schemas"])
-                for status, answer in operation["responses"].items():
-                    media = "application/problem+json" if int(status) >= 400 else gives
-                    if media != JSON and "content" in answer:
-                        answer["content"] = {media: answer["content"][JSON]}
-        for schema in document["components"]["schemas"].values():
-            if "required" in schema:
-                schema["required"] = [name for name in schema["required"] if not _is_nullable(schema, name)]
-        return document
-
-
-def _is_nullable(schema: dict[str, Any], name: str) -> bool:
-    """Whether a member may be null, and is then left out of the answer."""
-    return {"type": "null"} in schema["properties"][name].get("anyOf", [])
 
 
 def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
@@ -305,7 +281,9 @@ def _refusals(
     errors = {InvalidInput, DatabaseUnavailable, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
     errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
     errors |= {NotJson, BodyTooLarge, StorageUnavailable} if method != "GET" else set()
-    errors |= {BadCursor} if "after" in inspect.signature(run).parameters else set()
+    named = inspect.signature(run).parameters
+    errors |= {BadCursor} if "after" in named else set()
+    errors |= {BadLimit} if "limit" in named else set()
     return errors
 
 
@@ -413,8 +391,8 @@ def _replay(known: IdempotencyRecord, fingerprint: str) -> HttpResponse:
 
 
 def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit: int = PAGE, by: str = "pk") -> Page[V]:
-    """One page of `rows` ordered by the unique field `by`, after the opaque cursor `after`."""
-    limit = min(max(limit, 1), MOST)
+    """One page of `rows` ordered by the unique field `by`, after the cursor `after`. Raises `BadCursor`, `BadLimit`."""
+    check_limit(limit)
     chosen = rows.order_by(by)
     if after:
         try:
@@ -426,6 +404,12 @@ def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit:
     shown = found[:limit]
     following = encode_cursor(getattr(shown[-1], by)) if full else None
     return Page[Any](items=[view(row) for row in shown], next=following)
+
+
+def check_limit(limit: int) -> None:
+    """Refuse a page of nothing or of too much. Raises `BadLimit`."""
+    if not 1 <= limit <= MOST:
+        raise BadLimit(field="/limit")
 
 
 def encode_cursor(value: object) -> str:

@@ -18,6 +18,8 @@ from meterhall.domain.protocol.canonical import new_id, new_salt
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, sign
 from meterhall.domain.protocol.log import LoggedStatement
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, StatementPosted
+from meterhall.marketplace.agreements.models import Subscription
+from meterhall.marketplace.ledger.matters import ForeignMatter, UnknownAbout
 from meterhall.marketplace.ledger.models import KeptStatement, LogEntry, Match
 from meterhall.marketplace.ledger.service import (
     BadStatement,
@@ -69,6 +71,10 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
         "an unknown party": (says(to=Party("MH0000009999")), UnknownParty, "/statement/parties/1"),
         "no statement": (StatementPosted(statement=unfit, salt=new_salt()), BadStatement, "/statement/id"),
         "a point as its subject": (says(subject="IT 999 E 0000 0001"), TextHoldsPod, "/statement/subject"),
+        "a bare number as its subject": (says(subject="12345678901234"), TextHoldsPod, "/statement/subject"),
+        "no transaction": (says(transaction=""), BadStatement, "/statement/transaction"),
+        "fewer than none": (says(counts={"items": -1}), BadStatement, "/statement/counts/items"),
+        "about nothing known": (says(about=new_id("stm")), UnknownAbout, "/statement/about"),
         "no version": (says("delivery.published", subject=delivery[:-2]), BadStatement, "/statement/subject"),
         "no commitment": (
             says("delivery.published", subject=delivery), BadStatement, "/statement/commitments/manifest",
@@ -76,13 +82,54 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(15))
 def test_what_is_refused(market: Market, number: int):
     posted, error, field = list(refused(market).values())[number]
     with pytest.raises(error) as caught:
         post_statement(posted, market.provider.number)
     assert caught.value.field == field
     assert not LogEntry.objects.exists()
+
+
+@pytest.fixture
+def contract(market: Market) -> str:
+    """The provider's and the requester's subscription."""
+    name = new_id("sub")
+    Subscription.objects.create(
+        subscription_id=name, requester=market.requester.number, provider=market.provider.number, offer_id="o",
+        offer_version=1, contract={}, digest="d", drafted_at=market.clock(), access_until=market.clock(),
+    )  # fmt: skip
+    return name
+
+
+@pytest.mark.parametrize("kind", ["consent.ended", "data.requested", "subscription.quit"])
+@pytest.mark.parametrize("where", ["transaction", "subject"])
+def test_a_contract_is_the_matter_of_its_two_parties(market: Market, contract: str, kind: str, where: str):
+    named = {where: contract}
+    for by, to in ((market.stranger, market.provider), (market.provider, market.stranger)):
+        with pytest.raises(ForeignMatter) as caught:
+            market.say(by, kind, to, **named)
+        assert caught.value.field == f"/statement/{where}"
+    assert not KeptStatement.objects.exists()
+    market.say(market.requester, kind, market.provider, **named)
+    market.say(market.provider, kind, market.requester, **named)
+    market.say(market.requester, kind, Party(MARKET), **named)
+
+
+def test_a_consent_is_the_matter_of_those_it_was_first_stated_between(market: Market):
+    named = {"transaction": new_id("con")}
+    market.say(market.provider, "consent.granted", market.requester, **named)
+    with pytest.raises(ForeignMatter):
+        market.say(market.stranger, "consent.ended", market.provider, **named)
+    market.say(market.requester, "processing.ended", market.provider, **named)
+
+
+def test_one_acknowledges_only_what_one_saw(market: Market, contract: str):
+    asked = new_id("stm")
+    market.say(market.requester, "data.requested", market.provider, id=asked, transaction=contract)
+    with pytest.raises(UnknownAbout):
+        market.say(market.stranger, "data.acknowledged", market.provider, about=asked)
+    market.say(market.provider, "data.acknowledged", market.requester, about=asked, transaction=contract)
 
 
 def test_a_statement_is_signed_in_its_canonical_form(market: Market):

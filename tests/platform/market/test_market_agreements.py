@@ -54,6 +54,8 @@ def test_the_general_contract_is_signed_once_and_countersigned(marketplace: Plat
 BAD_SIGNATURES: list[tuple[dict[str, Any], str]] = [
     ({"signer": None}, "signer_missing"),
     ({"signer": " "}, "signer_missing"),
+    ({"signer": "A" * 5000}, "signer_invalid"),
+    ({"signer": "Ada \u202e"}, "signer_invalid"),
     ({"auth_time": None}, "signer_missing"),
     ({"auth_time": True}, "signer_missing"),
     ({"amr": None}, "signer_missing"),

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from meterhall.domain.protocol.base import Page
+from meterhall.domain.protocol.base import Page, Period
 from meterhall.domain.protocol.offers import (
     CoverageArea,
     DataScope,
@@ -82,6 +82,7 @@ def test_a_lapsed_certificate_or_a_suspension_hides_the_offers(
     assert shown() == 0
 
 
+BACKWARDS = Period.model_validate({"from": "2017-01-01", "until": "2016-01-01"})
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"duration": "P0D"}, "duration_invalid", "/duration"),
     ({"countries": ("IT", "US")}, "country_not_eea", "/countries/1"),
@@ -102,6 +103,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         {"coverage": (CoverageArea(kind="identifier_prefix", country="IT", value="IT001E12345678"),)},
         "coverage_is_pod",
         "/coverage/0/value",
+    ),
+    (
+        {"scope": DataScope(granularities=("P1D",), period=BACKWARDS)},
+        "period_empty",
+        "/scope/period",
     ),
     ({"summary": "as for IT 001 E 12345678"}, "text_holds_pod", "/summary"),
 ]
@@ -226,6 +232,19 @@ def test_the_list_of_providers_needs_no_token(provider: Actor, make: Make, http:
     assert http.get(f"{BASE}/v1/providers?country=ES").json()["items"] == []
 
 
+@pytest.mark.parametrize("limit", [0, -1, 1001, 5000])
+@pytest.mark.parametrize("path", ["/v1/offers", "/v1/providers", "/v1/wishes"])
+def test_a_page_of_nothing_or_of_too_much_is_refused(requester: Actor, path: str, limit: int) -> None:
+    assert refusal(send, requester, "GET", path, limit=limit) == (422, "bad_limit", "/limit")
+    assert send(requester, "GET", path, limit=1000)["items"] == []
+
+
+@pytest.mark.parametrize("country", ["xx", "it", "US", ""])
+def test_providers_of_a_country_that_is_none_are_refused(requester: Actor, country: str) -> None:
+    answer = refusal(send, requester, "GET", "/v1/providers", country=country)
+    assert answer == (422, "country_not_eea", "/country")
+
+
 def test_a_wish_is_matched_at_once_with_reasons_where_it_does_not_fit(provider: Actor, requester: Actor) -> None:
     fitting = provider.published()
     other = provider.published(scope=DataScope(granularities=("P1D",)), formats=("espi",))
@@ -235,6 +254,11 @@ def test_a_wish_is_matched_at_once_with_reasons_where_it_does_not_fit(provider: 
     assert [reason.split(":")[0] for reason in made.matches[1].reasons] == ["granularity", "format"]
     stated = KeptStatement.objects.get(type="wish.registered")
     assert stated.document["counts"] == {"customers": 40, "fitting": 1}
+
+
+def test_a_wish_for_no_day_is_refused(requester: Actor) -> None:
+    scope = DataScope(granularities=("PT1H",), period=BACKWARDS)
+    assert refusal(wish, requester, scope=scope) == (422, "period_empty", "/scope/period")
 
 
 def test_a_wish_stays_open_and_is_told_once_of_an_offer_that_fits(provider: Actor, requester: Actor) -> None:

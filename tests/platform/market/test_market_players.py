@@ -19,6 +19,7 @@ from meterhall.domain.protocol.players import (
     Attestation,
     AttestationRequest,
     Attested,
+    Endpoints,
     KeySet,
     LegalIdentifier,
     PlayerView,
@@ -119,6 +120,51 @@ def test_who_cannot_take_part_is_told_why(
 ) -> None:
     assert code_of(make(**traits).post_enrolment(**changes)) == answer
     assert not Player.objects.exists()
+
+
+UNUSABLE = [
+    ("https://localhost:999999", "b2b"),
+    ("https://localhost:0", "b2b"),
+    ("https://[::1", "b2b"),
+    ("https://[zz]", "b2b"),
+    ("https://:8443", "b2b"),
+    ("https://-a.example", "b2b"),
+    ("https://u:p@a.example", "b2b"),
+    ("https://a.example/?x=1", "b2b"),
+    ("https://a.example/\a", "portal"),
+    ("https://a.example/v1/inbox?x=1", "inbox"),
+]
+
+
+@pytest.mark.parametrize(("address", "name"), UNUSABLE)
+def test_an_address_nobody_could_call_is_refused(make: Make, address: str, name: str) -> None:
+    endpoints = Endpoints.model_validate({"b2b": "https://a.example"} | {name: address})
+    answer = make().post_enrolment(endpoints=endpoints)
+    assert code_of(answer) == (422, "address_invalid", f"/endpoints/{name}")
+    assert not Player.objects.exists()
+
+
+def test_addresses_that_can_be_called_are_taken(make: Make) -> None:
+    endpoints = Endpoints(
+        b2b="https://[::1]:8443/meterhall", portal="https://xn--mnchen-3ya.example",
+        redirect_uris=("https://a.example/back?from=meter",),
+    )  # fmt: skip
+    make().enrol(endpoints=endpoints)
+    wrong = endpoints.model_copy(update={"redirect_uris": ("https://a.example", "https://u@a.example")})
+    answer = make().post_enrolment(endpoints=wrong)
+    assert code_of(answer) == (422, "address_invalid", "/endpoints/redirect_uris/1")
+
+
+@pytest.mark.parametrize("name", ["organisation", "contact", "description"])
+@pytest.mark.parametrize("character", ["\a", "\u202e", "\u2066", "\u200b", "\0"])
+def test_characters_that_are_not_seen_are_refused(make: Make, name: str, character: str) -> None:
+    answer = make().post_enrolment(**{name: f"Sun{character}Coop"})
+    assert code_of(answer) == (422, "text_unseen", f"/{name}")
+    assert not Player.objects.exists()
+
+
+def test_a_description_has_lines(make: Make) -> None:
+    make().enrol(description="Two lines,\n\tone indented: Ελλάδα, България, Düsseldorf.")
 
 
 def test_an_enrolment_is_signed_with_the_key_it_declares(make: Make) -> None:

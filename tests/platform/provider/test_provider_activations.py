@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from meterhall.domain.market import PeriodEmpty
 from meterhall.domain.protocol.activations import REFUSALS, ActivationRequest, Refresh, Schedule
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.base import Period
@@ -17,7 +18,6 @@ from meterhall.provider.activations.ends import cut_to_holders, end_with_contrac
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import (
     ActivationEnded,
-    PeriodEmpty,
     PeriodMissing,
     ScheduleNotOffered,
     ScopeExceedsOffer,

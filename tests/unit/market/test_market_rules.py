@@ -29,8 +29,10 @@ from meterhall.domain.market import (
     readable_terms,
     service_contract,
 )
+from meterhall.domain.market.offers import CoverageIsPod, check_offer
 from meterhall.domain.market.texts import TextHoldsPod, refuse_pods
 from meterhall.domain.pods import demonstration_pod
+from meterhall.domain.pods.coverage import InvalidCoverage
 from meterhall.domain.protocol.agreements import Repository, ServiceContract
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import (
@@ -265,3 +267,103 @@ def test_a_pod_in_a_text_is_found_in_one_piece_and_in_groups(scheme: str) -> Non
 )
 def test_an_ordinary_text_is_not_taken_for_a_pod(text: str) -> None:
     refuse_pods(text, field="/text")
+
+
+WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
+
+
+@pytest.mark.parametrize("scheme", ["IT", "ES", "BE"])
+def test_a_pod_in_a_text_is_found_in_disguise(scheme: str) -> None:
+    pod = demonstration_pod(scheme, 4711).value
+    pairs = "/".join(pod[at : at + 2] for at in range(0, len(pod), 2))
+    for text in (pod.translate(WIDE), " ".join(pod), ".".join(pod), "\u200b".join(pod), f"x{pod}y", pairs):
+        with pytest.raises(TextHoldsPod):
+            refuse_pods(f"for {text} please", field="/text")
+
+
+def test_a_point_named_by_an_eic_is_found_with_its_dashes() -> None:
+    with pytest.raises(TextHoldsPod):
+        refuse_pods("for 38ZEE-00000123-J, please", field="/text")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "From 2012, 2013, 2014, 2015, 2016 and 2017 on; 01.01.2017 12:00 to 31.12.2017 12:00, in PT15M, PT1H or P1D.",
+        "IBAN IT60 X054 2811 1010 0000 0123 456, BE71 0961 2345 6769",
+        "Order 20170101123456 of the 1 2 3 4 5 steps",
+        "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ],
+)
+def test_dates_accounts_and_digests_are_not_taken_for_a_pod(text: str) -> None:
+    refuse_pods(text, field="/text")
+
+
+@pytest.mark.parametrize("text", ["12345678901234", "prm 12345678901234"])
+def test_where_an_id_is_expected_a_bare_number_is_refused_too(text: str) -> None:
+    refuse_pods(text, field="/subject")
+    with pytest.raises(TextHoldsPod):
+        refuse_pods(text, field="/subject", is_id=True)
+    refuse_pods("standing_acceptance", field="/subject", is_id=True)
+
+
+def covering(kind: str, country: str, value: str) -> Offer:
+    area = CoverageArea.model_validate({"kind": kind, "country": country, "value": value})
+    return offer(countries=(country,), coverage=(area,))
+
+
+NARROW = [
+    ("identifier_prefix", "BE", "54144882000000000"),
+    ("identifier_prefix", "BE", "54144882000000"),
+    ("identifier_prefix", "IT", "IT001E1234567"),
+    ("identifier_prefix", "IT", "IT001E12345"),
+    ("identifier_prefix", "ES", "ES999900000000000"),
+    ("identifier_prefix", "FR", "12345678901"),
+    ("identifier_prefix", "AT", "AT0010000000000000000001000000"),
+    ("operator_code", "BE", "54144882000000000"),
+    ("operator_code", "ES", "IT001E1234567"),
+    ("postcode", "IT", "IT001E1234567"),
+    ("municipality", "IT", " ".join(demonstration_pod("BE", 1).value)),
+    ("municipality", "BE", ".".join(demonstration_pod("IT", 1).value)),
+]
+
+
+@pytest.mark.parametrize(("kind", "country", "value"), NARROW)
+def test_a_coverage_leaves_room_for_many_points(kind: str, country: str, value: str) -> None:
+    with pytest.raises(CoverageIsPod) as caught:
+        check_offer(covering(kind, country, value))
+    assert caught.value.field == "/coverage/0/value"
+
+
+@pytest.mark.parametrize(
+    ("kind", "country", "value"),
+    [
+        ("identifier_prefix", "IT", "001E12345678"),
+        ("identifier_prefix", "BE", "IT001E"),
+        ("identifier_prefix", "BG", "32"),
+        ("operator_code", "IT", "54144882000000000"),
+        ("postcode", "IT", "5414488200000000"),
+    ],
+)
+def test_a_coverage_that_could_hold_no_point_is_refused(kind: str, country: str, value: str) -> None:
+    with pytest.raises(InvalidCoverage) as caught:
+        check_offer(covering(kind, country, value))
+    assert caught.value.field == "/coverage/0/value"
+
+
+@pytest.mark.parametrize(
+    ("kind", "country", "value"),
+    [
+        ("identifier_prefix", "BE", "5414488200000"),
+        ("identifier_prefix", "IT", "it 999 e 5000"),
+        ("identifier_prefix", "DE", "DE000562"),
+        ("identifier_prefix", "EE", "38ZEE-0000"),
+        ("operator_code", "NO", "7080000000005"),
+        ("operator_code", "CZ", "27X100A100A0001A"),
+        ("operator_code", "AT", "AT001000"),
+        ("postcode", "PT", "1000-001"),
+        ("municipality", "BE", "Sint-Pieters-Woluwe"),
+    ],
+)
+def test_a_coverage_of_many_points_is_taken(kind: str, country: str, value: str) -> None:
+    check_offer(covering(kind, country, value))

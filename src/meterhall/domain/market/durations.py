@@ -1,4 +1,4 @@
-"""Calendar durations of contracts: ISO 8601 `PnYnMnD` added to an instant. Durations of readings live in `readings`."""
+"""Calendar durations of contracts, ISO 8601 `PnYnMnD`, and periods of days. Of readings: `readings`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from meterhall.domain.errors import InvalidInput
+from meterhall.domain.protocol.base import Period
 
 LONGEST_YEARS: Final = 10
 _SHAPE: Final = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})D)?")
@@ -17,6 +18,17 @@ _SHAPE: Final = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})D)?")
 class EmptyDuration(InvalidInput):
     code = "duration_invalid"
     title = "A contract's duration is ISO 8601 years, months and days, more than nothing and at most ten years."
+
+
+class PeriodEmpty(InvalidInput):
+    code = "period_empty"
+    title = "A period ends after it begins."
+
+
+def check_period(period: Period | None, *, field: str) -> None:
+    """Refuse a reading period of no day. Raises `PeriodEmpty`."""
+    if period is not None and period.until <= period.first:
+        raise PeriodEmpty(field=field)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Final
 
 from meterhall.domain.errors import InvalidInput, MeterhallError, NotPermitted
 from meterhall.domain.identifiers import LegalId, check_country, check_legal_id
+from meterhall.domain.market.declared import AddressInvalid, TextUnseen, check_endpoints, check_seen
 from meterhall.domain.protocol.base import Environment
 from meterhall.domain.protocol.keys import PublicKey
 from meterhall.domain.protocol.players import REGULATED, Enrolment, Jwk, KeySet
@@ -41,6 +42,8 @@ ENROLMENT_REFUSALS: Final[tuple[type[MeterhallError], ...]] = (
     ProviderRegulated,
     InvalidKey,
     KeyTwice,
+    AddressInvalid,
+    TextUnseen,
 )
 
 
@@ -59,6 +62,9 @@ def check_enrolment(enrolment: Enrolment, environment: Environment) -> LegalId:
         if environment == "unregulated" and regulated:
             raise ProviderRegulated(field="/activity")
     check_keys(enrolment.keys, "/keys")
+    check_endpoints(enrolment.endpoints)
+    for name in ("organisation", "contact", "description"):
+        check_seen(getattr(enrolment, name), field=f"/{name}", lines=name == "description")
     return verified
 
 

@@ -7,9 +7,10 @@ from typing import Final
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.identifiers import check_country
-from meterhall.domain.market.durations import parse_duration
+from meterhall.domain.market.durations import check_period, parse_duration
+from meterhall.domain.market.texts import holds_pod
 from meterhall.domain.pods import InvalidPod, read
-from meterhall.domain.pods.coverage import check_coverage
+from meterhall.domain.pods.coverage import FEWEST_FREE, check_coverage, is_narrow
 from meterhall.domain.protocol.offers import CoverageArea, Offer
 
 _SHORTEST_POD: Final = 10
@@ -28,9 +29,10 @@ class CoverageIsPod(InvalidInput):
 def check_offer(offer: Offer) -> None:
     """Refuse an offer no contract could be made of, naming the member at fault.
 
-    Raises `InvalidOffer`, `EmptyDuration`, `UnknownCountry`, `InvalidCoverage`, `CoverageIsPod`.
+    Raises `InvalidOffer`, `EmptyDuration`, `PeriodEmpty`, `UnknownCountry`, `InvalidCoverage`, `CoverageIsPod`.
     """
     parse_duration(offer.duration, field="/duration")
+    check_period(offer.scope.period, field="/scope/period")
     for at, country in enumerate(offer.countries):
         check_country(country, field=f"/countries/{at}")
     for at, area in enumerate(offer.coverage):
@@ -51,8 +53,16 @@ def _check_area(area: CoverageArea, offer: Offer, where: str) -> None:
     if area.country not in offer.countries:
         raise InvalidOffer("The coverage lies in a country the offer does not name.", field=f"{where}/country")
     check_coverage(area.kind, area.value, field=f"{where}/value")
-    if area.kind != "polygon" and _is_pod(area.value, area.country):
+    if area.kind == "polygon":
+        return
+    if _is_pod(area.value, area.country) or holds_pod(area.value):
         raise CoverageIsPod(field=f"{where}/value")
+    if is_narrow(area.kind, area.country, area.value, field=f"{where}/value"):
+        raise CoverageIsPod(
+            f"It leaves fewer than {FEWEST_FREE} characters open besides check characters: "
+            "a coverage names many points of delivery.",
+            field=f"{where}/value",
+        )
 
 
 def _is_pod(value: str, country: str) -> bool:

@@ -38,6 +38,7 @@ SCHEMES = (
         lengths=frozenset({11}),
         grammar=pattern(r"[1-9]\d{10}"),
         check=_malo_holds,
+        checks=1,
         usual=_always,
     ),
     Scheme(
@@ -47,6 +48,7 @@ SCHEMES = (
         lengths=frozenset({13}),
         grammar=pattern(r"\d{13}"),
         check=_mpan_holds,
+        checks=1,
         operator=pattern(r"(\d{2})"),
         operator_grammar=pattern(r"\d{2}"),
         usual=_always,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from meterhall.domain.errors import InvalidInput
+from meterhall.domain.pods.registry import SCHEMES
 
 CoverageKind = Literal["operator_code", "identifier_prefix", "postcode", "municipality", "polygon"]
 Position = tuple[float, float]
@@ -18,6 +19,12 @@ Position = tuple[float, float]
 Ring = tuple[Position, ...]
 
 _MAX_POSITIONS: Final = 2_000
+FEWEST_FREE: Final = 4
+"""How many characters, besides check characters, a prefix leaves open at least: 10,000 points where they are digits."""
+_LONGEST_POSTCODE: Final = 12
+_LONGEST_CODE: Final = 16
+"""Of an operator code: that of an EIC. One of digits alone is a GLN at most."""
+_LONGEST_NUMBER: Final = 13
 
 
 class InvalidCoverage(InvalidInput):
@@ -46,6 +53,26 @@ def check_coverage(kind: CoverageKind, value: str, *, field: str | None = None) 
         rings(value, field=field)
     elif not folded(kind, value):
         raise InvalidCoverage("The value is empty.", field=field)
+
+
+def is_narrow(kind: CoverageKind, country: str, value: str, *, field: str | None = None) -> bool:
+    """Whether a value that is how points of delivery begin leaves fewer than `FEWEST_FREE` characters open.
+
+    Raises `InvalidCoverage` for a prefix with which no point of the country begins, and for a code or postal code that
+    is longer than any.
+    """
+    if kind not in {"identifier_prefix", "operator_code", "postcode"}:
+        return False
+    key = folded(kind, value)
+    fitting = [scheme for scheme in SCHEMES if scheme.begins(key, country)]
+    if any(scheme.room(key) < FEWEST_FREE for scheme in fitting):
+        return True
+    if kind == "identifier_prefix" and not any(scheme.country == country for scheme in fitting):
+        raise InvalidCoverage("No point of delivery of that country begins so.", field=field)
+    longest = {"postcode": _LONGEST_POSTCODE, "operator_code": _LONGEST_NUMBER if key.isdigit() else _LONGEST_CODE}
+    if len(key) > longest.get(kind, len(key)):
+        raise InvalidCoverage(f"It has at most {longest[kind]} characters.", field=field)
+    return False
 
 
 def rings(value: str, *, field: str | None = None) -> tuple[Ring, ...]:

@@ -16,6 +16,7 @@ def _scheme(country: str, office: str) -> Scheme:
         grammar=pattern(office + r"Z[0-9A-Z-]{12}[0-9A-Z]"),
         letters=office + "Z",
         check=eic.is_valid,
+        checks=1,
         operator=pattern(f"({office})Z"),
         operator_grammar=pattern(office),
         tail="Z",

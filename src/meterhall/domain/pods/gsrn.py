@@ -52,6 +52,7 @@ def _scheme(
         lengths=frozenset({18}),
         grammar=pattern(r"\d{18}"),
         check=_holds,
+        checks=1,
         operator=pattern(f"{re.escape(stem)}({operator})") if operator else None,
         operator_grammar=pattern(alone) if alone else None,
         stem=stem,

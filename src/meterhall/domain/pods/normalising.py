@@ -39,7 +39,7 @@ def normalise(text: str) -> Normalised:
     """The text without what people and spreadsheets add to it. Idempotent; letters are never swapped for digits."""
     changes: list[str] = []
     steps = (
-        ("characters_unified", _unified),
+        ("characters_unified", unified),
         ("case_raised", lambda value: value.translate(_UPPER)),
         ("spaces_removed", _without_spaces),
         ("label_removed", _without_label),
@@ -57,7 +57,8 @@ def normalise(text: str) -> Normalised:
     return Normalised(value, tuple(changes))
 
 
-def _unified(text: str) -> str:
+def unified(text: str) -> str:
+    """The text in NFKC form, every decimal digit an ASCII digit, every dash a hyphen."""
     compatible = "".join(unicodedata.normalize("NFKC", character) for character in text)
     return "".join(_plain(character) for character in compatible)
 

@@ -24,6 +24,7 @@ class Scheme:
     `lengths` and `grammar` are certain, and so is `check` where there is one: a text that breaks them is refused.
     `warnings` holds the rules that are not certain. `letters` is what every value begins with when the text itself
     names the country. `usual` says whether a bare number begins as this country's do.
+    `checks` is how many characters of a value follow from the others.
     `operator` matches the start of a value and captures the operator-significant part as its first group;
     `operator_grammar` is the shape of such a part when it comes alone; `stem` is what precedes it and `tail` what
     follows it in every value, so that stem + part + tail is the prefix of the operator's PODs.
@@ -36,6 +37,7 @@ class Scheme:
     grammar: re.Pattern[str]
     letters: str | None = None
     check: Callable[[str], bool] | None = None
+    checks: int = 0
     operator: re.Pattern[str] | None = None
     operator_grammar: re.Pattern[str] | None = None
     stem: str = ""
@@ -52,6 +54,16 @@ class Scheme:
         """The operator-significant part of a value, None where the scheme or this value has none."""
         found = self.operator.match(value) if self.operator else None
         return found.group(1) if found else None
+
+    def begins(self, beginning: str, country: str) -> bool:
+        """Whether a value may begin so; a bare number is looked at only in its own country."""
+        if self.letters is not None:
+            return beginning.startswith(self.letters) or self.letters.startswith(beginning)
+        return self.country == country and beginning.isascii() and beginning.isdigit()
+
+    def room(self, beginning: str) -> int:
+        """How many characters are free after `beginning` besides check characters; below zero where it is longer."""
+        return min(self.lengths) - self.checks - len(beginning)
 
     def prefix(self, operator_part: str | None) -> str | None:
         """How every POD of that operator begins; None where the part is no part of the POD."""

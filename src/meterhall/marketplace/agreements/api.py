@@ -19,7 +19,13 @@ from meterhall.domain.protocol.agreements import (
 from meterhall.domain.protocol.base import Message, Page, Signed
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.marketplace.agreements import service, terms
-from meterhall.marketplace.agreements.signatures import AcceptanceUsedUp, NoSigner, NotCovered, SignatureMismatch
+from meterhall.marketplace.agreements.signatures import (
+    AcceptanceUsedUp,
+    NoSigner,
+    NotCovered,
+    SignatureMismatch,
+    SignerInvalid,
+)
 from meterhall.marketplace.catalogue.service import GeneralContractUnsigned, NotAProvider
 from meterhall.marketplace.catalogue.wishes import NotARequester
 from meterhall.marketplace.players.service import PlayerNotAdmitted
@@ -27,7 +33,7 @@ from meterhall.web.api import endpoint, page
 from meterhall.web.membership.service import SignerNotFresh
 from meterhall.web.security import TokenAuth, caller
 
-SIGNED = (BadSignature, NoSigner, SignerNotFresh, SignatureMismatch, PlayerNotAdmitted)
+SIGNED = (BadSignature, NoSigner, SignerInvalid, SignerNotFresh, SignatureMismatch, PlayerNotAdmitted)
 
 
 class RefusalReason(Message):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotPermitted
+from meterhall.domain.market.declared import TextUnseen, check_seen
 from meterhall.domain.protocol.agreements import (
     COUNTERSIGNATURE_TYP,
     SIGNATURE_TYP,
@@ -25,6 +26,7 @@ from meterhall.web.messaging.peers import public_keys
 from meterhall.web.platform import platform
 
 CLOCKS_DIFFER = timedelta(seconds=60)
+LONGEST_NAME = 200
 KNOWLEDGE_ONLY = frozenset({"pwd", "pin", "kba"})
 """RFC 8176 methods that are no second factor."""
 
@@ -32,6 +34,11 @@ KNOWLEDGE_ONLY = frozenset({"pwd", "pin", "kba"})
 class NoSigner(InvalidInput):
     code = "signer_missing"
     title = "The header of a contract signature names signer, auth_time and amr (RFC 8176), a second factor among them."
+
+
+class SignerInvalid(InvalidInput):
+    code = "signer_invalid"
+    title = "The signer's name is at most 200 characters, all of them seen."
 
 
 class SignatureMismatch(InvalidInput):
@@ -52,7 +59,7 @@ class AcceptanceUsedUp(Conflict):
 def check_signature(jws: str, keys: KeySet, *, subject: str, digest: str, party: str) -> ContractSignature:
     """A party's signature by its contract key, released by a person's second factor at most five minutes before.
 
-    Raises `BadSignature`, `NoSigner`, `SignerNotFresh`, `SignatureMismatch`.
+    Raises `BadSignature`, `NoSigner`, `SignerInvalid`, `SignerNotFresh`, `SignatureMismatch`.
     """
     signed = verify(jws, public_keys([key.document() for key in keys.contract]), typ=SIGNATURE_TYP)
     body = ContractSignature.model_validate(signed.document)
@@ -74,6 +81,7 @@ def check_signer(header: dict[str, Any], body: ContractSignature | StandingAccep
     signer, auth_time, amr = header.get("signer"), header.get("auth_time"), header.get("amr")
     if not (isinstance(signer, str) and signer.strip() and type(auth_time) is int):
         raise NoSigner(field="/jws")
+    _check_name(signer)
     if not (isinstance(amr, list) and {one for one in amr if isinstance(one, str)} - KNOWLEDGE_ONLY):
         raise NoSigner(field="/jws")
     age_s = body.signed_at.timestamp() - auth_time
@@ -81,6 +89,15 @@ def check_signer(header: dict[str, Any], body: ContractSignature | StandingAccep
         raise SignerNotFresh(field="/jws")
     if body.signed_at > platform().now() + CLOCKS_DIFFER:
         raise SignerNotFresh("The signature is dated in the future.", field="/signed_at")
+
+
+def _check_name(signer: str) -> None:
+    if len(signer) > LONGEST_NAME:
+        raise SignerInvalid(field="/jws")
+    try:
+        check_seen(signer, field="/jws")
+    except TextUnseen:
+        raise SignerInvalid(field="/jws") from None
 
 
 def check_provider_signature(

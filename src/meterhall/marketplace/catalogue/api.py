@@ -6,8 +6,8 @@ from django.http import HttpRequest
 from ninja import NinjaAPI, Query
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.identifiers import UnknownCountry
-from meterhall.domain.market import EmptyDuration, WrongState
+from meterhall.domain.identifiers import UnknownCountry, check_country
+from meterhall.domain.market import EmptyDuration, PeriodEmpty, WrongState
 from meterhall.domain.market.offers import CoverageIsPod, InvalidOffer
 from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.pods.coverage import InvalidCoverage
@@ -18,7 +18,7 @@ from meterhall.marketplace.catalogue import service, wishes
 from meterhall.marketplace.catalogue.search import OfferSearch, catalogue
 from meterhall.marketplace.players.models import Player
 from meterhall.marketplace.players.service import PlayerNotAdmitted
-from meterhall.web.api import endpoint, page
+from meterhall.web.api import BadCursor, BadLimit, endpoint, page
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.security import OptionalTokenAuth, TokenAuth, caller
@@ -29,7 +29,7 @@ class UnknownFilter(InvalidInput):
     title = "Offers are not searched by this; a filter that is not understood is not passed over."
 
 
-INVALID = (InvalidOffer, EmptyDuration, UnknownCountry, InvalidCoverage, CoverageIsPod, TextHoldsPod)
+INVALID = (InvalidOffer, EmptyDuration, PeriodEmpty, UnknownCountry, InvalidCoverage, CoverageIsPod, TextHoldsPod)
 PROVIDERS_ONLY = (PlayerNotAdmitted, service.NotAProvider)
 
 
@@ -73,7 +73,7 @@ def _add_searching(api: NinjaAPI) -> None:
     anyone = OptionalTokenAuth("market")
 
     @endpoint(api, "GET", "/v1/offers", response=Page[OfferView], auth=anyone, step="2 search",
-              refuses=(UnknownFilter,))  # fmt: skip
+              refuses=(UnknownFilter, BadCursor, BadLimit))  # fmt: skip
     def search_offers(request: HttpRequest, wanted: Query[OfferSearch]) -> Page[OfferView]:
         """Offers that have everything asked for; words are looked for in title, summary and provider's name."""
         if unknown := sorted(request.GET.keys() - OfferSearch.model_fields.keys()):
@@ -96,11 +96,14 @@ def _add_searching(api: NinjaAPI) -> None:
         shown = catalogue()
         return Page(items=[shown.view(row) for row in service.versions(offer_id, caller(request))])
 
-    @endpoint(api, "GET", "/v1/providers", response=Page[ProviderView], auth=anyone, step="list")
+    @endpoint(api, "GET", "/v1/providers", response=Page[ProviderView], auth=anyone, step="list",
+              refuses=(UnknownCountry,))  # fmt: skip
     def list_providers(
         request: HttpRequest, country: str | None = None, after: str | None = None, limit: int = 100
     ) -> Page[ProviderView]:
         """The admitted providers: what they cover, where they are reached, until when they are certified."""
+        if country is not None:
+            check_country(country, field="/country")
         rows = Player.objects.filter(is_provider=True, status="admitted")
         rows = rows.filter(country=country) if country else rows
         return page(rows, catalogue().provider_view, after=after, limit=limit, by="access_number")
@@ -123,7 +126,7 @@ def _add_wishes(api: NinjaAPI) -> None:
 
     @endpoint(api, "POST", "/v1/wishes", response=WishView, status=201, auth=member, step="3 request",
               refuses=(PlayerNotAdmitted, wishes.NotARequester, UnknownCountry, TextHoldsPod,
-                       wishes.WishOver))  # fmt: skip
+                       PeriodEmpty, wishes.WishOver))  # fmt: skip
     def post_wish(request: HttpRequest, body: Wish) -> WishView:
         """Say what is needed; matched with what is on offer now and whenever a new offer is published."""
         return wishes.register(caller(request), body)

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from meterhall.domain.errors import InvalidInput, NotFound, NotPermitted
 from meterhall.domain.identifiers import check_country
-from meterhall.domain.market import fits
+from meterhall.domain.market import check_period, fits
 from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import WishMatched
@@ -47,6 +47,7 @@ def register(number: str, document: WishDocument) -> WishView:
     for at, country in enumerate(document.countries):
         check_country(country, field=f"/countries/{at}")
     refuse_pods(document.text, field="/text")
+    check_period(document.scope.period, field="/scope/period")
     now = platform().now()
     if document.until is not None and document.until <= now:
         raise WishOver(field="/until")

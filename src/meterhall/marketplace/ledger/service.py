@@ -22,6 +22,7 @@ from meterhall.domain.protocol.players import Jwk
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, Statement, StatementPosted
 from meterhall.domain.transparency.merkle import entry_of
 from meterhall.marketplace.ledger.matching import COMMITMENT, OTHER_SIDE, SUBJECT, meet
+from meterhall.marketplace.ledger.matters import check_matter
 from meterhall.marketplace.ledger.models import KeptStatement, LogEntry
 from meterhall.marketplace.ledger.tree import (
     CLOCK_SKEW,
@@ -113,7 +114,7 @@ def post_statement(posted: StatementPosted, caller: str) -> LogReceipt:
 
     A statement may have waited for days: one made before its key was replaced is taken under that key, since who posts
     it is known by the present one. Raises `BadSignature`, `BadStatement`, `ForeignStatement`, `WrongEnvironment`,
-    `UnknownParty`, `TextHoldsPod`, `StatementExists`.
+    `UnknownParty`, `TextHoldsPod`, `ForeignMatter`, `UnknownAbout`, `StatementExists`.
     """
     keys = transport_keys(caller)
     replaced = _replaced_key(caller, posted.statement) if keys else None
@@ -121,6 +122,7 @@ def post_statement(posted: StatementPosted, caller: str) -> LogReceipt:
     statement = _read(posted.statement, verified.document)
     _check_maker(statement, caller)
     _check_content(statement)
+    check_matter(statement)
     if replaced is None:
         jwk = next(key.jwk() for key in keys if key.kid == verified.header["kid"])
         return append(statement, posted, Jwk.model_validate(jwk))
@@ -166,10 +168,15 @@ def _check_content(statement: Statement) -> None:
     for index, party in enumerate(statement.parties):
         if party not in known:
             raise UnknownParty(field=f"/statement/parties/{index}")
+    if not statement.transaction.strip():
+        raise BadStatement("It names the transaction it belongs to.", field="/statement/transaction")
+    for name, count in statement.counts.items():
+        if count < 0:
+            raise BadStatement("A count is not negative.", field=f"/statement/counts/{name}")
     for name in ("transaction", "subject"):
         text = getattr(statement, name)
         if not PLAIN_ID.fullmatch(text):
-            refuse_pods(text, field=f"/statement/{name}")
+            refuse_pods(text, field=f"/statement/{name}", is_id=True)
     if statement.type not in OTHER_SIDE:
         return
     if not SUBJECT.fullmatch(statement.subject):

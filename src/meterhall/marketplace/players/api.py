@@ -11,6 +11,7 @@ from pydantic import StringConstraints
 from meterhall.domain.identifiers import InvalidLegalId, UnknownCountry, UnverifiableLegalId
 from meterhall.domain.market import WrongState
 from meterhall.domain.market.enrolment import ENROLMENT_REFUSALS, InvalidKey, KeyTwice, NoOverlap
+from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.base import Message, Page, Signed
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.domain.protocol.players import AttestationRequest, Attested, Membership, PlayerStatus, PlayerView
@@ -33,7 +34,7 @@ def add_players(api: NinjaAPI) -> None:
 
     @endpoint(api, "POST", "/v1/players", response=PlayerView, status=202, step="1 enrol",
               refuses=(BadSignature, UnknownCountry, InvalidLegalId, UnverifiableLegalId, *ENROLMENT_REFUSALS,
-                       service.LegalIdTaken, service.KeyTaken))  # fmt: skip
+                       TextHoldsPod, service.LegalIdTaken, service.KeyTaken))  # fmt: skip
     def post_player(request: HttpRequest, body: Signed) -> PlayerView:
         """Apply to take part: an Enrolment signed with the transport key it declares. Inactive until admitted."""
         return service.enrol(body.jws)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import NinjaAPI
 
+from meterhall.domain.market import PeriodEmpty
 from meterhall.domain.protocol.activations import Activated, ActivationRequest, ActivationView, ItemAnswer, Refresh
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.consents import Termination
 from meterhall.provider.activations.service import (
     ActivationEnded,
-    PeriodEmpty,
     PeriodMissing,
     ScheduleNotOffered,
     ScopeExceedsOffer,

@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet
 
 from meterhall.domain.consent import Refused
 from meterhall.domain.errors import Gone, InvalidInput, NotFound
+from meterhall.domain.market import check_period
 from meterhall.domain.protocol.activations import REFUSALS, Activated, ActivationRequest, Refresh
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.base import Acknowledgement
@@ -50,11 +51,6 @@ class ScopeExceedsOffer(InvalidInput):
 class PeriodMissing(InvalidInput):
     code = "period_missing"
     title = "An activation of historical data names its reading period."
-
-
-class PeriodEmpty(InvalidInput):
-    code = "period_empty"
-    title = "A period ends after it begins."
 
 
 class ScheduleNotOffered(InvalidInput):
@@ -137,8 +133,7 @@ def _check(request: ActivationRequest, requester: str, *, is_sandbox: bool) -> N
     scope, schedule = request.scope, request.schedule
     if scope.timing == "historical" and scope.period is None:
         raise PeriodMissing(field="/scope/period")
-    if scope.period is not None and scope.period.first >= scope.period.until:
-        raise PeriodEmpty(field="/scope/period")
+    check_period(scope.period, field="/scope/period")
     if schedule is not None and schedule.granularity not in scope.granularities:
         raise ScheduleNotOffered(field="/schedule/granularity")
     if schedule is not None and scope.kind == "aggregate":

@@ -7,13 +7,14 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import NinjaAPI
 
+from meterhall.domain.market import PeriodEmpty
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.deliveries import Changes, DataRequest, DataRequested, ManifestView, ReceiptTaken
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.lake import CursorExpired
 from meterhall.lake.cursor import InvalidCursor
-from meterhall.provider.activations.service import ActivationEnded, PeriodEmpty, UnknownActivation, find
+from meterhall.provider.activations.service import ActivationEnded, UnknownActivation, find
 from meterhall.provider.contracts.service import NoContract
 from meterhall.provider.deliveries.areas import MonthNotBegun
 from meterhall.provider.deliveries.changes import changes_since

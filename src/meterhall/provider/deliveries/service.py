@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from meterhall.domain.errors import Conflict, Gone, InvalidInput, NotFound
+from meterhall.domain.market import check_period
 from meterhall.domain.protocol.agreements import ServiceContract
 from meterhall.domain.protocol.base import Acknowledgement, Period
 from meterhall.domain.protocol.canonical import commitment, new_id, new_salt
@@ -26,7 +27,7 @@ from meterhall.domain.protocol.deliveries import (
 from meterhall.domain.protocol.keys import payload_of, verify
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import Activation
-from meterhall.provider.activations.service import PeriodEmpty, acknowledge, find, frame_of
+from meterhall.provider.activations.service import acknowledge, find, frame_of
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.areas import check_stretches, stretches_of
 from meterhall.provider.deliveries.curves import with_series
@@ -163,8 +164,7 @@ def _check(request: DataRequest, activation: Activation) -> None:
 
 
 def _check_period(period: Period) -> None:
-    if period.first >= period.until:
-        raise PeriodEmpty(field="/period")
+    check_period(period, field="/period")
     if period.first.year < EARLIEST or (period.until - period.first).days > MOST_DAYS:
         raise PeriodTooLong(field="/period")
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI
 
 from meterhall.domain.protocol.base import Page
-from meterhall.web.api import MOST, decode_cursor, encode_cursor, endpoint
+from meterhall.web.api import check_limit, decode_cursor, encode_cursor, endpoint
 from meterhall.web.staff.service import StaffAuth
 from meterhall.web.work.letters import DeadLetter, LetterState, NoDeadLetter, redeliver, some
 
@@ -21,7 +21,8 @@ def add_dead_letters(api: NinjaAPI) -> None:
     ) -> Page[DeadLetter]:
         """Messages and other work that was laid aside after it failed for days; with `state=retrying` what still fails
         and is tried again."""
-        found, more = some(state, decode_cursor(after) if after else "", min(max(limit, 1), MOST))
+        check_limit(limit)
+        found, more = some(state, decode_cursor(after) if after else "", limit)
         return Page[DeadLetter](items=tuple(found), next=encode_cursor(found[-1].id) if more else None)
 
     @endpoint(api, "POST", "/dead-letters/{letter}/redelivery", response=DeadLetter, status=202, auth=staff,

@@ -1,0 +1,73 @@
+"""What a player declares about itself in words and addresses: whether others can use and show it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from ipaddress import IPv6Address
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from meterhall.domain.errors import InvalidInput
+from meterhall.domain.protocol.players import Endpoints
+
+_PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of characters that control and are not seen, those that turn the direction among them."""
+
+
+class AddressInvalid(InvalidInput):
+    code = "address_invalid"
+    title = "The address cannot be used."
+
+
+class TextUnseen(InvalidInput):
+    code = "text_unseen"
+    title = "The text holds control characters, or characters that turn its direction."
+
+
+def check_endpoints(endpoints: Endpoints, where: str = "/endpoints") -> None:
+    """Refuse addresses nobody could reach. Raises `AddressInvalid`.
+
+    A query is for redirect URIs alone (RFC 6749, 3.1.2): to the others paths are added, and the first is an issuer
+    (RFC 8414, 2).
+    """
+    for name in ("b2b", "portal", "inbox"):
+        if (address := getattr(endpoints, name)) is not None:
+            _check_address(address, f"{where}/{name}", may_ask=False)
+    for at, address in enumerate(endpoints.redirect_uris):
+        _check_address(address, f"{where}/redirect_uris/{at}", may_ask=True)
+
+
+def _check_address(address: str, field: str, *, may_ask: bool) -> None:
+    try:
+        parts = urlsplit(address)
+        has_port = parts.port != 0  # reading it refuses what is above 65535
+    except ValueError:
+        raise AddressInvalid("The address has no host and port that could be called.", field=field) from None
+    if not _PRINTABLE.fullmatch(address):
+        raise AddressInvalid("An address is written in ASCII characters that are seen.", field=field)
+    if not has_port or not _is_host(parts):
+        raise AddressInvalid("The address has no host and port that could be called.", field=field)
+    if "@" in parts.netloc:
+        raise AddressInvalid("An address holds no name and password.", field=field)
+    if "?" in address and not may_ask:
+        raise AddressInvalid("The address has no query: paths are added to it.", field=field)
+
+
+def _is_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if "[" not in parts.netloc:
+        return _HOST.fullmatch(host) is not None
+    try:
+        return bool(IPv6Address(host))
+    except ValueError:
+        return False
+
+
+def check_seen(text: str, *, field: str, lines: bool = False) -> None:
+    """Refuse characters that are not seen; a text of `lines` may be broken and indented. Raises `TextUnseen`."""
+    allowed = "\n\r\t" if lines else ""
+    if any(unicodedata.category(character) in _UNSEEN and character not in allowed for character in text):
+        raise TextUnseen(field=field)

@@ -1,0 +1,55 @@
+"""Whose matter a statement is about: a contract's or a consent's two parties, and who saw what it acknowledges."""
+
+from __future__ import annotations
+
+import re
+
+from django.db.models import Q
+
+from meterhall.domain.errors import InvalidInput, NotPermitted
+from meterhall.domain.protocol.statements import Statement
+from meterhall.marketplace.agreements.models import Subscription
+from meterhall.marketplace.ledger.models import KeptStatement
+from meterhall.web.messaging.peers import my_access_number
+
+_SUBSCRIPTION = re.compile(r"sub_[0-9a-f]{24}", re.ASCII)
+_CONSENT = re.compile(r"con_[0-9a-f]{24}", re.ASCII)
+
+
+class ForeignMatter(NotPermitted):
+    code = "foreign_matter"
+    title = "A statement about a contract or a consent is made by one of its two parties, and names nobody else."
+
+
+class UnknownAbout(InvalidInput):
+    code = "about_unknown"
+    title = "The statement it acknowledges is not in the log yet, or its maker is not a party of it."
+
+
+def check_matter(statement: Statement) -> None:
+    """Refuse a statement about what is another pair's, or that acknowledges what its maker cannot have seen.
+
+    A contract's parties are known here. A consent's are those of the first statement about it. Raises `ForeignMatter`,
+    `UnknownAbout`.
+    """
+    for name in ("transaction", "subject"):
+        allowed = _parties_of(getattr(statement, name))
+        if allowed and not set(statement.parties) <= {*allowed, my_access_number()}:
+            raise ForeignMatter(field=f"/statement/{name}")
+    if statement.about is not None and not _saw(statement.by, statement.about):
+        raise UnknownAbout(field="/statement/about")
+
+
+def _parties_of(matter: str) -> tuple[str, ...]:
+    if _SUBSCRIPTION.fullmatch(matter):
+        contract = Subscription.objects.filter(subscription_id=matter).first()
+        return (contract.requester, contract.provider) if contract else ()
+    if _CONSENT.fullmatch(matter):
+        first = KeptStatement.objects.filter(transaction_id=matter).order_by("entry_id").first()
+        return (first.first_party, first.second_party) if first else ()
+    return ()
+
+
+def _saw(party: str, statement_id: str) -> bool:
+    seen = Q(first_party=party) | Q(second_party=party)
+    return KeptStatement.objects.filter(seen, statement_id=statement_id).exists()
