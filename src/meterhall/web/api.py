@@ -21,6 +21,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Status
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -150,6 +151,7 @@ def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
         description=description,
         urls_namespace=namespace,
         docs_url=None,
+        docs_decorator=require_safe,
         openapi_url="/openapi.json",
         parser=JsonParser(),
     )
