@@ -32,7 +32,7 @@ from meterhall import __version__
 from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound, TooLarge, Unavailable
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
-from meterhall.web.json_bodies import JsonParser, NotJson
+from meterhall.web.json_bodies import JsonParser, MediaTypeNotTaken, NotJson
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
 from meterhall.web.platform import platform
@@ -200,7 +200,7 @@ def pointer(location: Iterable[object]) -> str:
 def _unreadable(request: HttpRequest, fault: Any) -> HttpResponse:
     """The framework found no body it could read; `JsonParser` says why."""
     cause = fault.__cause__
-    return problem(cause if isinstance(cause, NotJson) else NotJson(field=""))
+    return problem(cause if isinstance(cause, NotJson | MediaTypeNotTaken) else NotJson(field=""))
 
 
 def _place(location: tuple[object, ...]) -> tuple[object, ...]:
@@ -306,7 +306,7 @@ def _refusals(
     """Everything a call may refuse with: its own errors, and those of its door, its body, its key and its cursor."""
     errors = {InvalidInput, DatabaseUnavailable, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
     errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
-    errors |= {NotJson, BodyTooLarge, StorageUnavailable} if method != "GET" else set()
+    errors |= {NotJson, MediaTypeNotTaken, BodyTooLarge, StorageUnavailable} if method != "GET" else set()
     errors |= {BadCursor} if "after" in inspect.signature(run).parameters else set()
     return errors
 

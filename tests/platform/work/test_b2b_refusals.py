@@ -21,7 +21,13 @@ def listeners() -> Iterator[None]:
 
 
 def call(
-    method: str, path: str, body: str = "", media: str = "application/json", host: str = "localhost", **scope: Any
+    method: str,
+    path: str,
+    body: str = "",
+    media: str = "application/json",
+    host: str = "localhost",
+    headers: dict[str, str] | None = None,
+    **scope: Any,
 ) -> httpx.Response:
     handler = ASGIHandler()
 
@@ -30,7 +36,7 @@ def call(
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(listener), base_url=f"https://{host}") as http:
-            return await http.request(method, path, content=body, headers={"Content-Type": media})
+            return await http.request(method, path, content=body, headers={"Content-Type": media} | (headers or {}))
 
     return async_to_sync(ask)()
 
@@ -85,3 +91,34 @@ def test_a_form_that_is_too_large_is_refused_in_a_problem_document() -> None:
 
 def test_figures_are_refused_to_others_in_a_problem_document() -> None:
     refused(call("GET", "/metrics", client=["192.0.2.1", 1]), 403, "not_permitted")
+
+
+@pytest.fixture
+def hall() -> Iterator[None]:
+    with override_settings(METERHALL_URLS={"b2b": "meterhall.marketplace.urls_b2b"}):
+        yield
+
+
+@pytest.mark.usefixtures("hall")
+@pytest.mark.parametrize("path", ["/v1/players", "/v1/inbox"])
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "text/x+json", "application/xml"]
+)
+def test_a_body_that_says_it_is_no_json_is_not_read(path: str, media: str) -> None:
+    problem = refused(call("POST", path, '{"jws": "a.b.c"}', media), 415, "unsupported_media_type")
+    assert problem["field"] == "/Content-Type"
+
+
+@pytest.mark.usefixtures("hall")
+@pytest.mark.parametrize("media", ["application/json; charset=utf-8", "Application/JSON", "application/a+json", ""])
+def test_json_by_any_of_its_names_is_read(media: str) -> None:
+    assert refused(call("POST", "/v1/players", "{}", media), 422, "invalid_input")["field"] == "/jws"
+
+
+@pytest.mark.usefixtures("hall")
+@pytest.mark.parametrize("path", ["/v1/players", "/v1/inbox"])
+def test_a_body_that_is_compressed_is_not_read(path: str) -> None:
+    answer = call("POST", path, '{"jws": "a.b.c"}', headers={"Content-Encoding": "gzip"})
+    assert refused(answer, 415, "unsupported_media_type")["field"] == "/Content-Encoding"
+    plain = call("POST", path, '{"jws": "a.b.c"}', headers={"Content-Encoding": "identity"})
+    assert plain.status_code != 415
