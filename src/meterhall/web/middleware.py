@@ -86,7 +86,7 @@ class ListenerMiddleware:
         except DisallowedHost:
             return problem(UnknownHost(field="/Host"))
         response = self.get_response(request)
-        is_page = response.get("Content-Type", "").startswith("text/")  # type: ignore[attr-defined]
+        is_page = response.get("Content-Type", "").startswith("text/")
         return _as_problem(response) if is_page and response.status_code in REFUSALS else response
 
     def process_exception(self, request: HttpRequest, fault: Exception) -> HttpResponse | None:

@@ -232,7 +232,8 @@ def _check_response(platform: str, found: dict[str, Any], response: HttpMessage)
 
 COMMON = {
     "token_missing", "invalid_token", "invalid_dpop_proof", "use_dpop_nonce", "scope_missing",
-    "idempotency_key_missing", "idempotency_key_reused", "not_json", "unsupported_media_type", "body_too_large", "bad_cursor",
+    "idempotency_key_missing", "idempotency_key_reused", "not_json", "unsupported_media_type",
+    "body_too_large", "bad_cursor",
     "database_unavailable", "storage_unavailable", "clock_off",
 }  # fmt: skip
 """Codes of what calls share and the pages explain once: tokens, keys of idempotency, bodies, pages of lists."""

@@ -16,7 +16,6 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
-
 from pydantic_core import CoreSchema
 
 from meterhall.domain.protocol.canonical import canonical, digest
