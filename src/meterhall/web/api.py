@@ -21,6 +21,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Status
 from ninja.errors import HttpError, ValidationError
 from pydantic import BaseModel
@@ -30,7 +31,7 @@ from meterhall import __version__
 from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound, TooLarge, Unavailable
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
-from meterhall.web.json_bodies import JsonParser, NotJson
+from meterhall.web.json_bodies import JsonParser, MediaTypeNotTaken, NotJson
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
 from meterhall.web.openapi import GIVES, JSON, TAKES, Api
@@ -126,6 +127,7 @@ def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
         description=description,
         urls_namespace=namespace,
         docs_url=None,
+        docs_decorator=require_safe,
         openapi_url="/openapi.json",
         parser=JsonParser(),
     )
@@ -174,7 +176,7 @@ def pointer(location: Iterable[object]) -> str:
 def _unreadable(request: HttpRequest, fault: Any) -> HttpResponse:
     """The framework found no body it could read; `JsonParser` says why."""
     cause = fault.__cause__
-    return problem(cause if isinstance(cause, NotJson) else NotJson(field=""))
+    return problem(cause if isinstance(cause, NotJson | MediaTypeNotTaken) else NotJson(field=""))
 
 
 def _place(location: tuple[object, ...]) -> tuple[object, ...]:
@@ -280,7 +282,7 @@ def _refusals(
     """Everything a call may refuse with: its own errors, and those of its door, its body, its key and its cursor."""
     errors = {InvalidInput, DatabaseUnavailable, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
     errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
-    errors |= {NotJson, BodyTooLarge, StorageUnavailable} if method != "GET" else set()
+    errors |= {NotJson, MediaTypeNotTaken, BodyTooLarge, StorageUnavailable} if method != "GET" else set()
     named = inspect.signature(run).parameters
     errors |= {BadCursor} if "after" in named else set()
     errors |= {BadLimit} if "limit" in named else set()

@@ -6,6 +6,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
+from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from meterhall.web import machine as machine
@@ -18,11 +19,13 @@ def waiting_migrations() -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
+@require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when the database answers and its schema is current, else 503 with the reason."""
     try:
@@ -34,6 +37,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus figures; to this machine only."""
     if request.META.get("REMOTE_ADDR") not in {"127.0.0.1", "::1"}:

@@ -79,6 +79,19 @@ def test_pod_invalid(world: World, pod: str) -> None:
     assert one(world, world.contract(), pod, "ask_customer") == ("refused", "pod_invalid")
 
 
+@pytest.mark.parametrize("pod", ["9", " ", "IT00", "IT001E" + "7" * 55, "é" * 200])
+def test_a_text_that_cannot_be_a_pod_is_refused_and_the_rest_is_answered(
+    world: World, measured: list[Point], pod: str
+) -> None:
+    subscription = world.contract()
+    proof = f"consent:{world.consent(measured, subscription).pk}"
+    activation = world.activate(subscription, [(pod, "ask_customer"), (measured[0].pod, proof)])
+    assert states(activation) == [("refused", "pod_invalid"), ("accepted", "")]
+    assert item_answer(activation.items.first()).pod == pod
+    refresh(activation.pk, REQUESTER, Refresh(remove=(pod,)))
+    assert states(activation) == [("ended", "activation_ended"), ("accepted", "")]
+
+
 def test_pod_unknown_also_for_a_sandbox_point(world: World) -> None:
     subscription = world.contract()
     assert one(world, subscription, "IT001E12345678", "ask_customer") == ("refused", "pod_unknown")

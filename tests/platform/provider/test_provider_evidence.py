@@ -143,6 +143,20 @@ def test_the_same_evidence_again_is_the_same_answer_and_one_consent(world: World
     assert (Evidence.objects.count(), Consent.objects.count()) == (1, 1)
 
 
+def test_the_same_paper_under_another_assurance_is_judged_anew(world: World, point: Point) -> None:
+    authority = Authority()
+    authority.trust(world.home.path)
+    right = carded(statement(world, point), authority.card(HOLDER))
+    wrong = right.model_copy(update={"assurance": "requester_stated"})
+    assert judged(wrong) == "evidence_assurance"
+    subscription, proof = world.contract(), f"evidence:{Evidence.objects.get().digest}"
+    assert states(world.activate(subscription, [(point.pod, proof)])) == [("refused", "evidence_assurance")]
+    found = view(take_evidence(right, REQUESTER))
+    assert (found.assurance, found.accepted, found.code) == ("customer_signed", True, None)
+    assert (judged(wrong), judged(right)) == ("evidence_assurance", "accepted")
+    assert states(world.activate(subscription, [(point.pod, proof)])) == [("accepted", "")]
+
+
 def test_a_wrong_authority_an_expired_card_and_no_trust_at_all_are_no_evidence(world: World, point: Point) -> None:
     authority = Authority()
     with pytest.raises(BadEvidence):

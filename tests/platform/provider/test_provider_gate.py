@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -122,10 +124,14 @@ def test_ranges(delivery: Delivery, asked: str, status: int, first: int, last: i
         assert response["Content-Range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"  # type: ignore[index]
 
 
-def test_a_range_beyond_the_end_is_416(delivery: Delivery) -> None:
+@pytest.mark.parametrize("asked", ["bytes={size}-", "bytes=-0"])
+def test_a_range_beyond_the_end_is_416_and_says_why(delivery: Delivery, asked: str) -> None:
     size = len(content(delivery))
-    response = ask(open_part(delivery, 1), Range=f"bytes={size}-")
-    assert (response.status_code, response["Content-Range"]) == (416, f"bytes */{size}")  # type: ignore[attr-defined, index]
+    response: Any = ask(open_part(delivery, 1), Range=asked.format(size=size))
+    assert (response.status_code, response["Content-Range"]) == (416, f"bytes */{size}")
+    problem = json.loads(response.content)
+    assert response["Content-Type"] == "application/problem+json"
+    assert (problem["code"], problem["field"]) == ("range_not_satisfiable", "/Range")
 
 
 def test_a_range_of_another_file_is_the_whole_of_this(delivery: Delivery) -> None:

@@ -52,6 +52,21 @@ def test_an_activation_is_sent_with_its_proofs(subscription: Subscription, grid:
     assert statements("activation.requested")[0]["counts"] == {"items": 2}
 
 
+def test_a_text_that_cannot_be_a_pod_is_left_to_the_providers_answer(
+    subscription: Subscription, grid: GridDouble
+) -> None:
+    long = "IT001E" + "7" * 55
+    activation = asking(subscription, ItemIn(pod="9"), ItemIn(pod=long), ItemIn(pod=PODS[1]))
+    refusal = {"state": "refused", "code": "pod_invalid"}
+    grid.answers = [{"pod": "9"} | refusal, {"pod": long} | refusal, accepted(PODS[1], PSEUDONYMS[1])]
+    work()
+    (sent,) = grid.paths("/activations")
+    assert [one["pod"] for one in json.loads(sent.content)["items"]] == ["9", long, PODS[1]]
+    activation.refresh_from_db()
+    fetch_answers(activation)
+    assert list(activation.items.values_list("code", flat=True)) == ["pod_invalid", "pod_invalid", ""]
+
+
 def test_answers_find_their_item_even_where_a_pod_stands_twice(
     subscription: Subscription, grid: GridDouble, clock: Clock
 ) -> None:

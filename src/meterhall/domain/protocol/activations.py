@@ -20,6 +20,8 @@ from meterhall.domain.protocol.base import (
 from meterhall.domain.protocol.offers import DataScope, Transmission
 
 PodText = Annotated[str, StringConstraints(min_length=5, max_length=60)]
+SubmittedPod = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""A POD as it stands in somebody's list; what is none is answered `pod_invalid`, and the rest of the list stands."""
 ProofText = Annotated[
     str, StringConstraints(pattern=r"^(consent:con_[0-9a-f]{24}|evidence:sha-256:[0-9a-f]{64}|ask_customer|sandbox)$")
 ]
@@ -57,7 +59,7 @@ class Schedule(Message):
 class ActivationItem(Message):
     """One POD with the proof that its holder consents."""
 
-    pod: PodText = Field(repr=False)
+    pod: SubmittedPod = Field(repr=False)
     proof: ProofText
 
 
@@ -81,7 +83,7 @@ class Activated(Message):
 class ItemAnswer(Message):
     """The provider's answer for one POD: accepted with what and when, or refused with a code."""
 
-    pod: PodText = Field(repr=False)
+    pod: SubmittedPod = Field(repr=False)
     state: Literal["pending", "accepted", "refused", "ended"]
     code: str | None = Field(None, description="Why refused or ended; see the list of codes.")
     detail: str | None = None
@@ -110,4 +112,4 @@ class Refresh(Message):
     """Add PODs to, or remove PODs from, a running activation."""
 
     add: tuple[ActivationItem, ...] = Field((), max_length=10_000)
-    remove: tuple[PodText, ...] = Field((), max_length=10_000, repr=False)
+    remove: tuple[SubmittedPod, ...] = Field((), max_length=10_000, repr=False)

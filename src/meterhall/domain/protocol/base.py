@@ -11,10 +11,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema
 
 from meterhall.domain.protocol.canonical import canonical, digest
 
@@ -73,10 +75,29 @@ StatementId = Annotated[str, identifier("stm")]
 EventId = Annotated[str, identifier("evt")]
 
 
+def _as_written(schema: Any) -> None:
+    """Make numbers and truth values strict wherever they stand in a schema."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("int", "float", "bool"):
+            schema["strict"] = True
+        for part in schema.values():
+            _as_written(part)
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            _as_written(part)
+
+
 class Message(BaseModel):
-    """A document of the exchange. Unknown members are refused; every member has one meaning."""
+    """A document of the exchange. Unknown members are refused; every member has one meaning: a number is no text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Numbers and truth values are taken as JSON has them only: neither `"3"` nor `true` is the integer 3 or 1."""
+        schema = handler(source)
+        _as_written(schema)
+        return schema
 
     def document(self) -> dict[str, Any]:
         """The JSON document; members that are not set are left out."""

@@ -69,7 +69,7 @@ class Material:
     frame: Frame
     points: dict[str, Point]
     consents: ConsentBook
-    evidence: dict[str, Evidence]
+    evidence: dict[str, list[Evidence]]
     holders: Holders
     series: dict[int, list[Series]]
 
@@ -95,13 +95,16 @@ class Material:
         return self._offered(point, covered.item, days) if days else Refused("moved_out")
 
     def by_evidence(self, point: Point, digest: str) -> Decision:
-        """Under the consent that a piece of evidence stands for."""
-        brought = self.evidence.get(digest)
-        if brought is None:
-            return Refused("evidence_unknown")
-        if brought.consent_id is None:
-            return Refused(brought.code)
-        return self.by_consent(point, brought.consent_id)
+        """Under the consent that a piece of evidence stands for; of several assurances, the best answer."""
+        decision: Decision = Refused("evidence_unknown")
+        for brought in self.evidence.get(digest, []):
+            if brought.consent_id is None:
+                decision = Refused(brought.code)
+                continue
+            decision = self.by_consent(point, brought.consent_id)
+            if not isinstance(decision, Refused):
+                break
+        return decision
 
     def by_asking(self, point: Point, _: str) -> Decision:
         """Under whatever consent there is; where there is none, or none any more, the customer is asked."""
@@ -136,10 +139,9 @@ def gather(items: Iterable[ActivationItem], frame: Frame) -> Material:
     points = points_by_pod({item.key for item in known if item.key})
     ids = [point.pk for point in points.values()]
     digests = {item.proof.partition(":")[2] for item in known if item.proof.startswith("evidence:")}
-    evidence = {
-        one.digest: one
-        for some in pieces(digests)
-        for one in Evidence.objects.filter(requester=frame.requester, digest__in=some)
-    }
+    evidence: dict[str, list[Evidence]] = {}
+    for some in pieces(digests):
+        for one in Evidence.objects.filter(requester=frame.requester, digest__in=some).order_by("accepted", "pk"):
+            evidence.setdefault(one.digest, []).append(one)
     consents = ConsentBook(frame.requester, [] if frame.is_sandbox else ids)
     return Material(frame, points, consents, evidence, Holders(ids), series_of(ids))

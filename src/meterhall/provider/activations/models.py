@@ -34,7 +34,7 @@ class ActivationItem(models.Model):
 
     activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveIntegerField()
-    pod = models.CharField(max_length=60)
+    pod = models.CharField(max_length=200)
     key = models.CharField(
         max_length=60, default="", blank=True, db_index=True, help_text="The POD as its scheme writes it; empty: none."
     )

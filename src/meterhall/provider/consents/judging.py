@@ -21,19 +21,19 @@ from meterhall.web.platform import platform
 
 
 def take_evidence(evidence: EvidenceIn, requester: str) -> Evidence:
-    """Read, judge and keep a requester's evidence; the same evidence again gives the same answer.
+    """Read, judge and keep a requester's evidence; the same again, under the same assurance, gives the same answer.
 
     Raises `BadEvidence` and `BadSignature` for what is not what its assurance says; of that nothing is kept.
     """
     name = digest(evidence.jws.encode())
-    known = _known(requester, name)
+    known = _known(requester, name, evidence.assurance)
     if known is not None:
         return known
     try:
         with transaction.atomic():
             return _judge(evidence, requester, name)
     except IntegrityError:
-        known = _known(requester, name)
+        known = _known(requester, name, evidence.assurance)
         if known is None:
             raise
         return known
@@ -49,8 +49,8 @@ def view(evidence: Evidence) -> EvidenceView:
     )
 
 
-def _known(requester: str, name: str) -> Evidence | None:
-    return Evidence.objects.filter(requester=requester, digest=name).first()
+def _known(requester: str, name: str, assurance: Assurance) -> Evidence | None:
+    return Evidence.objects.filter(requester=requester, digest=name, assurance=assurance).first()
 
 
 def _judge(evidence: EvidenceIn, requester: str, name: str) -> Evidence:

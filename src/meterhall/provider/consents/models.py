@@ -48,7 +48,7 @@ class ConsentItem(models.Model):
 
 
 class Evidence(models.Model):
-    """Evidence a requester brought, sealed; what it led to."""
+    """Evidence a requester brought, sealed; what it led to. The same JWS is judged anew under another assurance."""
 
     digest = models.CharField(max_length=80)
     requester = models.CharField(max_length=12)
@@ -60,7 +60,9 @@ class Evidence(models.Model):
     taken_at = models.DateTimeField()
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["requester", "digest"], name="evidence_kept_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["requester", "digest", "assurance"], name="evidence_judged_once")
+        ]
 
 
 class ConsentEpoch(models.Model):

@@ -18,7 +18,7 @@ from meterhall.provider.activations.service import ActivationEnded, UnknownActiv
 from meterhall.provider.contracts.service import NoContract
 from meterhall.provider.deliveries.areas import MonthNotBegun
 from meterhall.provider.deliveries.changes import changes_since
-from meterhall.provider.deliveries.gate import open_part, respond
+from meterhall.provider.deliveries.gate import RangeNotSatisfiable, open_part, respond
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
     DeliveryExpired,
@@ -49,7 +49,7 @@ REQUEST_REFUSALS = (
 
 PART_REFUSALS = (
     UnknownDelivery, NotReady, DeliveryRefused, DeliveryExpired, PartReplaced, ConsentRevoked, NoContract,
-    ActivationEnded,
+    ActivationEnded, RangeNotSatisfiable,
 )  # fmt: skip
 FEED_REFUSALS = (UnknownActivation, CursorExpired, InvalidCursor, NoContract, ActivationEnded, OutsideActivation)
 
@@ -71,7 +71,7 @@ def add_deliveries(api: NinjaAPI) -> None:
         return manifest_view(mine(delivery_id, caller(request)))
 
     @endpoint(api, "GET", "/v1/deliveries/{delivery_id}/parts/{number}", response=bytes, auth=data, step="9 delivery",
-              refuses=PART_REFUSALS, besides={206: bytes, 416: None}, gives="application/octet-stream")  # fmt: skip
+              refuses=PART_REFUSALS, besides={206: bytes}, gives="application/octet-stream")  # fmt: skip
     def get_part(request: HttpRequest, delivery_id: str, number: int) -> Any:
         """A part, or the range of it asked for; aborted when a consent behind it ends."""
         return respond(request, open_part(mine(delivery_id, caller(request)), number))

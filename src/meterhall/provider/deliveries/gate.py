@@ -15,8 +15,9 @@ from datetime import datetime
 import structlog
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
+from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, Part
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
@@ -34,12 +35,21 @@ from meterhall.provider.deliveries.service import (
     newest,
     supersede,
 )
+from meterhall.web.api import problem
 from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
 LOOKOUT = ThreadPoolExecutor(1, thread_name_prefix="gate")
 """The one thread of this process, and so the one connection, through which all bodies under way look."""
 RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
+
+
+class RangeNotSatisfiable(MeterhallError):
+    """RFC 9110 section 15.5.17; `Content-Range` says how long the part is."""
+
+    status = 416
+    code = "range_not_satisfiable"
+    title = "The part has no byte in the range asked for; `Content-Range` says how long it is."
 
 
 class BodyWithdrawn(ConnectionAbortedError):
@@ -107,7 +117,9 @@ def respond(request: HttpRequest, opened: Opened) -> HttpResponseBase:
     asked = request.headers.get("Range", "") if request.headers.get("If-Range", etag) == etag else ""
     wanted = _range(asked, size)
     if wanted is not None and wanted[0] >= wanted[1]:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+        refused = problem(RangeNotSatisfiable(f"The part has {size} bytes; none is in {asked}.", field="/Range"))
+        refused["Content-Range"] = f"bytes */{size}"
+        return refused
     start, end = wanted or (0, size)
     log_part(opened.part, opened.contents, AccessLog.Kind.DOWNLOAD, start)
     response = StreamingHttpResponse(

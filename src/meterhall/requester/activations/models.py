@@ -50,7 +50,7 @@ class ActivationItem(models.Model):
     refreshing = models.ForeignKey(Refreshing, on_delete=models.CASCADE, null=True, related_name="items")
     position = models.PositiveIntegerField()
     place = models.PositiveIntegerField(null=True)
-    pod = models.CharField(max_length=60)
+    pod = models.CharField(max_length=200)
     assurance = models.CharField(max_length=20, default="", blank=True)
     evidence = models.BinaryField(null=True)
     proof = models.CharField(max_length=120, default="", blank=True)

@@ -9,7 +9,7 @@ from django.db import transaction
 from pydantic import Field, ValidationInfo, field_validator
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound
-from meterhall.domain.protocol.activations import ItemAnswer, PodText, Schedule
+from meterhall.domain.protocol.activations import ItemAnswer, Schedule, SubmittedPod
 from meterhall.domain.protocol.agreements import SubscriptionView
 from meterhall.domain.protocol.base import Assurance, Instant, Jws, Message, Period, SubscriptionId
 from meterhall.domain.protocol.events import ConsentChanged
@@ -50,7 +50,7 @@ class EvidenceIncomplete(InvalidInput):
 class ItemIn(Message):
     """A POD with its proof: a consent id, or evidence to be brought, or neither: the provider asks the customer."""
 
-    pod: PodText = Field(repr=False)
+    pod: SubmittedPod = Field(repr=False)
     consent_id: str | None = None
     assurance: Assurance | None = None
     evidence: Jws | None = Field(None, repr=False)
@@ -79,7 +79,7 @@ class RefreshIn(Message):
     """PODs to add to, and to remove from, a running activation."""
 
     add: tuple[ItemIn, ...] = Field((), max_length=10_000)
-    remove: tuple[PodText, ...] = Field((), max_length=10_000, repr=False)
+    remove: tuple[SubmittedPod, ...] = Field((), max_length=10_000, repr=False)
 
 
 class ActivationView(Message):

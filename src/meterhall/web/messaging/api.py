@@ -14,6 +14,7 @@ from meterhall.domain.errors import InvalidInput, NotPermitted
 from meterhall.domain.protocol.events import DATA, FROM_PROVIDERS, Event, FeedAcknowledgement, FeedPage
 from meterhall.domain.protocol.keys import BadSignature, PublicKey
 from meterhall.web.api import Body, endpoint
+from meterhall.web.json_bodies import check_media_type
 from meterhall.web.messaging.handlers import may_come_from
 from meterhall.web.messaging.models import Inbox, Outbox
 from meterhall.web.messaging.peers import marketplace, transport_keys
@@ -43,6 +44,7 @@ def key_of(key_id: str) -> PublicKey | None:
 
 def receive(request: HttpRequest) -> Inbox:
     """Check and keep an event; a repeated one is kept once. Raises `BadSignature` and the errors above."""
+    check_media_type(request)
     sender = verify_request(
         request.method or "POST",
         platform().base_url + request.get_full_path(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from meterhall.authserver import Answer
 from meterhall.web.oauth.servers import authorization_server
@@ -34,13 +34,13 @@ def par(request: HttpRequest) -> JsonResponse:
     return _respond("par", authorization_server().par(call_of(request)))
 
 
-@require_GET
+@require_safe
 def jwks(request: HttpRequest) -> JsonResponse:
     """`GET /oauth/jwks`: the key of our access tokens."""
     return JsonResponse(authorization_server().jwks())
 
 
-@require_GET
+@require_safe
 def metadata(request: HttpRequest) -> JsonResponse:
     """`GET /.well-known/oauth-authorization-server` (RFC 8414)."""
     return JsonResponse(authorization_server().metadata())
