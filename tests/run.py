@@ -74,7 +74,7 @@ def suite(name: str, arguments: list[str], tally: Tally, environment: Mapping[st
     """Run pytest over `arguments` and count."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        words = ["pytest", "-q", "-n", "2", "--dist", "loadgroup", f"--junit-xml={report}", *arguments]
+        words = ["pytest", "-q", "-n", "2", f"--junit-xml={report}", *arguments]
         passed = command(name, words, environment)
         if passed or not report.exists():
             tally.count(report)
@@ -83,10 +83,10 @@ def suite(name: str, arguments: list[str], tally: Tally, environment: Mapping[st
 
 
 def failed_in(report: Path) -> list[str]:
-    """The node ids of what failed; a test of a group carries the group's name at its end."""
+    """The node ids of what failed."""
     cases = ET.parse(report).getroot().iter("testcase")
     failed = [case for case in cases if {child.tag for child in case} & {"failure", "error"}]
-    named = [(case.get("classname", "").replace(".", "/"), case.get("name", "").partition("@")[0]) for case in failed]
+    named = [(case.get("classname", "").replace(".", "/"), case.get("name", "")) for case in failed]
     return list(dict.fromkeys(f"{path}.py::{name}" for path, name in named))
 
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.strangers.requester import Requester
 from tests.e2e.town import Streets, running, settle
 
-HERE = Path(__file__).parent
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs platforms is on one worker; the demo's five come and go before the shared ones start."""
-    for item in items:
-        if HERE in item.path.parents and "browser" not in item.path.parts and item.path.name != "test_bad_input.py":
-            item.add_marker(pytest.mark.xdist_group("platforms"))
+    """The demo's five platforms come and go before the shared ones start."""
     items.sort(key=lambda item: item.path.name != "test_ten_steps.py")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
@@ -12,13 +11,6 @@ from meterhall.demo.stage import Stage
 from tests.chromium import NAMES, find
 from tests.e2e.browser.hall import open_hall
 from tests.e2e.browser.visits import DESKTOP, Visit, carry_over, launch
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one process: they share the platforms."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="package")

@@ -72,7 +72,7 @@ def test_a_suspended_player_is_shut_out_everywhere(streets: Streets, leaver: Req
     leaver.hall.authorise(again=True)
     wait_for("the grid operator to open", lambda: _open_again(leaver))
     body = {"activation_id": activation, "period": PERIOD, "granularity": "P1D", "format": "csv"}
-    assert leaver.grid.ask("POST", "/v1/data-requests", body)["delivery_id"]
+    wait_for("the news of it", lambda: leaver.grid.send("POST", "/v1/data-requests", body).is_success)
 
 
 def _open_again(leaver: Requester) -> bool:
