@@ -57,6 +57,9 @@ def test_a_private_or_foreign_key_is_no_public_key() -> None:
         PublicKey.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": KEY.public.x, "d": "secret"})
     with pytest.raises(BadSignature):
         PublicKey.from_jwk({"kty": "EC", "crv": "P-256", "x": "x", "y": "y"})
+    for x in (None, ["x"], 7):
+        with pytest.raises(BadSignature):
+            PublicKey.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": x})
 
 
 def test_text_that_is_no_signature() -> None:

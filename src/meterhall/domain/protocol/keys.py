@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -63,10 +65,10 @@ class PublicKey:
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any]) -> Self:
-        if jwk.get("kty") != "OKP" or jwk.get("crv") != "Ed25519" or "d" in jwk:
+        shape = (jwk.get("kty"), jwk.get("crv"), isinstance(jwk.get("x"), str), "d" in jwk)
+        if shape != ("OKP", "Ed25519", True, False):
             raise BadSignature("A key is an Ed25519 public key in JWK form (RFC 8037).", field="/jwk")
-        key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": jwk["x"]})
-        return cls(str(key.as_dict(private=False)["x"]))
+        return cls(_normal(jwk["x"]))
 
     def jwk(self) -> dict[str, str]:
         """The public JWK with its thumbprint as `kid`."""
@@ -74,17 +76,32 @@ class PublicKey:
 
     @property
     def kid(self) -> str:
-        return self.jose.thumbprint()
+        return _thumbprint(self.x)
 
     @property
     def jose(self) -> OKPKey:
-        return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": self.x})
+        return _imported(self.x)
 
     @property
     def raw(self) -> Ed25519PublicKey:
         key = self.jose.raw_value
         assert isinstance(key, Ed25519PublicKey)  # noqa: S101 - narrows a union of curves
         return key
+
+
+@lru_cache(4096)
+def _imported(x: str) -> OKPKey:
+    return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
+
+
+@lru_cache(4096)
+def _normal(x: str) -> str:
+    return str(_imported(x).as_dict(private=False)["x"])
+
+
+@lru_cache(4096)
+def _thumbprint(x: str) -> str:
+    return _imported(x).thumbprint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +129,8 @@ class SigningKey:
 
     @property
     def public(self) -> PublicKey:
-        return PublicKey(str(self.jose.as_dict(private=False)["x"]))
+        raw = self.private.public_key().public_bytes_raw()
+        return PublicKey(base64.urlsafe_b64encode(raw).rstrip(b"=").decode())
 
     @property
     def kid(self) -> str:
