@@ -5,14 +5,28 @@ import base64
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jws
+from pydantic import TypeAdapter, ValidationError
 
+from meterhall.domain.protocol.base import Instant
 from meterhall.domain.protocol.canonical import canonical, commitment, digest, new_id, new_salt
-from meterhall.domain.protocol.keys import BadSignature, PublicKey, SigningKey, header_of, payload_of, sign, verify
+from meterhall.domain.protocol.keys import (
+    ALGORITHMS,
+    REGISTRY,
+    BadSignature,
+    PublicKey,
+    SigningKey,
+    header_of,
+    payload_of,
+    sign,
+    verify,
+)
 
 KEY = SigningKey.generate()
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
 
@@ -62,6 +76,33 @@ def test_a_private_or_foreign_key_is_no_public_key() -> None:
             PublicKey.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": x})
 
 
+@pytest.mark.parametrize("first", ["00" * 31, "01" + "00" * 30, "ec" + "ff" * 30, "ed" + "ff" * 30, "ee" + "ff" * 30])
+@pytest.mark.parametrize("sign_bit", [0x00, 0x80])
+def test_a_key_under_which_anything_verifies_is_no_key(first: str, sign_bit: int) -> None:
+    last = (0x00 if first.endswith("00") else 0x7F) | sign_bit
+    x = base64.urlsafe_b64encode(bytes.fromhex(first) + bytes([last])).rstrip(b"=").decode()
+    with pytest.raises(BadSignature, match="small order"):
+        PublicKey.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": x})
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b'{"a": 1, "a": 2}', "a member twice"),
+        (b'{"a": 9007199254740992}', "beyond"),
+        (b'{"a": "\\u0000"}', "NUL"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+    ],
+)
+def test_what_cannot_be_digested_or_stored_is_not_read_from_under_a_signature(payload: bytes, said: str) -> None:
+    protected = {"alg": ALGORITHMS[0], "typ": "t", "kid": KEY.kid}
+    token = jws.serialize_compact(protected, payload, KEY.jose, registry=REGISTRY)
+    for read in (payload_of, lambda one: verify(one, [KEY.public], typ="t")):
+        with pytest.raises(BadSignature, match=said):
+            read(token)
+
+
 def test_text_that_is_no_signature() -> None:
     with pytest.raises(BadSignature):
         header_of("not.a-signature")
@@ -93,3 +134,9 @@ def test_a_payload_nested_too_deeply_is_no_fault_of_ours() -> None:
     for token in (f"{header}.{deep}.AAAA", f"{deep}.{header}.AAAA"):
         with pytest.raises(BadSignature):
             payload_of(token)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_instant_beyond_the_calendar_is_bad_input(text: str) -> None:
+    with pytest.raises(ValidationError, match="years 1 to 9999"):
+        TypeAdapter(Instant).validate_python(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,9 +18,25 @@ from joserfc.jws import JWSRegistry
 
 from meterhall.domain.errors import NotAuthenticated
 from meterhall.domain.protocol.canonical import canonical, digest
+from meterhall.domain.protocol.i_json import NotIJson, read_json
 
 ALGORITHMS = ["Ed25519", "EdDSA"]
 """What is accepted; what Meterhall itself writes is the first."""
+
+
+SMALL_ORDER = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The encodings, sign aside, of the eight points of edwards25519 whose order divides 8 (RFC 8032 section 5.1)."""
 
 
 class Registry(JWSRegistry):
@@ -68,7 +83,11 @@ class PublicKey:
         shape = (jwk.get("kty"), jwk.get("crv"), isinstance(jwk.get("x"), str), "d" in jwk)
         if shape != ("OKP", "Ed25519", True, False):
             raise BadSignature("A key is an Ed25519 public key in JWK form (RFC 8037).", field="/jwk")
-        return cls(_normal(jwk["x"]))
+        normal = _normal(jwk["x"])
+        raw = base64.urlsafe_b64decode(normal + "=")
+        if raw[:31] + bytes([raw[31] & 0x7F]) in SMALL_ORDER:
+            raise BadSignature("This key is a point of small order, under which anything verifies.", field="/jwk")
+        return cls(normal)
 
     def jwk(self) -> dict[str, str]:
         """The public JWK with its thumbprint as `kid`."""
@@ -154,7 +173,9 @@ def header_of(token: str) -> dict[str, Any]:
 def payload_of(token: str) -> Any:
     """The payload, not yet to be believed: for a document that brings the keys it is signed with."""
     try:
-        return json.loads(jws.extract_compact(token.encode(), registry=REGISTRY).payload)
+        return read_json(jws.extract_compact(token.encode(), registry=REGISTRY).payload)
+    except NotIJson as fault:
+        raise BadSignature(f"The signed document {fault}.", field="/jws") from None
     except (JoseError, ValueError, RecursionError) as fault:
         raise BadSignature("This is not a compact JWS with a JSON payload.", field="/jws") from fault
 
@@ -186,6 +207,8 @@ def verify(token: str, keys: Iterable[PublicKey], *, typ: str) -> Verified:
         raise BadSignature("The signature's key is not one of its maker's keys.", field="/jws")
     try:
         checked = jws.deserialize_compact(token, key.jose, registry=REGISTRY)
-        return Verified(json.loads(checked.payload), header)
+        return Verified(read_json(checked.payload), header)
+    except NotIJson as fault:
+        raise BadSignature(f"The signed document {fault}.", field="/jws") from None
     except (JoseError, ValueError, RecursionError) as fault:
         raise BadSignature(field="/jws") from fault

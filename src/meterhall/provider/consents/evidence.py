@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.consents import EVIDENCE_TYP, ConsentStatement
+from meterhall.domain.protocol.i_json import NotIJson, read_json
 from meterhall.domain.protocol.keys import BadSignature, PublicKey, Registry, header_of, verify
 
 CUSTOMER_ALGORITHMS = ["Ed25519", "EdDSA", "ES256", "ES384", "PS256", "RS256"]
@@ -54,7 +54,9 @@ def read_customer_signed(token: str, trusted: list[x509.Certificate], now: datet
     _check_chain(chain, trusted, now)
     try:
         checked = jws.deserialize_compact(token, _key(chain[0]), registry=Registry(CUSTOMER_ALGORITHMS))
-        document = json.loads(checked.payload)
+        document = read_json(checked.payload)
+    except NotIJson as fault:
+        raise BadEvidence(f"The signed document {fault}.", field="/jws") from None
     except (JoseError, ValueError) as fault:
         raise BadEvidence("The signature does not fit the certificate.", field="/jws") from fault
     return Read(_statement(document), _serial_number(chain[0]))
