@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from typing import Any
 
 import pytest
 
+from meterhall.demo.launch import COMMAND
 from tests.e2e.strangers.requester import Requester, scope
 from tests.e2e.town import (
     FIRST,
@@ -100,3 +102,18 @@ def test_workers_killed_midway_finish_everything_once(streets: Streets, stranger
     assert (ended["state"], ended["match"], ended["version"], ended["readings"]) == ("received", "matched", 1, readings)
     assert [one["version"] for one in grid.all("/deliveries") if one["delivery_id"] == name] == [1]
     assert grid.all("/dead-letters") == []
+
+
+def test_a_home_is_read_by_its_user_alone(streets: Streets) -> None:
+    for key in KEYS:
+        home = streets[key].home
+        assert home.stat().st_mode & 0o077 == 0
+        databases = list(home.glob("db.sqlite3*"))
+        assert not [file.name for file in databases if file.stat().st_mode & 0o077]
+
+
+def test_check_knows_who_is_admitted(streets: Streets) -> None:
+    for key in ("grid", "esco"):
+        words = [*COMMAND, streets[key].role, "check", "--home", str(streets[key].home)]
+        done = subprocess.run(words, env=streets.town._environment(key), capture_output=True, text=True, check=False)
+        assert f"{streets.numbers[key]} is admitted" in done.stdout, done.stdout + done.stderr

@@ -41,12 +41,13 @@ def django_ready(role: str, home: Path) -> None:
 
 
 def load_project(role: str, home: Path) -> None:
-    """Load the Django project of the platform in `home`."""
+    """Load the Django project of the platform in `home`. What this process writes from now on only its user reads."""
     import django
 
     from meterhall.web.home import Home, NoHome
     from meterhall.web.logs import configure_logs
 
+    os.umask(0o077)
     config = Home(home).config
     if config.role != role:
         raise NoHome(f"{home} holds a {config.role}, not a {role}.")

@@ -65,6 +65,7 @@ class Home:
         bundle = _authorities(ca, trust)
         for folder in ("keys", "tls", "lake", "files"):
             (path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.chmod(0o700)
         home = cls(path)
         write_private(path / "secret.key", Fernet.generate_key())
         for name in ("transport", "contract"):

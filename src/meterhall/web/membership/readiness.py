@@ -16,7 +16,7 @@ def membership() -> str:
     identity, standing = Identity.objects.first(), Standing.objects.first()
     if identity is None or standing is None:
         raise ToDo(f"apply at the Market Place: {COMMAND.format(role=platform().role, home=platform().home.path)}")
-    status = (standing.membership or {}).get("status", "applied")
+    status = ((standing.membership or {}).get("player") or {}).get("status", "applied")
     if status != "admitted":
         raise ToDo(f"{identity.access_number} is {status}: the Market Place's operator admits it")
     return f"{identity.access_number} is admitted"
