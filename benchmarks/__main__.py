@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import formats, lake, platforms
+from benchmarks import formats, lake, load, platforms
 from benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -26,6 +26,8 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "series": lake.series,
     "sum": lake.group_sum,
     "platform": platforms.platform,
+    "ten-steps": load.ten_steps,
+    "large-activations": load.large_activations,
 }
 
 

@@ -30,7 +30,7 @@ from meterhall.client.subscriptions import Subscription
 from meterhall.domain.protocol.activations import Activated, ActivationItem, ActivationRequest, ActivationView
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.consents import ConsentStatement
-from meterhall.domain.protocol.offers import DataScope, OfferView, Wish, WishView
+from meterhall.domain.protocol.offers import DataScope, OfferView
 
 REQUESTERS = (1, 8, 32)
 JOURNEYS = 3
@@ -46,7 +46,7 @@ ID = re.compile(r"/(?:[a-z]{2,4}_[0-9a-f]{24}|MH\d{10}|\d+)(?=/|$)")
 
 @dataclass
 class Calls:
-    """How long each call took, by method and route, in seconds."""
+    """How long each call took until its answer began, by method and route, in seconds."""
 
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,7 +58,6 @@ class Calls:
         request.extensions["began"] = time.perf_counter()
 
     def _end(self, response: httpx.Response) -> None:
-        response.read()
         request = response.request
         name = f"{request.method} {ID.sub('/{}', request.url.path)}"
         with self.lock:
@@ -80,8 +79,8 @@ class Requester:
     def journey(self) -> None:
         """The ten steps, from the search to the receipt; then the contract is quit, so that the next is a new one."""
         hall, offer = self.hall, self.offer()
-        wish = Wish(countries=("ES",), customers=HOMES, scope=SCOPE.model_copy(update={"period": None}))
-        hall._desk.marketplace.call("POST", "/v1/wishes", wish, WishView)
+        wish = hall.wish(("ES",), HOMES, granularities=("PT15M",), period=DAYS)
+        hall.close_wish(wish.wish_id)
         pods = list(self.proofs.jws)
         assert hall.localise(pods).pods(self.grid) == pods
         contract = self.contract(offer)
