@@ -83,6 +83,12 @@ def test_a_market_place_that_is_down_is_waited_for(journey: Journey) -> None:
     journey.collected(1)
 
 
+def ask_for(journey: Journey, first: str, until: str) -> int:
+    """Ask for hourly curves of these days; the request's number."""
+    body = {"activation": journey.activation, "period": {"from": first, "until": until}, "granularity": "PT1H"}
+    return int(journey.office.post("/data-requests", body)["id"])
+
+
 def _received(journey: Journey, delivery: str) -> bool:
     found = {one["delivery_id"]: one for one in journey.office.all("/deliveries")}
     return bool(found.get(delivery, {}).get("receipted_at"))
@@ -119,9 +125,7 @@ def test_a_certificate_that_ran_out_is_named_on_both_sides(journey: Journey) -> 
     streets.pause("grid")
     _run_out(streets.town.ca, pem.parent)
     streets.go_on("grid", ready=False)
-    period = {"from": "2025-03-02", "until": "2025-03-03"}
-    body = {"activation": journey.activation, "period": period, "granularity": "PT1H"}
-    asked = journey.office.post("/data-requests", body)["id"]
+    asked = ask_for(journey, "2025-03-02", "2025-03-03")
     named = "its certificate is not accepted, certificate has expired"
     wait_for("the refusal", lambda: any(named in one["error"] for one in retrying(journey, "esco")))
     code, said = command(journey, "grid", "check")
@@ -181,9 +185,7 @@ def test_a_database_that_goes_away_and_returns(journey: Journey) -> None:
 def test_a_clock_ten_minutes_ahead_is_named(journey: Journey) -> None:
     streets = streets_of(journey)
     streets.shift("esco", 600)
-    period = {"from": "2025-03-03", "until": "2025-03-04"}
-    body = {"activation": journey.activation, "period": period, "granularity": "PT1H"}
-    asked = journey.office.post("/data-requests", body)["id"]
+    asked = ask_for(journey, "2025-03-03", "2025-03-04")
     named = "ahead of this clock"
     wait_for("the refusal", lambda: any(named in one["error"] for one in retrying(journey, "esco")))
     code, said = command(journey, "esco", "check")

@@ -31,6 +31,14 @@ class BadSettingArgument(InvalidInput):
 def platform_commands(role: str) -> typer.Typer:
     """The commands every platform has."""
     commands = typer.Typer(no_args_is_help=True, help=f"Make, run and look after a {role}.")
+    _making(role, commands)
+    _running(role, commands)
+    _people(role, commands)
+    return commands
+
+
+def _making(role: str, commands: typer.Typer) -> None:
+    """`init`."""
 
     @commands.command()
     def init(
@@ -77,6 +85,10 @@ def platform_commands(role: str) -> typer.Typer:
         said = f"{role.capitalize()} {name} is ready in {home}. Next: meterhall {role} serve --home {home}"
         out.print(said, markup=False)
 
+
+def _running(role: str, commands: typer.Typer) -> None:
+    """`serve` and `check`."""
+
     @commands.command()
     def serve(
         home: HomeOption,
@@ -100,6 +112,10 @@ def platform_commands(role: str) -> typer.Typer:
             out.print(f"{MARKS[result.state]} {escape(f'{result.name}: {result.detail}')}")
         raise typer.Exit(0 if all(result.state == "ok" for result in results) else 1)
 
+
+def _people(role: str, commands: typer.Typer) -> None:
+    """Who may come in: people and machines."""
+
     @commands.command("staff-key")
     def staff_key(home: HomeOption, name: Annotated[str, typer.Argument(help="Which machine will use it.")]) -> None:
         """Make a key for the back-office API; it is shown this once."""
@@ -121,8 +137,6 @@ def platform_commands(role: str) -> typer.Typer:
         from meterhall.web.accounts.service import invite as make
 
         out.print(make(email=email, name=name, role=role_name, holder_reference=holder), markup=False)
-
-    return commands
 
 
 def _print_made(made: dict[str, Any], machine: str) -> None:

@@ -39,6 +39,15 @@ class ConsentRefused(NotPermitted):
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """One thing the data is needed for, as the customer reads it; `name` is ours, unique in the request."""
+
+    purpose: str
+    access_until: datetime
+    name: str = "data"
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentAsked:
     """A request that waits for a customer: send the customer to `url`."""
 
@@ -112,12 +121,3 @@ def take(desk: Desk, answer: str) -> ConsentGiven:
     grant = redeem_code(endpoint, told["code"], endpoint.issuer, kept.verifier, kept.redirect_uri)
     desk.memory.forget(KIND, told["state"])
     return ConsentGiven(grant.consent_id, kept.provider, kept.subscription_id, grant.details)
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing the data is needed for, as the customer reads it; `name` is ours, unique in the request."""
-
-    purpose: str
-    access_until: datetime
-    name: str = "data"

@@ -15,7 +15,7 @@ from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
 from meterhall.client.home import Card, ClientHome
 from meterhall.client.line import Line
 from meterhall.client.memory import Memory
-from meterhall.client.patience import Pace
+from meterhall.client.patience import Pace, may_pass
 from meterhall.client.statements import make_statement
 from meterhall.client.tokens import TokenEndpoint
 from meterhall.domain.errors import Conflict
@@ -152,7 +152,7 @@ class Desk:
             try:
                 fresh = line.client.call("POST", "/v1/attestations", body, Attested)
             except (RemoteUnreachable, RemoteRefusal) as fault:
-                if isinstance(fault, RemoteRefusal) and fault.is_final:
+                if not may_pass(fault):
                     raise
                 return held.attestation
         else:

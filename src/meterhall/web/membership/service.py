@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from meterhall.client import signing
 from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable, UnreadableAnswer
 from meterhall.client.errors import unreachable
+from meterhall.client.patience import may_pass
 from meterhall.client.signing import Signer as Signer
 from meterhall.client.signing import SignerNotFresh as SignerNotFresh
 from meterhall.domain.errors import Conflict, InvalidInput, NotAuthenticated
@@ -239,7 +240,7 @@ def attestation_for(audience: str) -> str:
     try:
         answer = marketplace_client().call("POST", "/v1/attestations", AttestationRequest(audience=audience), Attested)
     except (RemoteUnreachable, RemoteRefusal) as fault:
-        if held is None or (isinstance(fault, RemoteRefusal) and fault.is_final):
+        if held is None or not may_pass(fault):
             raise
         return held.jws
     HeldAttestation.objects.update_or_create(
