@@ -26,7 +26,14 @@ GATES: tuple[tuple[str, list[str]], ...] = (
     ("types", ["mypy"]),
     ("documentation, as a site", ["mkdocs", "build", "--strict"]),
 )
-ON_BOTH = ("tests/platform", "tests/scenarios", "tests/e2e/test_ten_steps.py", "tests/faults/test_killed.py")
+ON_BOTH = (
+    "tests/platform",
+    "tests/scenarios",
+    "tests/e2e/test_ten_steps.py",
+    "tests/e2e/test_bad_input.py",
+    "tests/e2e/test_nothing_rests.py",
+    "tests/faults/test_killed.py",
+)
 """What is run on PostgreSQL as well: the platforms' own tests, and the ten steps across all of them, killed or not."""
 BROWSER = "tests/e2e/browser"
 """Pages are the same on either database: once is enough."""

@@ -7,8 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-OWN: dict[str, Any] = {"LocalisationItem": {"ref": "a", "pod": "ES0", "country": "ES"}}
-"""What a schema cannot say: an item asks one thing."""
+OWN: dict[str, Any] = {
+    "LocalisationItem": {"ref": "a", "pod": "ES0", "country": "ES"},
+    "GroupOf": {"area": "10YIT", "usage_class": "household"},
+}
+"""What a schema cannot say: an item asks one thing, a group is of one place."""
+APART = {"DataRequest": {"pseudonyms"}, "DataRequestIn": {"pseudonyms"}}
+"""Members that others exclude: points are named, or a group by its place."""
 FORMATS = {"date": "2025-03-01", "date-time": "2025-03-01T00:00:00Z"}
 
 Path = tuple[str | int, ...]
@@ -39,6 +44,12 @@ def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
             return schema
 
 
+def members(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The members that stand together in one document, with their schemas."""
+    apart = APART.get(schema.get("title", ""), set())
+    return [(name, one) for name, one in schema.get("properties", {}).items() if name not in apart]
+
+
 def sample(schema: dict[str, Any], root: dict[str, Any]) -> Any:
     """A valid document with every member set."""
     schema = resolved(schema, root)
@@ -48,7 +59,7 @@ def sample(schema: dict[str, Any], root: dict[str, Any]) -> Any:
         return schema.get("const", next(iter(schema.get("enum", [])), None))
     kind = schema.get("type")
     if kind == "object":
-        return {name: sample(one, root) for name, one in schema.get("properties", {}).items()}
+        return {name: sample(one, root) for name, one in members(schema)}
     if kind == "array":
         return [sample(schema["items"], root) for _ in range(max(1, schema.get("minItems", 1)))]
     if kind == "string":
@@ -66,7 +77,7 @@ def objects(schema: dict[str, Any], root: dict[str, Any], at: Path = ()) -> Iter
     yield at, schema
     if schema.get("type") == "object":
         own = OWN.get(schema.get("title", ""))
-        for name, one in schema.get("properties", {}).items():
+        for name, one in members(schema):
             if own is None or name in own:
                 yield from objects(one, root, (*at, name))
     elif schema.get("type") == "array":

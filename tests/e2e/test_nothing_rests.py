@@ -105,7 +105,7 @@ def _ask_clumsily(stranger: Requester) -> None:
         assert hall.send("GET", path + one).status_code == 404
     assert hall.http.get(f"{hall.base}/{one}").status_code == 404
     assert hall.http.get(f"{stranger.streets['marketplace'].portal}/players/{one}").status_code in {302, 303, 404}
-    hall.refused(422, "filter_unknown", "GET", "/v1/offers", pod=one)
+    hall.refused(422, "parameter_unknown", "GET", "/v1/offers", pod=one)
     hall.ask("GET", "/v1/offers", text=one)
     hall.ask("POST", "/v1/localisations", {"items": [{"pod": one}]}, extra={"X-Correlation-Id": one})
     wish: dict[str, Any] = {"countries": ["ES"], "customers": 1, "scope": {"granularities": ["P1D"]}}

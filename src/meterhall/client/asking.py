@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel
 
-from meterhall.client.consents import WrongIssuer, ask_consent, redeem_code
+from meterhall.client.consents import WrongIssuer, ask_consent, consent_page, redeem_code
 from meterhall.client.desk import Desk
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from meterhall.domain.protocol.consents import GrantedDetail, MeteringDataDetail
@@ -74,20 +74,13 @@ class _Kept(BaseModel):
     verifier: str
 
 
-class _Metadata(BaseModel):
-    """What is read of an authorization server's metadata (RFC 8414)."""
-
-    authorization_endpoint: str
-
-
 def ask(
     desk: Desk, provider: str, subscription_id: str, details: Sequence[MeteringDataDetail], redirect_uri: str | None
 ) -> ConsentAsked:
     """Push a consent request. Raises `NoRedirectUri`, `UnknownRedirectUri`, `TokenRefused`, and like `Line.call`."""
     back = _back(desk, redirect_uri)
-    line = desk.provider(provider)
-    page = line.call("GET", "/.well-known/oauth-authorization-server", None, _Metadata).authorization_endpoint
-    asking = ask_consent(desk.token_endpoint(provider), page, desk.me, back, details)
+    endpoint = desk.token_endpoint(provider)
+    asking = ask_consent(endpoint, consent_page(endpoint), desk.me, back, details)
     kept = _Kept(provider=provider, subscription_id=subscription_id, redirect_uri=back, verifier=asking.verifier)
     desk.memory.put(KIND, asking.state, kept)
     return ConsentAsked(asking.url, asking.state)

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import ValidationError
 
@@ -40,14 +40,27 @@ class Grant:
     details: tuple[GrantedDetail, ...]
 
 
+def consent_page(endpoint: TokenEndpoint) -> str:
+    """Where the provider's customers decide: the `authorization_endpoint` of its metadata (RFC 8414).
+
+    Raises `UnreadableAnswer` where there is none, for a provider that takes evidence only; and like
+    `TokenEndpoint.metadata`.
+    """
+    page = endpoint.metadata().get("authorization_endpoint")
+    parts = urlsplit(page) if isinstance(page, str) else None
+    if not isinstance(page, str) or parts is None or parts.scheme != "https" or not parts.netloc or parts.fragment:
+        raise UnreadableAnswer(f"{endpoint.issuer} has no page where customers consent; bring evidence.")
+    return page
+
+
 def ask_consent(
     endpoint: TokenEndpoint,
-    authorize_url: str,
+    page: str,
     access_number: str,
     redirect_uri: str,
     details: Iterable[MeteringDataDetail],
 ) -> Asking:
-    """Push a consent request to the provider. `authorize_url` is `<portal>/oauth/authorize` of the provider.
+    """Push a consent request to the provider, whose customers decide on `page`: see `consent_page`.
 
     The code is bound to the endpoint's DPoP key: redeem it with the same key. Raises like `TokenEndpoint.post`.
     """
@@ -68,7 +81,7 @@ def ask_consent(
     if not isinstance(request_uri, str):
         raise UnreadableAnswer("The answer to the pushed request names no request_uri.")
     query = urlencode({"client_id": access_number, "request_uri": request_uri})
-    return Asking(f"{authorize_url}?{query}", state, verifier)
+    return Asking(f"{page}{'&' if urlsplit(page).query else '?'}{query}", state, verifier)
 
 
 def redeem_code(endpoint: TokenEndpoint, code: str, iss: str, verifier: str, redirect_uri: str) -> Grant:

@@ -19,6 +19,7 @@ from meterhall.domain.protocol.keys import SigningKey, sign
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFE_S: Final = 60
+METADATA: Final = "/.well-known/oauth-authorization-server"
 MARGIN_S: Final = 30
 """A token is renewed this long before it ends, so that none ends on the way."""
 
@@ -116,6 +117,19 @@ class TokenEndpoint:
             answer = None
         if not isinstance(answer, dict):
             raise UnreadableAnswer(f"{self.issuer}{path} does not answer as OAuth has it.")
+        return answer
+
+    def metadata(self) -> dict[str, Any]:
+        """What the server says of itself (RFC 8414). Raises `RemoteUnreachable`, `UnreadableAnswer`."""
+        try:
+            response = self._http.get(self.issuer + METADATA, headers={"Accept": "application/json"}, auth=httpx.Auth())
+            answer = response.raise_for_status().json()
+        except httpx.TransportError as fault:
+            raise unreachable(self.issuer, fault) from fault
+        except (httpx.HTTPStatusError, ValueError):
+            answer = None
+        if not isinstance(answer, dict) or answer.get("issuer") != self.issuer:
+            raise UnreadableAnswer(f"{self.issuer}{METADATA} does not answer as RFC 8414 has it.")
         return answer
 
     def _once(self, path: str, form: Mapping[str, str]) -> httpx.Response:

@@ -35,6 +35,7 @@ from meterhall.web.json_bodies import JsonParser, MediaTypeNotTaken, NotJson
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
 from meterhall.web.openapi import GIVES, JSON, TAKES, Api
+from meterhall.web.parameters import ParameterRepeated, ParameterUnknown, only_known, parameters_of
 from meterhall.web.platform import platform
 from meterhall.web.security import ScopeMissing
 from meterhall.web.uploads import uploaded
@@ -256,8 +257,9 @@ def endpoint(
         extra["x-error-codes"] = sorted({error.code for error in errors})
         wrap = functools.partial(_after if calls_out else _once, streams=takes is not None and takes.streams)
         chosen: Any = wrap(run, status) if command else _with_status(run, status)
-        if chosen is not run:  # a wrapper lives in this module; the names in the signature are those of the call's own
-            chosen.__signature__ = inspect.signature(run, eval_str=True)
+        chosen = only_known(chosen, parameters_of(run, path))
+        # the wrapper lives in another module; the names in the signature are those of the call's own
+        chosen.__signature__ = inspect.signature(run, eval_str=True)
         api.api_operation(
             [method],
             path,
@@ -280,7 +282,14 @@ def _refusals(
     run: Callable[..., Any], method: str, command: bool, auth: Any, refuses: Iterable[type[MeterhallError]]
 ) -> set[type[MeterhallError]]:
     """Everything a call may refuse with: its own errors, and those of its door, its body, its key and its cursor."""
-    errors = {InvalidInput, DatabaseUnavailable, *_with_kinds(refuses), *getattr(auth, "refuses", ())}
+    errors = {
+        InvalidInput,
+        ParameterUnknown,
+        ParameterRepeated,
+        DatabaseUnavailable,
+        *_with_kinds(refuses),
+        *getattr(auth, "refuses", ()),
+    }
     errors |= {IdempotencyKeyMissing, IdempotencyKeyReused} if command else set()
     errors |= {NotJson, MediaTypeNotTaken, BodyTooLarge, StorageUnavailable} if method != "GET" else set()
     named = inspect.signature(run).parameters

@@ -75,7 +75,7 @@ def test_search(streets: Streets, stranger: Requester):
         assert mine in [one["offer_id"] for one in found]
         assert all(one["digest"] == fingerprint(one["offer"]) for one in found)
     assert stranger.hall.all("/v1/offers", country="FI") == []
-    assert stranger.hall.refused(422, "filter_unknown", "GET", "/v1/offers", colour="green")["field"] == "/colour"
+    assert stranger.hall.refused(422, "parameter_unknown", "GET", "/v1/offers", colour="green")["field"] == "/colour"
     assert stranger.http.get(stranger.hall_url + "/v1/offers").json()["items"]
     assert streets.numbers["grid"] in [one["access_number"] for one in stranger.hall.all("/v1/providers", country="ES")]
 

@@ -205,7 +205,7 @@ def test_search_finds_what_has_everything_asked_for(provider: Actor, make: Make,
     ]:  # fmt: skip
         assert search(requester, **wanted) == found, wanted
     assert refusal(search, requester, granularity="PT5M")[:2] == (422, "invalid_input")
-    assert refusal(search, requester, colour="red")[1:] == ("filter_unknown", "/colour")
+    assert refusal(search, requester, colour="red")[1:] == ("parameter_unknown", "/colour")
 
 
 def test_a_search_is_paged_and_stated_by_its_count_only(provider: Actor, requester: Actor, http: httpx.Client) -> None:

@@ -28,7 +28,7 @@ api = make_api("Test", "Calls of the OAuth tests.", "oauth_tests")
 
 
 @endpoint(api, "GET", "/v1/whoami", response=dict, auth=TokenAuth("data", "sandbox"))
-def whoami(request: HttpRequest) -> dict[str, str]:
+def whoami(request: HttpRequest, after: str | None = None) -> dict[str, str]:
     """Who is calling."""
     return {"caller": caller(request)}
 

@@ -27,7 +27,8 @@ from .conftest import BASE, NUMBER, Admit, Clock, Listener
 MARKET = "MH0000000012"
 api = make_api("Test", "The inbox of the OAuth tests.", "inbox_tests")
 add_inbox(api)
-urlpatterns = [path("", api.urls)]
+calls = api.urls
+urlpatterns = [path("", calls), path("elsewhere/", calls)]
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_an_event_taken_on_its_way_cannot_be_sent_elsewhere(
     taken = listener.seen[-1]
     Inbox.objects.all().delete()
     with override_settings(ROOT_URLCONF=__name__):
-        elsewhere = http.post(f"{BASE}/v1/inbox?x=1", content=taken.content, headers=taken.headers)
+        elsewhere = http.post(f"{BASE}/elsewhere/v1/inbox", content=taken.content, headers=taken.headers)
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (401, "bad_signature")
     assert elsewhere.headers["WWW-Authenticate"] == "DPoP"
 

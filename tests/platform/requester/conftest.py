@@ -101,9 +101,12 @@ class GridDouble:
     forms: list[dict[str, str]] = field(default_factory=list)
     grant: httpx.Response | None = None
     hall: dict[str, Any] = field(default_factory=dict)
+    consent_page: str = "https://people.grid.example/may-they"
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
+        if path == "/.well-known/oauth-authorization-server":
+            return httpx.Response(200, json={"issuer": GRID_URL, "authorization_endpoint": self.consent_page})
         if path == "/oauth/par":
             self.forms.append(dict(parse_qsl(request.content.decode())))
             return httpx.Response(201, json={"request_uri": "urn:request:1", "expires_in": 60})

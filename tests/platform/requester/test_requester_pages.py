@@ -290,9 +290,9 @@ def started(subscription: Subscription) -> tuple[Client, str]:
     link = urlsplit(link_of(asked(subscription))).path
     page = customer.get(link)
     assert b"Energy advice" in page.content
-    assert "https://grid.example:8444" in page["Content-Security-Policy"]
+    assert "form-action 'self' https://people.grid.example;" in page["Content-Security-Policy"]
     sent_to = urlsplit(customer.post(link)["Location"])
-    assert (sent_to.netloc, sent_to.path) == ("grid.example:8444", "/oauth/authorize")
+    assert (sent_to.netloc, sent_to.path) == ("people.grid.example", "/may-they")
     assert parse_qs(sent_to.query)["request_uri"] == ["urn:request:1"]
     return customer, ConsentRequest.objects.get().oauth_state
 
@@ -310,6 +310,16 @@ def test_a_customer_consents_at_the_provider(subscription: Subscription, grid: G
     assert grid.forms[1]["code"] == "c1"
     assert len(grid.forms[1]["code_verifier"]) >= 43
     assert customer.get("/consents/callback", {"state": state, "iss": GRID_URL, "code": "c1"}).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["-", "http://people.grid.example/may-they", "https:///may-they", "/may-they"])
+def test_a_provider_without_a_page_of_its_own_is_said_so(
+    subscription: Subscription, grid: GridDouble, page: str
+) -> None:
+    grid.consent_page = page
+    answer = Client().get(urlsplit(link_of(asked(subscription))).path)
+    assert answer.status_code == 502
+    assert ConsentRequest.objects.get().state == "open"
 
 
 def test_a_customer_says_no(subscription: Subscription, grid: GridDouble) -> None:

@@ -233,10 +233,10 @@ def _check_response(platform: str, found: dict[str, Any], response: HttpMessage)
 COMMON = {
     "token_missing", "invalid_token", "invalid_dpop_proof", "use_dpop_nonce", "scope_missing",
     "idempotency_key_missing", "idempotency_key_reused", "not_json", "unsupported_media_type",
-    "body_too_large", "bad_cursor", "bad_limit",
+    "body_too_large", "bad_cursor", "bad_limit", "parameter_unknown", "parameter_repeated",
     "database_unavailable", "storage_unavailable", "clock_off",
 }  # fmt: skip
-"""Codes of what calls share and the pages explain once: tokens, keys of idempotency, bodies, pages of lists."""
+"""Codes of what calls share, which the pages explain once: tokens, parameters, keys of idempotency, bodies, lists."""
 
 
 def test_every_call_is_shown_or_named() -> None:

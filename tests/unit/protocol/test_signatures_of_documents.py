@@ -55,6 +55,14 @@ def test_a_changed_character_is_noticed(place: int) -> None:
     assert read.document == {"amount": 7}
 
 
+@pytest.mark.parametrize("written", [b'{"b":1,"a":2}', b'{"a": 2}', b'{"a":2.0}', b'{"a":"\\u00e9"}', b'{"a":2}\n'])
+def test_a_document_is_signed_in_its_one_form(written: bytes) -> None:
+    protected = {"alg": ALGORITHMS[0], "typ": "t", "kid": KEY.kid}
+    token = jws.serialize_compact(protected, written, KEY.jose, registry=REGISTRY)
+    with pytest.raises(BadSignature, match="not in its canonical form"):
+        verify(token, [KEY.public], typ="t")
+
+
 @pytest.mark.parametrize("typ", ["other", ""])
 def test_a_signature_of_another_kind_is_refused(typ: str) -> None:
     with pytest.raises(BadSignature):

@@ -196,7 +196,8 @@ class Verified:
 def verify(token: str, keys: Iterable[PublicKey], *, typ: str) -> Verified:
     """The signed JSON document.
 
-    Raises `BadSignature` when no key among `keys` made it, the type is another or the payload is not JSON.
+    Raises `BadSignature` when no key among `keys` made it, the type is another, or the payload is not JSON in its
+    canonical form (RFC 8785): of one document there is one byte string, and one digest, whoever reads it.
     """
     header = header_of(token)
     if header.get("typ") != typ:
@@ -207,8 +208,12 @@ def verify(token: str, keys: Iterable[PublicKey], *, typ: str) -> Verified:
         raise BadSignature("The signature's key is not one of its maker's keys.", field="/jws")
     try:
         checked = jws.deserialize_compact(token, key.jose, registry=REGISTRY)
-        return Verified(read_json(checked.payload), header)
+        document = read_json(checked.payload)
+        is_canonical = canonical(document) == checked.payload
     except NotIJson as fault:
         raise BadSignature(f"The signed document {fault}.", field="/jws") from None
     except (JoseError, ValueError, RecursionError) as fault:
         raise BadSignature(field="/jws") from fault
+    if not is_canonical:
+        raise BadSignature("The signed document is not in its canonical form (RFC 8785).", field="/jws")
+    return Verified(document, header)

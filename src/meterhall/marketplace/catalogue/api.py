@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import NinjaAPI, Query
 
-from meterhall.domain.errors import InvalidInput
 from meterhall.domain.identifiers import UnknownCountry, check_country
 from meterhall.domain.market import EmptyDuration, PeriodEmpty, WrongState
 from meterhall.domain.market.offers import CoverageIsPod, InvalidOffer
@@ -22,12 +21,6 @@ from meterhall.web.api import BadCursor, BadLimit, endpoint, page
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.security import OptionalTokenAuth, TokenAuth, caller
-
-
-class UnknownFilter(InvalidInput):
-    code = "filter_unknown"
-    title = "Offers are not searched by this; a filter that is not understood is not passed over."
-
 
 INVALID = (InvalidOffer, EmptyDuration, PeriodEmpty, UnknownCountry, InvalidCoverage, CoverageIsPod, TextHoldsPod)
 PROVIDERS_ONLY = (PlayerNotAdmitted, service.NotAProvider)
@@ -73,11 +66,9 @@ def _add_searching(api: NinjaAPI) -> None:
     anyone = OptionalTokenAuth("market")
 
     @endpoint(api, "GET", "/v1/offers", response=Page[OfferView], auth=anyone, step="2 search",
-              refuses=(UnknownFilter, BadCursor, BadLimit))  # fmt: skip
+              refuses=(BadCursor, BadLimit))  # fmt: skip
     def search_offers(request: HttpRequest, wanted: Query[OfferSearch]) -> Page[OfferView]:
         """Offers that have everything asked for; words are looked for in title, summary and provider's name."""
-        if unknown := sorted(request.GET.keys() - OfferSearch.model_fields.keys()):
-            raise UnknownFilter(field=f"/{unknown[0]}")
         shown = catalogue()
         found = page(shown.search(wanted), shown.view, after=wanted.after, limit=wanted.limit)
         _note_search(caller(request), len(found.items))

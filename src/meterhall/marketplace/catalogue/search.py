@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from pydantic import BaseModel, ConfigDict
 
 from meterhall.domain.protocol.base import (
     AccessNumber,
@@ -17,7 +18,6 @@ from meterhall.domain.protocol.base import (
     Country,
     FormatName,
     GranularityName,
-    Message,
     ShortText,
 )
 from meterhall.domain.protocol.offers import Offer as OfferDocument
@@ -28,8 +28,10 @@ from meterhall.marketplace.certification.service import all_certified
 from meterhall.marketplace.players.models import Player
 
 
-class OfferSearch(Message):
-    """What an offer must have to be found; what is absent does not matter."""
+class OfferSearch(BaseModel):
+    """What an offer must have to be found, as it stands in an address; what is absent does not matter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: ShortText | None = None
     country: Country | None = None

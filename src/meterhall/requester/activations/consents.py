@@ -8,7 +8,7 @@ from django.db import transaction
 from pydantic import Field
 
 from meterhall.client.b2b import RemoteRefusal
-from meterhall.client.consents import WrongIssuer, ask_consent, redeem_code
+from meterhall.client.consents import WrongIssuer, ask_consent, consent_page, redeem_code
 from meterhall.client.tokens import TokenEndpoint
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound
 from meterhall.domain.protocol.base import Instant, Message, ShortText, SubscriptionId, Url
@@ -119,13 +119,17 @@ def start(asked: ConsentRequest) -> str:
     """Push the request to the provider (RFC 9126); the URL to send the customer to. Raises `AlreadyAnswered`."""
     if asked.state not in {OPEN, STARTED}:
         raise AlreadyAnswered
-    provider = peer(asked.subscription.provider)
-    page = f"{portal_of(provider)}/oauth/authorize"
-    asking = ask_consent(_endpoint(provider), page, my_access_number(), callback_url(), details_of(asked))
+    endpoint = _endpoint(peer(asked.subscription.provider))
+    asking = ask_consent(endpoint, consent_page(endpoint), my_access_number(), callback_url(), details_of(asked))
     asked.state, asked.oauth_state = STARTED, asking.state
     asked.verifier = platform().seal(asking.verifier.encode())
     asked.save(update_fields=["state", "oauth_state", "verifier"])
     return asking.url
+
+
+def page_of(asked: ConsentRequest) -> str:
+    """Where the customer will decide. Raises like `meterhall.client.consents.consent_page`."""
+    return consent_page(_endpoint(peer(asked.subscription.provider)))
 
 
 def _endpoint(provider: Peer) -> TokenEndpoint:

@@ -44,7 +44,7 @@ def start(request: HttpRequest, token: str) -> HttpResponse:
         "provider": asked.subscription.provider_name,
     }
     response = render(request, "requester_activations/start.html", context)
-    return csp_form_action(response, consents.portal_of(peer(asked.subscription.provider)))
+    return csp_form_action(response, consents.page_of(asked)) if context["open"] else response
 
 
 @never_cache
