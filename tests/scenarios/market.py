@@ -14,7 +14,7 @@ from meterhall.web.messaging.peers import remember_marketplace, remember_player,
 
 MARKETPLACE, PROVIDER, REQUESTER = "MH0000000009", "MH0000000017", "MH0000000025"
 SUBSCRIPTION, OF_AGGREGATES = f"sub_{1:024x}", f"sub_{2:024x}"
-GRANULARITIES = ("PT15M", "PT30M", "PT1H", "P1D", "P1M")
+GRANULARITIES = ("PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "P1D", "P1M")
 
 
 def enter_market(now: datetime) -> None:

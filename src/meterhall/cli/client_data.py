@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ActivationArgument = Annotated[str, typer.Argument(help="The activation's id.")]
 FromOption = Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD; the offer's where not given.")]
 UntilOption = Annotated[str, typer.Option("--until", help="The day after the last.")]
+SaveOption = Annotated[Path | None, typer.Option("--out", help="A .parquet, .csv or .jsonl file; else CSV here.")]
 SHOWN = ("state", "code", "detail", "advice", "consent_url")
 
 
@@ -99,10 +100,28 @@ def activate(
     with connected(client, as_json) as hall:
         contract = hall.subscription(subscription)
         made = contract.activate(_pods(file, contract.provider), proof, period=_period(first, until))
+    _sent(made, "wait", as_json)
+
+
+@client.command("areas")
+def activate_areas(
+    subscription: Annotated[str, typer.Argument(help="The subscription's id.")],
+    first: FromOption = "",
+    until: UntilOption = "",
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Activate a contract without points, for sums over areas; prints the activation's id."""
+    with connected(client, as_json) as hall:
+        made = hall.subscription(subscription).activate_areas(period=_period(first, until))
+    _sent(made, "group", as_json)
+
+
+def _sent(made: Activation, following: str, as_json: bool) -> None:
     if as_json:
         out.print_json(data={"activation": made.id, "provider": made.provider})
     else:
-        out.print(f"{made.id} sent. Next: meterhall client wait {made.id}", markup=False)
+        out.print(f"{made.id} sent. Next: meterhall client {following} {made.id}", markup=False)
 
 
 def _pods(file: Path, provider: str) -> pl.DataFrame:
@@ -177,7 +196,7 @@ def fetch(
     until: UntilOption = "",
     granularity: Annotated[GranularityName | None, typer.Option(help="Slots of this length.")] = None,
     format: Annotated[FormatName | None, typer.Option(help="The format to transfer; the fastest where empty.")] = None,
-    save: Annotated[Path | None, typer.Option("--out", help="A .parquet, .csv or .jsonl file; else CSV here.")] = None,
+    save: SaveOption = None,
     timeout: TimeoutOption = 7 * DAY_S,
     client: ClientOption = "",
     as_json: JsonOption = False,
@@ -187,14 +206,49 @@ def fetch(
     with connected(client, as_json) as hall:
         made = hall.activation(activation)
         found = made.load_curves(_period(first, until), granularity, format=format, timeout_s=timeout)
-    if save is not None:
-        _write(found.frame, save)
-    elif not as_json:
-        typer.echo(found.frame.write_csv(), nl=False)
+    _give(found.frame, save, as_json)
     if as_json:
         out.print_json(data=_report(found.completeness, found.manifest.delivery_id, save), default=str)
     elif save is not None:
         out.print(f"{found.completeness}; {found.frame.height} rows in {save}", markup=False)
+
+
+@client.command()
+def group(
+    activation: ActivationArgument,
+    first: FromOption = "",
+    until: UntilOption = "",
+    granularity: Annotated[GranularityName | None, typer.Option(help="Slots of this length.")] = None,
+    measures: Annotated[str, typer.Option(help="Comma-separated: sum, mean, p10, p25, p50, p75, p90.")] = "sum",
+    area: Annotated[str, typer.Option(help="Over the provider's points in this grid area.")] = "",
+    usage_class: Annotated[str, typer.Option(help="With --area: of this class of customer only.")] = "",
+    postal_code: Annotated[str, typer.Option(help="Over the provider's points with this postal code.")] = "",
+    save: SaveOption = None,
+    timeout: TimeoutOption = 7 * DAY_S,
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """The sum or other measures of a group: of the activation's points, or of an area. Never a member's values."""
+    _check_ending(save)
+    named = {"area": area, "usage_class": usage_class, "postal_code": postal_code}
+    over = {name: value for name, value in named.items() if value}
+    with connected(client, as_json) as hall:
+        found = hall.activation(activation).group_curves(
+            _period(first, until), granularity, over=over or None, measures=measures.split(","), timeout_s=timeout
+        )  # fmt: skip
+    _give(found.frame, save, as_json)
+    if as_json:
+        months = [one.document() for one in found.months]
+        out.print_json(data={"delivery": found.manifest.delivery_id, "file": str(save or "") or None, "months": months})
+    elif save is not None:
+        out.print(f"{found}; {found.frame.height} rows in {save}", markup=False)
+
+
+def _give(frame: pl.DataFrame, save: Path | None, as_json: bool) -> None:
+    if save is not None:
+        _write(frame, save)
+    elif not as_json:
+        typer.echo(frame.write_csv(), nl=False)
 
 
 def _report(report: Completeness, delivery: str, save: Path | None) -> dict[str, Any]:

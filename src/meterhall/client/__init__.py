@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from meterhall.client.activations import Activation, ChangedPage, LoadCurves
+    from meterhall.client.activations import Activation
     from meterhall.client.aio import AsyncActivation, AsyncMeterhall, AsyncSubscription
     from meterhall.client.answers import Answers, PodAnswer
     from meterhall.client.asking import ConsentAsked, ConsentGiven, Need
     from meterhall.client.completeness import Completeness, PodCompleteness
+    from meterhall.client.curves import ChangedPage, GroupCurves, GroupOf, LoadCurves
     from meterhall.client.desk import Progress
     from meterhall.client.enrolling import create
     from meterhall.client.hall import Meterhall
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Activation": "activations", "AsyncActivation": "aio", "AsyncMeterhall": "aio", "AsyncSubscription": "aio",
-    "Answers": "answers", "ChangedPage": "activations", "Completeness": "completeness",
+    "Answers": "answers", "ChangedPage": "curves", "Completeness": "completeness",
     "ConsentAsked": "asking", "ConsentGiven": "asking",
-    "GivenConsents": "proofs", "LoadCurves": "activations", "Localised": "localising", "Meterhall": "hall",
+    "GivenConsents": "proofs", "GroupCurves": "curves", "GroupOf": "curves",
+    "LoadCurves": "curves", "Localised": "localising", "Meterhall": "hall",
     "Need": "asking", "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
     "Progress": "desk", "SignedByCustomer": "proofs", "SignerKey": "home", "StatedByUs": "proofs",
     "Subscription": "subscriptions", "create": "enrolling",
@@ -44,6 +46,8 @@ __all__ = [
     "ConsentAsked",
     "ConsentGiven",
     "GivenConsents",
+    "GroupCurves",
+    "GroupOf",
     "LoadCurves",
     "Localised",
     "Meterhall",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from meterhall.client.advice import advice_for
 from meterhall.client.answers import Answers, PodAnswer
-from meterhall.client.completeness import Completeness, completeness
-from meterhall.client.deliveries import Collector
+from meterhall.client.completeness import completeness
+from meterhall.client.curves import ChangedPage, GroupCurves, LoadCurves
+from meterhall.client.deliveries import Collected, Collector
 from meterhall.client.desk import Desk
 from meterhall.client.errors import RemoteRefusal
-from meterhall.client.frames import as_pandas, curve_of, frame_of
+from meterhall.client.frames import curve_of, frame_of
 from meterhall.client.line import Line
 from meterhall.client.pods import Examined, Pods, examined, lines_of
 from meterhall.client.proofs import Proof, Prover
@@ -39,13 +39,9 @@ from meterhall.domain.protocol.base import (
 )
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.consents import EvidenceView, Termination
-from meterhall.domain.protocol.deliveries import Changes, DataRequest, Manifest
+from meterhall.domain.protocol.deliveries import Changes, DataRequest, GroupOf
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import parse_granularity
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
 
 PeriodLike = Period | tuple[date | str, date | str]
 READABLE: tuple[FormatName, ...] = ("parquet", "arrow", "jsonl", "csv", "jsonl_rows", "espi", "cim", "cim_json")
@@ -71,6 +67,14 @@ class NothingToActivate(InvalidInput):
 class NoPeriod(InvalidInput):
     code = "no_period"
     title = "Name a period, as (first day, day after the last)."
+
+
+class GroupUnclear(InvalidInput):
+    code = "group_unclear"
+    title = (
+        "A group is of points, or over one place: area, area and usage_class, or postal_code; what is told of it are "
+        "sum, mean, p10, p25, p50, p75, p90, each once."
+    )
 
 
 class CursorExpired(Gone):
@@ -106,30 +110,6 @@ class Cursor(Message):
     """How far the changes of an activation were read."""
 
     since: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoadCurves:
-    """What came of a data request: the frame, what is missing of it, and the provider's manifest."""
-
-    frame: pl.DataFrame
-    completeness: Completeness
-    manifest: Manifest
-
-    def to_pandas(self) -> pd.DataFrame:
-        """The frame for pandas; needs pandas."""
-        return as_pandas(self.frame)
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedPage:
-    """New and corrected values since the last page; a later one for the same slot replaces an earlier one."""
-
-    frame: pl.DataFrame
-
-    def to_pandas(self) -> pd.DataFrame:
-        """The frame for pandas; needs pandas."""
-        return as_pandas(self.frame)
 
 
 def period_of(given: PeriodLike | None, scope: DataScope) -> Period:
@@ -225,22 +205,62 @@ class Activation:
         signed manifest before any of it is shown; a receipt is sent. A run that was killed goes on where it stopped.
         Raises `DeliveryRefused`, `DeliveryRejected`, `NoPeriod`, `TimedOut` and like `Line.call`.
         """
-        wanted = period_of(period, self.scope)
         answers = self._chosen(pods)
-        accepted = {one.pseudonym: one.pod for one in answers if one.state == "accepted" and one.pseudonym}
-        request = DataRequest(
+        accepted = _accepted(answers)
+        asked = self._request(period, granularity, directions, format)
+        request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
+        found = self._collect(request, accepted, timeout_s)
+        slots = parse_granularity(request.granularity)
+        report = completeness(answers, found.curves, request.period, slots, request.directions)
+        return LoadCurves(frame_of(found.curves, accepted), report, found.manifest)
+
+    def group_curves(
+        self,
+        period: PeriodLike | None = None,
+        granularity: GranularityName | None = None,
+        *,
+        over: GroupOf | Mapping[str, str] | None = None,
+        measures: Iterable[str] = ("sum",),
+        pods: Pods | None = None,
+        directions: tuple[DirectionName, ...] | None = None,
+        format: FormatName | None = None,
+        timeout_s: float = WEEK_S,
+    ) -> GroupCurves:
+        """Sum, mean or percentiles of a group in each slot, never a member: of the accepted PODs, of those among
+        `pods`, or, with `over`, of the provider's own points in a place, for which nobody's consent is needed.
+
+        Raises `GroupUnclear` and like `load_curves`; of a group that is too small, or too like an earlier one,
+        `DeliveryRefused` or `RemoteRefusal` with the provider's code.
+        """
+        accepted = {} if over else _accepted(self._chosen(pods))
+        asked = self._request(period, granularity, directions, format)
+        named = () if pods is None or over else tuple(sorted(accepted))
+        told = {"group": True, "over": over, "measures": tuple(measures), "pseudonyms": named}
+        try:
+            request = DataRequest.model_validate({**dict(asked), **told})
+        except ValidationError as fault:
+            raise GroupUnclear(field=f"/{fault.errors()[0]['loc'][0]}") from None
+        found = self._collect(request, accepted, timeout_s)
+        return GroupCurves.of(found.curves, found.manifest)
+
+    def _request(
+        self,
+        period: PeriodLike | None,
+        granularity: GranularityName | None,
+        directions: tuple[DirectionName, ...] | None,
+        format: FormatName | None,
+    ) -> DataRequest:
+        return DataRequest(
             activation_id=self.id,
-            period=wanted,
+            period=period_of(period, self.scope),
             granularity=granularity or self.scope.granularities[0],
             format=format or next(one for one in READABLE if one in self._kept.formats),
             directions=directions or self.scope.directions,
-            pseudonyms=() if pods is None else tuple(sorted(accepted)),
         )
+
+    def _collect(self, request: DataRequest, accepted: Mapping[str, str], timeout_s: float) -> Collected:
         collector = Collector(self._desk, self.provider, self._kept.subscription_id, frozenset(accepted))
-        found = collector.collect(request, timeout_s)
-        slots = parse_granularity(request.granularity)
-        report = completeness(answers, found.curves, wanted, slots, request.directions)
-        return LoadCurves(frame_of(found.curves, accepted), report, found.manifest)
+        return collector.collect(request, timeout_s)
 
     def _chosen(self, pods: Pods | None) -> list[PodAnswer]:
         answers = list(self.answers())
@@ -293,13 +313,19 @@ class Activation:
         return self._line.call("POST", f"{self._path}/termination", Termination(reason=reason), ActivationView)
 
 
-def activate(desk: Desk, kept: ActivationKept, pods: Pods, proof: Proof) -> Activation:
+def _accepted(answers: list[PodAnswer]) -> dict[str, str]:
+    """The POD behind each pseudonym."""
+    return {one.pseudonym: one.pod for one in answers if one.state == "accepted" and one.pseudonym}
+
+
+def activate(desk: Desk, kept: ActivationKept, pods: Pods | None, proof: Proof) -> Activation:
     """Bring the evidence, then the list (step 6). The same list under the same scope again is the same activation.
 
+    Without `pods` there is no list: what is asked for is of areas.
     PODs that are none, and evidence that is not taken, are refused in the answers. Raises `NothingToActivate`,
     `NoProof`, and like `Line.call`.
     """
-    listed = examined(lines_of(pods))
+    listed = [] if pods is None else examined(lines_of(pods))
     words = "" if not isinstance(proof, str) else proof
     named = "\n".join(sorted(one.value for one in listed))
     key = digest(f"{kept.subscription_id} {kept.scope.fingerprint()} {words} {named}".encode())[-64:]
@@ -309,7 +335,7 @@ def activate(desk: Desk, kept: ActivationKept, pods: Pods, proof: Proof) -> Acti
     earlier = known.activation_id if known else None
     kept = kept.model_copy(update={"key": key})
     items, refused = _items(desk, kept, listed, proof)
-    if not items:
+    if not items and pods is not None:
         codes = ", ".join(sorted({one.code for one in refused})) or "the list is empty"
         raise NothingToActivate(f"No point of the list can be activated: {codes}.", field="/pods")
     request = ActivationRequest(subscription_id=kept.subscription_id, scope=kept.scope, items=tuple(items))

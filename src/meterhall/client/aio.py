@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from meterhall.client.activations import Activation, ChangedPage
+from meterhall.client.activations import Activation
+from meterhall.client.curves import ChangedPage
 from meterhall.client.desk import OnProgress
 from meterhall.client.hall import Meterhall
 from meterhall.client.home import SignerKey
@@ -108,6 +109,7 @@ class AsyncActivation(_AtProvider):
     wait = awaited(Activation.wait)
     answers = awaited(Activation.answers)
     load_curves = awaited(Activation.load_curves)
+    group_curves = awaited(Activation.group_curves)
     add = awaited(Activation.add)
     remove = awaited(Activation.remove)
     end = awaited(Activation.end)
@@ -150,6 +152,19 @@ class AsyncSubscription(_AtProvider):
         """Activate PODs with their proof; see `Subscription.activate`."""
         made = await self._threads.run(
             lambda: self._core.activate(pods, proof, period=period, granularities=granularities, directions=directions)
+        )
+        return AsyncActivation(made, self._threads)
+
+    async def activate_areas(
+        self,
+        *,
+        period: Any = None,
+        granularities: tuple[GranularityName, ...] | None = None,
+        directions: tuple[DirectionName, ...] | None = None,
+    ) -> AsyncActivation:
+        """An activation without points, for curves over areas; see `Subscription.activate_areas`."""
+        made = await self._threads.run(
+            lambda: self._core.activate_areas(period=period, granularities=granularities, directions=directions)
         )
         return AsyncActivation(made, self._threads)
 

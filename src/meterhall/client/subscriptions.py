@@ -132,21 +132,37 @@ class Subscription:
 
         Raises `NotSignedYet`, `SubscriptionOver`, `NothingToActivate`, `NoProof`, and like `Line.call`.
         """
+        source = pods if isinstance(pods, (str, Path)) or hasattr(pods, "columns") else list(pods)
+        return self._activate(self._scope(period, granularities, directions), source, proof)
+
+    def activate_areas(
+        self,
+        *,
+        period: PeriodLike | None = None,
+        granularities: tuple[GranularityName, ...] | None = None,
+        directions: tuple[DirectionName, ...] | None = None,
+    ) -> Activation:
+        """An activation without points, for `Activation.group_curves` over areas, which need nobody's consent.
+
+        Raises like `activate`.
+        """
+        return self._activate(self._scope(period, granularities, directions), None, "ask_customer")
+
+    def _activate(self, scope: DataScope, pods: Pods | None, proof: Proof) -> Activation:
         self._check()
         kept = ActivationKept(
             key="",
             subscription_id=self.id,
             provider=self.provider,
             formats=self.contract.offer.formats,
-            scope=self._scope(period, granularities, directions),
+            scope=scope,
         )
-        source = pods if isinstance(pods, (str, Path)) or hasattr(pods, "columns") else list(pods)
         done: list[Activation] = []
         refused: list[RemoteRefusal] = []
 
         def let_in() -> bool:
             try:
-                done.append(activate(self._desk, kept, source, proof))
+                done.append(activate(self._desk, kept, pods, proof))
             except RemoteRefusal as refusal:
                 if refusal.remote_code == "no_contract" or refusal.code == "token_refused":
                     refused.append(refusal)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from meterhall.client import Activation, GivenConsents, Meterhall, Need, Progress, Subscription
-from meterhall.client.activations import NothingToActivate
+from meterhall.client.activations import GroupUnclear, NothingToActivate
 from meterhall.client.asking import ConsentNotAsked, ConsentRefused, UnknownRedirectUri
 from meterhall.client.consents import WrongIssuer
 from meterhall.client.errors import RemoteRefusal
@@ -80,6 +80,38 @@ def test_every_format_gives_the_same_frame(households: Activation, form: str):
     columns = ["pod", "start", "resolution", "energy_wh", "quality"]
     assert other[columns].equals(first[columns])
     assert first.height == 71
+
+
+def test_a_group_is_told_by_its_measures_and_never_by_a_member(households: Activation):
+    members, period = range(5, 17), (date(2025, 3, 10), date(2025, 3, 12))
+    told = households.group_curves(
+        period, "PT1H", pods=[pod(number) for number in members], measures=("sum", "mean"), format="csv"
+    )
+    expected: dict[object, float] = {}
+    for (_, start), energy in measured(list(members), *period).items():
+        hour = start.replace(minute=0)  # type: ignore[attr-defined]
+        expected[hour] = expected.get(hour, 0) + energy
+    for measure, share in (("sum", 1), ("mean", 12)):
+        rows = told.frame.filter(pl.col("measure") == measure)
+        assert dict(zip(rows["start"], rows["energy_wh"], strict=True)) == {
+            hour: pytest.approx(energy / share, abs=0.5) for hour, energy in expected.items()
+        }
+    assert [(one.pods, one.values, one.expected, one.withheld) for one in told.months] == [(12, 12 * 192, 12 * 192, 0)]
+    assert "12 PODs" in str(told)
+    for unclear in ({"measures": ("loudest",)}, {"over": {"area": "a", "postal_code": "b"}}, {"measures": ()}):
+        with pytest.raises(GroupUnclear):
+            households.group_curves(period, "PT1H", **unclear)  # type: ignore[arg-type]
+    with pytest.raises(RemoteRefusal) as refused:
+        households.group_curves(period, "PT1H", pods=[pod(5), pod(6)])
+    assert refused.value.remote_code == "group_too_small"
+
+
+def test_sums_over_areas_need_an_offer_of_them(contract: Subscription):
+    made = contract.activate_areas(period=(FIRST, UNTIL))
+    assert contract.activate_areas(period=(FIRST, UNTIL)).id == made.id
+    with pytest.raises(RemoteRefusal) as refused:
+        made.group_curves(over={"postal_code": "46003"}, granularity="PT1H")
+    assert refused.value.remote_code == "outside_activation"
 
 
 def test_what_is_missing_is_told_with_its_reason(office: Office, contract: Subscription):

@@ -22,7 +22,7 @@ from tests.e2e.town import Streets, cups, holder, pod
 from tests.unit.docs.pages import ROOT, Block, blocks, commands
 
 PAGE = ROOT / "docs" / "tutorial.md"
-NUMBERS = range(5)
+NUMBERS = range(12)
 DONE = "\x1edone"
 PATIENCE_S = 240.0
 """What one command may take."""

@@ -139,7 +139,7 @@ def test_a_statement_is_signed_in_its_canonical_form(market: Market):
     signed = jws.serialize_compact(
         json.loads(urlsafe_b64decode(header + "==")), spaced, market.provider.key.jose, algorithms=["Ed25519"]
     )
-    with pytest.raises(BadStatement, match="canonical"):
+    with pytest.raises(BadSignature, match="canonical"):
         post_statement(StatementPosted(statement=signed, salt=new_salt()), market.provider.number)
 
 

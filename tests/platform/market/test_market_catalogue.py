@@ -204,7 +204,7 @@ def test_search_finds_what_has_everything_asked_for(provider: Actor, make: Make,
         ({"max_price": "9", "price_per": "delivery"}, italian),
     ]:  # fmt: skip
         assert search(requester, **wanted) == found, wanted
-    assert refusal(search, requester, granularity="PT5M")[:2] == (422, "invalid_input")
+    assert refusal(search, requester, granularity="PT7M")[:2] == (422, "invalid_input")
     assert refusal(search, requester, colour="red")[1:] == ("parameter_unknown", "/colour")
 
 

@@ -18,6 +18,8 @@ DIRECTION: dict[str, str | Promise] = {
     "export": gettext_lazy("electricity you feed into the grid"),
 }
 GRANULARITY: dict[str, str | Promise] = {
+    "PT5M": gettext_lazy("every five minutes"),
+    "PT10M": gettext_lazy("every ten minutes"),
     "PT15M": gettext_lazy("every quarter of an hour"),
     "PT30M": gettext_lazy("every half hour"),
     "PT1H": gettext_lazy("every hour"),

@@ -12,6 +12,8 @@ Words = Mapping[str, str | Promise]
 
 DIRECTION: Words = {"import": gettext_lazy("consumption"), "export": gettext_lazy("feed-in")}
 GRANULARITY: Words = {
+    "PT5M": gettext_lazy("5 minutes"),
+    "PT10M": gettext_lazy("10 minutes"),
     "PT15M": gettext_lazy("15 minutes"),
     "PT30M": gettext_lazy("30 minutes"),
     "PT1H": gettext_lazy("1 hour"),
