@@ -116,17 +116,17 @@ def in_words(schema: Json) -> str:
             return "truth value"
         case "null":
             return "null"
-    return "anything"
+    return "what the call names"
 
 
 def _object(schema: Json) -> str:
-    values = schema.get("additionalProperties")
+    names, values = "names", schema.get("additionalProperties")
+    if "patternProperties" in schema:
+        pattern, values = next(iter(schema["patternProperties"].items()))
+        names = f"names `{pattern}`"
     if not isinstance(values, Mapping):
         return "object"
-    names = schema.get("propertyNames", {})
-    said = ", ".join(f"`{one}`" for one in names.get("enum", [])) or (
-        f"names `{names['pattern']}`" if "pattern" in names else "names"
-    )
+    said = ", ".join(f"`{one}`" for one in schema.get("propertyNames", {}).get("enum", [])) or names
     most = f", at most {schema['maxProperties']}" if "maxProperties" in schema else ""
     return f"object: {said} to {in_words(values)}{most}"
 

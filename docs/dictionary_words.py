@@ -218,10 +218,10 @@ DIGESTED: Final = (
 
 _PAGE_TWO: Final = "../protocol/activation.md#path-two-the-customers-page"
 BESIDES: Final = {
-    "MeteringDataDetail": (f"[`POST /oauth/par`]({_PAGE_TWO}) of the provider: the parameter `authorization_details`",),
-    "GrantedDetail": (f"[`POST /oauth/token`]({_PAGE_TWO}) of the provider: the answer's `authorization_details`",),
+    "MeteringDataDetail": (f"[`POST /oauth/par`]({_PAGE_TWO}) (provider, parameter `authorization_details`)",),
+    "GrantedDetail": (f"[`POST /oauth/token`]({_PAGE_TWO}) (provider, answer's `authorization_details`)",),
     "Attestation": (
-        "[`POST /oauth/token`](../protocol/tokens.md#ask-for-a-token) of the provider: the form field `attestation`",
+        "[`POST /oauth/token`](../protocol/tokens.md#ask-for-a-token) (provider, form field `attestation`)",
     ),
     "ChangedValues": ("a line of a part in the format [`jsonl`](../protocol/data.md#formats)",),
 }  # fmt: skip

@@ -139,7 +139,11 @@ def messages() -> str:
     from meterhall.domain.protocol.statements import StatementType
 
     events = [
-        (f"`{kind}`", model.__name__, ", ".join(f"`{name}`" for name in model.model_fields))
+        (
+            f"`{kind}`",
+            f"[{model.__name__}](data-dictionary.md#{model.__name__.lower()})",
+            ", ".join(f"`{name}`" for name in model.model_fields),
+        )
         for kind, model in DATA.items()
     ]
     return (

@@ -78,7 +78,9 @@ def test_every_class_and_member_stands_on_the_page(model: type[Message]) -> None
 def test_no_type_is_left_untold() -> None:
     for one in classes().values():
         for member in one.members:
-            assert "anything" not in in_words(member.schema) or one.name == "Page", f"{one.name}.{member.name}"
+            said = in_words(member.schema)
+            assert "what the call names" not in said or one.name == "Page", f"{one.name}.{member.name}"
+            assert said != "object" or (one.name, member.name) == ("Event", "data")
 
 
 def test_what_is_said_by_hand_is_of_classes_there_are() -> None:

@@ -38,7 +38,10 @@ Measure = Literal["sum", "mean", "p10", "p25", "p50", "p75", "p90"]
 
 
 class GroupOf(Message):
-    """Points of the provider by what is kept of them: a grid area, of it one class of customer, or a postal code."""
+    """Points of the provider by what is kept of them: a grid area, of it one class of customer, or a postal code.
+
+    Exactly one of `area` and `postal_code` is there; `usage_class` stands beside `area` only.
+    """
 
     area: str | None = Field(
         None,
@@ -78,7 +81,8 @@ def check_over(
 class DataRequest(Message):
     """Ask for data of an activation (step 8). With `group` the sum of the members is delivered, never a member.
 
-    With `over` the members are the provider's own points, and no consent is needed.
+    With `over` the members are the provider's own points, no consent is needed, and no `pseudonyms` are named. Neither
+    `over` nor `measures` stands without `group`.
     """
 
     activation_id: ActivationId = Field(description="The activation whose data is asked for; it has not ended.")

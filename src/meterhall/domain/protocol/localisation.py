@@ -12,7 +12,11 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 
 class LocalisationItem(Message):
-    """One question: a POD, the operator-significant part of one, or a place from the bill."""
+    """One question: a POD, the operator-significant part of one, or a place from the bill.
+
+    Exactly one of them: `pod`; or `scheme` with `operator_part`; or `country` with `postcode`, `municipality` or a
+    position. A place beside a `pod` is asked where the POD names nobody.
+    """
 
     ref: Annotated[str, StringConstraints(max_length=80)] = Field(
         "", description="The caller's own name of the question, given back with the answer; never a POD."
@@ -62,7 +66,9 @@ class LocalisationRequest(Message):
 class LocalisationCandidate(Message):
     """A provider that may hold the point, with the reason and how sure it is."""
 
-    provider: AccessNumber | None = Field(None, description="Absent: the operator is known but not enrolled.")
+    provider: AccessNumber | None = Field(
+        None, description="The provider; absent: the operator is known and not enrolled."
+    )
     operator: ShortText = Field(description="The grid operator's name.")
     operator_code: str | None = Field(
         None, description="The operator's code in the scheme, as the table or the POD has it; absent: found by place."

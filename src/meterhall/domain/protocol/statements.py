@@ -99,8 +99,8 @@ class LogReceipt(Message):
 
     seq: int = Field(ge=0, description="Index of the entry in the log, from 0.")
     leaf: Digest = Field(
-        description="The leaf: SHA-256 of a zero byte and the entry, the entry SHA-256 of salt and JWS text (RFC 9162, "
-        "section 2.1.1)."
+        description="The leaf: SHA-256 of a zero byte and the entry (RFC 9162, section 2.1.1); the entry is SHA-256 of "
+        "the salt's 16 bytes and the JWS text."
     )
 
 
