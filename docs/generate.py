@@ -139,7 +139,11 @@ def messages() -> str:
     from meterhall.domain.protocol.statements import StatementType
 
     events = [
-        (f"`{kind}`", model.__name__, ", ".join(f"`{name}`" for name in model.model_fields))
+        (
+            f"`{kind}`",
+            f"[{model.__name__}](data-dictionary.md#{model.__name__.lower()})",
+            ", ".join(f"`{name}`" for name in model.model_fields),
+        )
         for kind, model in DATA.items()
     ]
     return (
@@ -358,6 +362,13 @@ def readable(name: str, write: Callable[[], str]) -> Callable[[], str]:
     return page
 
 
+def dictionary() -> str:
+    """Every object of the protocol, and what a reading is."""
+    from docs import dictionary
+
+    return dictionary.page({platform: json.loads(openapi(platform)()) for platform in PLATFORMS})
+
+
 def draw() -> None:
     """Draw the diagrams of all pages that have no picture yet, and drop those no page shows any more."""
     from tools.diagrams import FOLDER, diagram_name, texts
@@ -388,6 +399,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "validation.md": validation,
         "states.md": states,
         "cli.md": cli,
+        "data-dictionary.md": dictionary,
         **{f"openapi-{name}.json": write for name, write in documents.items()},
         **{f"api-{name}.md": readable(name, write) for name, write in documents.items()},
     }

@@ -17,11 +17,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tools.diagrams import MERMAID, diagram_name
+from tools.diagrams import MERMAID, diagram_name, width_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DIAGRAMS = PurePosixPath("pictures/diagrams")
 LINK = re.compile(r"(?<=\]\()([^)\s:]+)(?=\))")
+CLASS = re.compile(r"^ +class (\w+)", re.M)
 FENCE = re.compile(r"^( *```\w+)[ ][^\n`]*$", re.M)
 """The head of a block with words for the tests behind its language, which the site's Markdown does not understand."""
 BESIDE = {"CONTRIBUTING.md", "CHANGELOG.md"}
@@ -79,7 +80,10 @@ def _link(target: str, at: str, source: PurePosixPath) -> str:
 
 
 def _picture(text: str, source: PurePosixPath) -> str:
-    is_states = text.startswith("state")
-    said = "States and what leads from one to another" if is_states else "Who calls whom, in order"
     path = posixpath.relpath(str(DIAGRAMS / diagram_name(text)), str(source.parent))
-    return f"![{said}]({path}){{ .diagram{' .states' if is_states else ''} }}"
+    if "classDiagram\n" in text:
+        said = "Classes, their members and what holds what: " + ", ".join(CLASS.findall(text))
+        return f"[![{said}]({path}){{ .diagram .classes width={width_of(text)} }}]({path})"
+    if text.startswith("state"):
+        return f"![States and what leads from one to another]({path}){{ .diagram .states }}"
+    return f"![Who calls whom, in order]({path}){{ .diagram }}"

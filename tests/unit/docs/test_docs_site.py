@@ -41,6 +41,18 @@ def test_a_diagram_is_shown_by_its_picture() -> None:
     assert "mermaid" not in shown
 
 
+def test_a_class_diagram_is_as_wide_as_it_is_drawn_and_opens_by_itself() -> None:
+    text = next(one for one in texts() if "classDiagram\n" in one)
+    shown = site.on_page_markdown(f"```mermaid\n{text}```\n", page("reference/data-dictionary.md"), None, None)  # type: ignore[arg-type]
+    found = re.fullmatch(r"\[!\[([^]]+)\]\((\S+)\)\{ \.diagram \.classes width=(\d+) \}\]\((\S+)\)\n", shown)
+    assert found is not None
+    assert found[2] == found[4]
+    assert found[1].endswith(", ".join(re.findall(r"^ +class (\w+)", text, re.M)))
+    view = re.search(r'viewBox="(.*?)"', (ROOT / "docs" / "reference" / found[2]).read_text())
+    assert view is not None
+    assert abs(float(view[1].split()[2]) - int(found[3])) <= 0.5
+
+
 def test_a_block_keeps_its_language_and_nothing_else() -> None:
     shown = site.on_page_markdown("```console parsed\n$ make demo\n```\n", page("x.md"), None, None)  # type: ignore[arg-type]
     assert shown == "```console\n$ make demo\n```\n"

@@ -50,66 +50,122 @@ REFUSALS: dict[str, str] = {
 class Schedule(Message):
     """Deliver without being asked each time: every day for the day before, in this format."""
 
-    every: Literal["P1D"] = "P1D"
-    format: FormatName
-    granularity: GranularityName
-    transmission: Transmission = "pull"
+    every: Literal["P1D"] = Field(
+        "P1D", description="How often (ISO 8601 duration): once a civil day, when the day is over in the POD's zone."
+    )
+    format: FormatName = Field(description="The file format of each delivery; one the contract's offer has.")
+    granularity: GranularityName = Field(description="How long a slot is; one of the activation's scope.")
+    transmission: Transmission = Field(
+        "pull",
+        description="`pull`: the requester fetches; `push`: sent to the contract's repository, which must be there.",
+    )
 
 
 class ActivationItem(Message):
     """One POD with the proof that its holder consents."""
 
-    pod: SubmittedPod = Field(repr=False)
-    proof: ProofText
+    pod: SubmittedPod = Field(
+        repr=False, description="The POD; spaces, dots and case are forgiven. What is none is answered `pod_invalid`."
+    )
+    proof: ProofText = Field(
+        description="`consent:<consent id>`: a consent there is; `evidence:<digest>`: evidence brought before; "
+        "`ask_customer`: any consent there is, or wait for one; `sandbox`: a certifier's, for sandbox PODs."
+    )
 
 
 class ActivationRequest(Message):
     """Activate a subscription for PODs (step 6); `scope.period` is the reading period asked for."""
 
-    subscription_id: SubscriptionId
-    scope: DataScope
-    schedule: Schedule | None = None
-    items: tuple[ActivationItem, ...] = Field((), max_length=10_000)
+    subscription_id: SubscriptionId = Field(
+        description="The subscription to activate; its contract is in force. A certifier may invent one."
+    )
+    scope: DataScope = Field(description="Which data is asked for, within the contract's offer.")
+    schedule: Schedule | None = Field(
+        None, description="Deliver daily without being asked; absent: only what data requests ask for."
+    )
+    items: tuple[ActivationItem, ...] = Field(
+        (), max_length=10_000, description="The PODs; may be empty for aggregates over the provider's own points."
+    )
 
 
 class Activated(Message):
     """The provider took the list; answers follow per POD."""
 
     activation_id: ActivationId
-    accepted_items: int
-    acknowledgement: Acknowledgement
+    accepted_items: int = Field(
+        description="How many items of the list were taken, to be answered one by one; it says nothing of the answers."
+    )
+    acknowledgement: Acknowledgement = Field(
+        description="`activation.acknowledged`, of a refresh `activation.refreshed.acknowledged`; keep it."
+    )
 
 
 class ItemAnswer(Message):
     """The provider's answer for one POD: accepted with what and when, or refused with a code."""
 
-    pod: SubmittedPod = Field(repr=False)
-    state: Literal["pending", "accepted", "refused", "ended"]
-    code: str | None = Field(None, description="Why refused or ended; see the list of codes.")
-    detail: str | None = None
-    pseudonym: str | None = Field(None, description="The pairwise pseudonym that stands for the POD in files.")
-    consent_id: ConsentId | None = None
-    assurance: str | None = None
-    readings: Period | None = Field(None, description="The days whose readings may be had: the holder's days only.")
-    stretches: tuple[Period, ...] = Field(
-        (), description="Where the holder moved out and came back: the days within `readings` that are the holder's."
+    pod: SubmittedPod = Field(repr=False, description="The POD exactly as it was submitted.")
+    state: Literal["pending", "accepted", "refused", "ended"] = Field(
+        description="`pending`: not decided, or the customer is still to consent; `accepted`: its data may be had; "
+        "`refused`: it may not; `ended`: it might, and may no longer."
     )
-    access_until: Instant | None = None
-    consent_url: str | None = Field(None, description="Where to send the customer, for `ask_customer` items.")
+    code: str | None = Field(
+        None, description="Why refused or ended: one of the stable codes; absent while pending or accepted."
+    )
+    detail: str | None = Field(None, description="The same as a sentence for people.")
+    pseudonym: str | None = Field(
+        None,
+        description="The UUID that stands for the POD in files and feeds: one for each requester and consent, the same "
+        "while the consent lasts; absent until it is accepted.",
+    )
+    consent_id: ConsentId | None = Field(
+        None, description="The consent it was accepted under; absent until it is accepted, and of sandbox PODs."
+    )
+    assurance: str | None = Field(
+        None,
+        description="How far that consent is believed. `requester_stated`: the requester's word; `customer_signed`: "
+        "the customer's signature; `customer_confirmed`: given on the provider's page. Absent as `consent_id` is.",
+    )
+    readings: Period | None = Field(
+        None, description="The days whose readings may be had: the consenting holder's only; absent unless accepted."
+    )
+    stretches: tuple[Period, ...] = Field(
+        (),
+        description="Where the holder moved out and came back: the days within `readings` that are the holder's. "
+        "Empty: all of them are.",
+    )
+    access_until: Instant | None = Field(
+        None,
+        description="Until when data may move, excluded: the earlier end of contract and consent; absent until it is "
+        "accepted.",
+    )
+    consent_url: str | None = Field(
+        None,
+        description="The provider's authorization endpoint, to which the customer is sent with a pushed request "
+        "(RFC 9126), so that an `ask_customer` item is answered; absent unless pending.",
+    )
 
 
 class ActivationView(Message):
+    """An activation with the count of its answers."""
+
     activation_id: ActivationId
-    subscription_id: SubscriptionId
-    state: Literal["requested", "answered", "ended"]
-    scope: DataScope
-    accepted: int
-    refused: int
-    pending: int
+    subscription_id: SubscriptionId = Field(description="The subscription it is under.")
+    state: Literal["requested", "answered", "ended"] = Field(
+        description="`requested`: answers are being made, at first or again; `answered`: they are there; `ended`: "
+        "nothing moves any more."
+    )
+    scope: DataScope = Field(description="Which data was asked for.")
+    accepted: int = Field(description="How many PODs are accepted now.")
+    refused: int = Field(description="How many PODs are refused now.")
+    pending: int = Field(description="How many PODs have no answer yet; PODs that ended are in none of the counts.")
 
 
 class Refresh(Message):
     """Add PODs to, or remove PODs from, a running activation."""
 
-    add: tuple[ActivationItem, ...] = Field((), max_length=10_000)
-    remove: tuple[SubmittedPod, ...] = Field((), max_length=10_000, repr=False)
+    add: tuple[ActivationItem, ...] = Field(
+        (), max_length=10_000, description="PODs to add, each with its proof; one that was refused may be tried again."
+    )
+    remove: tuple[SubmittedPod, ...] = Field(
+        (), max_length=10_000, repr=False, description="PODs to end, compared as their scheme writes them."
+    )

@@ -33,110 +33,150 @@ SubscriptionState = Literal["drafted", "requester_signed", "active", "quit", "re
 
 
 class Article(Message):
-    number: int
-    heading: ShortText
-    text: LongText
+    """One numbered article of the general contract."""
+
+    number: int = Field(description="Its place, from 1 without a gap.")
+    heading: ShortText = Field(description="What the article is about.")
+    text: LongText = Field(description="What is agreed, as plain text.")
 
 
 class GeneralContract(Message):
-    """The general terms every player signs once with the Market Place (level 1)."""
+    """The general terms every player signs once with the Market Place (level 1); its digest is what is signed."""
 
-    version: int
-    environment: Environment
-    marketplace: str
-    articles: tuple[Article, ...]
+    version: int = Field(description="Counts the versions of the terms from 1; the highest is in force.")
+    environment: Environment = Field(description="The environment it is for: `regulated` or `unregulated`.")
+    marketplace: str = Field(description="The name of the Market Place, the other party.")
+    articles: tuple[Article, ...] = Field(description="The terms, in order.")
 
 
 class Party(Message):
-    access_number: AccessNumber
-    organisation: str
-    legal_id: LegalIdentifier
+    """One party of a service contract as it was when the contract was drawn up."""
+
+    access_number: AccessNumber = Field(description="The player.")
+    organisation: str = Field(description="Its name.")
+    legal_id: LegalIdentifier = Field(description="Its legal id, verified.")
 
 
 class Repository(Message):
     """Where pushed deliveries go; fixed in the contract, so that nothing is ever sent elsewhere."""
 
-    kind: Literal["https"] = "https"
-    url: Url
+    kind: Literal["https"] = Field("https", description="How it is reached: by `PUT` over HTTPS.")
+    url: Url = Field(
+        description="Base URL; parts go to `<url>/<delivery id>/<version>/parts/<number>`, the manifest after them to "
+        "`<url>/<delivery id>/<version>/manifest`."
+    )
 
 
 class ServiceContract(Message):
     """The service contract (level 2), generated from one version of an offer; its digest is what is signed."""
 
     subscription_id: SubscriptionId
-    environment: Environment
-    general_contract: Digest
+    environment: Environment = Field(description="The environment it is for: `regulated` or `unregulated`.")
+    general_contract: Digest = Field(description="Digest of the general contract it is made under.")
     offer_id: OfferId
-    offer_version: int
-    offer: Offer
-    options: tuple[str, ...] = ()
-    provider: Party
-    requester: Party
-    repository: Repository | None = None
-    access_from: Instant
-    access_until: Instant
-    drafted_at: Instant
+    offer_version: int = Field(description="The version it was generated from; a newer one does not change it.")
+    offer: Offer = Field(description="The offer as it stood in that version.")
+    options: tuple[str, ...] = Field((), description="The codes of the options chosen, of those the offer has.")
+    provider: Party = Field(description="Who serves.")
+    requester: Party = Field(description="Who asks.")
+    repository: Repository | None = Field(
+        None, description="Where pushed deliveries go, and nowhere else; absent: nothing is pushed."
+    )
+    access_from: Instant = Field(description="From when on data may move, included; when it was drawn up.")
+    access_until: Instant = Field(
+        description="Until when data may move, excluded: `access_from` and the offer's `duration`, counted in UTC. It "
+        "says nothing of which days' readings."
+    )
+    drafted_at: Instant = Field(description="When it was drawn up; one not signed by both within 30 days is over.")
 
 
 class ContractSignature(Message):
     """What a party signs: the digest of a contract. The header adds `signer`, `auth_time`, `amr`."""
 
     subject: ShortText = Field(description="`general_contract` or the subscription's id.")
-    digest: Digest
-    party: AccessNumber
-    signed_at: Instant
+    digest: Digest = Field(description="Digest of the contract in canonical form (RFC 8785): what is agreed to.")
+    party: AccessNumber = Field(description="The player that signs.")
+    signed_at: Instant = Field(
+        description="When it was signed: at most five minutes after the second factor (`auth_time` in the header)."
+    )
 
 
 class Countersigned(Message):
     """The Market Place's signature over a party's signature: a JWS of `Countersignature`."""
 
-    countersignature: Jws
+    countersignature: Jws = Field(description="Compact JWS of a Countersignature by the Market Place's transport key.")
 
 
 class Countersignature(Message):
     """What the Market Place signs: that these signatures over this digest reached it and hold."""
 
-    subject: ShortText
-    digest: Digest
-    signatures: tuple[Digest, ...] = Field(description="Digests of the parties' signatures.")
-    signed_at: Instant
+    subject: ShortText = Field(
+        description="What was signed: `general_contract`, a subscription's id or `standing_acceptance`."
+    )
+    digest: Digest = Field(description="Digest of the document signed, in canonical form (RFC 8785).")
+    signatures: tuple[Digest, ...] = Field(
+        description="Digests of the parties' signatures, each of the compact JWS text; the requester's before the "
+        "provider's."
+    )
+    signed_at: Instant = Field(description="When the Market Place signed.")
 
 
 class StandingAcceptance(Message):
     """A provider's one-time consent that its transport key may sign single contracts within these limits."""
 
-    party: AccessNumber
-    offers: tuple[Annotated[str, StringConstraints(pattern=r"^off_[0-9a-f]{24}:\d+$")], ...] = Field(min_length=1)
-    most_subscriptions: int = Field(ge=1)
-    until: Instant
-    transport_kid: ShortText
-    signed_at: Instant
+    party: AccessNumber = Field(description="The provider that signs it.")
+    offers: tuple[Annotated[str, StringConstraints(pattern=r"^off_[0-9a-f]{24}:\d+$")], ...] = Field(
+        min_length=1, description="The offer versions it is for, as `<offer id>:<version>`; its own, none withdrawn."
+    )
+    most_subscriptions: int = Field(
+        ge=1, description="How many subscriptions, active or suspended, may be in force under it at once."
+    )
+    until: Instant = Field(description="Until when contracts may be signed under it, excluded.")
+    transport_kid: ShortText = Field(
+        description="The `kid` of the transport key that may sign; one of the provider's present ones."
+    )
+    signed_at: Instant = Field(
+        description="When it was signed: at most five minutes after the second factor (`auth_time` in the header)."
+    )
 
 
 class SubscriptionRequest(Message):
     """Ask for a subscription under one version of an offer (step 5)."""
 
     offer_id: OfferId
-    offer_version: int = Field(ge=1)
-    options: tuple[str, ...] = ()
-    repository: Repository | None = None
+    offer_version: int = Field(ge=1, description="The version wanted; it is published now.")
+    options: tuple[str, ...] = Field((), description="The codes of the options wanted, each once; empty: none.")
+    repository: Repository | None = Field(
+        None,
+        description="Where deliveries shall be pushed; absent: they are fetched. Needed where an offer only pushes.",
+    )
 
 
 class SubscriptionView(Message):
     """A subscription with its contract and signatures, as its two parties see it."""
 
     subscription_id: SubscriptionId
-    state: SubscriptionState
-    contract: ServiceContract
-    digest: Digest
-    signatures: dict[Literal["requester", "provider", "marketplace"], Jws]
-    ended_at: Instant | None = None
+    state: SubscriptionState = Field(
+        description="`drafted`: nobody has signed; `requester_signed`: the provider is next; `active`: in force; "
+        "`quit`: ended by the requester; `refused`: by the provider; `suspended`: while a party is; `expired`: run out."
+    )
+    contract: ServiceContract = Field(description="What is signed.")
+    digest: Digest = Field(description="Digest of `contract` in canonical form (RFC 8785); compute it yourself.")
+    signatures: dict[Literal["requester", "provider", "marketplace"], Jws] = Field(
+        description="By party, those there are: compact JWS of a ContractSignature, under `marketplace` of a "
+        "Countersignature."
+    )
+    ended_at: Instant | None = Field(
+        None, description="When it was quit, was refused or ran out; absent: it has not ended."
+    )
 
 
 class Quit(Message):
     """A requester's end of a subscription."""
 
     subscription_id: SubscriptionId
-    party: AccessNumber
-    reason: LongText = ""
-    quit_at: Instant
+    party: AccessNumber = Field(description="The requester that quits.")
+    reason: LongText = Field("", description="Why, for people; no POD may stand in it.")
+    quit_at: Instant = Field(
+        description="When the requester quits by its own clock; nothing moves from when the Market Place takes it."
+    )

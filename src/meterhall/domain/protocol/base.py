@@ -64,15 +64,21 @@ def identifier(prefix: str) -> Any:
     return StringConstraints(pattern=rf"^{prefix}_[0-9a-f]{{24}}$")
 
 
-OfferId = Annotated[str, identifier("off")]
-WishId = Annotated[str, identifier("wsh")]
-SubscriptionId = Annotated[str, identifier("sub")]
-CertificationId = Annotated[str, identifier("crt")]
-ActivationId = Annotated[str, identifier("act")]
-ConsentId = Annotated[str, identifier("con")]
-DeliveryId = Annotated[str, identifier("dlv")]
-StatementId = Annotated[str, identifier("stm")]
-EventId = Annotated[str, identifier("evt")]
+OfferId = Annotated[str, identifier("off"), Field(description="The offer, whatever its version.")]
+WishId = Annotated[str, identifier("wsh"), Field(description="The wish.")]
+SubscriptionId = Annotated[
+    str, identifier("sub"), Field(description="The subscription; the id of its service contract as well.")
+]
+CertificationId = Annotated[str, identifier("crt"), Field(description="The conformance run and the certificate of it.")]
+ActivationId = Annotated[str, identifier("act"), Field(description="The activation, made by the provider.")]
+ConsentId = Annotated[
+    str, identifier("con"), Field(description="The consent, made by the provider; the OAuth `grant_id` as well.")
+]
+DeliveryId = Annotated[
+    str, identifier("dlv"), Field(description="The delivery, made by the provider; the same for all its versions.")
+]
+StatementId = Annotated[str, identifier("stm"), Field(description="The statement, made by whoever signs it.")]
+EventId = Annotated[str, identifier("evt"), Field(description="The event; who receives one keeps each id once.")]
 
 
 def _as_written(schema: Any) -> None:
@@ -115,8 +121,10 @@ class Message(BaseModel):
 class Period(Message):
     """A reading period: civil days in the POD's zone, `from` included, `until` excluded."""
 
-    first: date = Field(alias="from")
-    until: date
+    first: date = Field(alias="from", description="The first day, included (ISO 8601 calendar date).")
+    until: date = Field(
+        description="The day after the last one, excluded: a period of one day ends on the next. After `from`."
+    )
 
     def within(self, wider: Self) -> bool:
         return wider.first <= self.first and self.until <= wider.until
@@ -125,7 +133,9 @@ class Period(Message):
 class Signed(Message):
     """A document under its maker's signature: a compact JWS (RFC 7515) over its canonical bytes."""
 
-    jws: Jws = Field(description="Compact JWS, alg Ed25519; the protected header names `typ` and `kid`.")
+    jws: Jws = Field(
+        description="Compact JWS (RFC 7515) of the document, alg Ed25519; the protected header names `typ` and `kid`."
+    )
 
 
 Item = TypeVar("Item")
@@ -134,11 +144,15 @@ Item = TypeVar("Item")
 class Page(BaseModel, Generic[Item]):
     """One page of a list; `next` is the opaque cursor of the following one, absent on the last."""
 
-    items: list[Item]
-    next: str | None = None
+    items: list[Item] = Field(description="The entries of this page, in a stable order.")
+    next: str | None = Field(
+        None, description="Opaque cursor of the following page, handed back as `after`; absent: this is the last."
+    )
 
 
 class Acknowledgement(Message):
     """The callee's signed statement that it took the command, returned in the reply."""
 
-    statement: Jws = Field(description="Statement `*.acknowledged`, compact JWS by the callee's transport key.")
+    statement: Jws = Field(
+        description="Statement of a type that ends in `.acknowledged`: compact JWS by the callee's transport key."
+    )

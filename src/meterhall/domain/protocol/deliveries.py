@@ -38,11 +38,26 @@ Measure = Literal["sum", "mean", "p10", "p25", "p50", "p75", "p90"]
 
 
 class GroupOf(Message):
-    """Points of the provider by what is kept of them: a grid area, of it one class of customer, or a postal code."""
+    """Points of the provider by what is kept of them: a grid area, of it one class of customer, or a postal code.
 
-    area: str | None = Field(None, min_length=1, max_length=120, description="The provider's grid area.")
-    postal_code: str | None = Field(None, min_length=1, max_length=12)
-    usage_class: str | None = Field(None, min_length=1, max_length=40, description="Class of customer, in the area.")
+    Exactly one of `area` and `postal_code` is there; `usage_class` stands beside `area` only.
+    """
+
+    area: str | None = Field(
+        None,
+        min_length=1,
+        max_length=120,
+        description="The grid area: its EIC, or the provider's own code; absent: the group is of `postal_code`.",
+    )
+    postal_code: str | None = Field(
+        None, min_length=1, max_length=12, description="The points of this postal code; absent: those of `area`."
+    )
+    usage_class: str | None = Field(
+        None,
+        min_length=1,
+        max_length=40,
+        description="Of that area the points of this class of customer, as the provider names it; absent: all of them.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -66,20 +81,37 @@ def check_over(
 class DataRequest(Message):
     """Ask for data of an activation (step 8). With `group` the sum of the members is delivered, never a member.
 
-    With `over` the members are the provider's own points, and no consent is needed.
+    With `over` the members are the provider's own points, no consent is needed, and no `pseudonyms` are named. Neither
+    `over` nor `measures` stands without `group`.
     """
 
-    activation_id: ActivationId
-    period: Period
-    granularity: GranularityName
-    format: FormatName
-    directions: tuple[DirectionName, ...] = ("import",)
-    transmission: Transmission = "pull"
-    pseudonyms: tuple[Pseudonym, ...] = Field((), max_length=10_000, description="Empty: every accepted POD.")
-    group: bool = Field(False, description="Deliver one aggregate of the PODs instead of individual curves.")
-    over: GroupOf | None = Field(None, description="With `group`: over these points of the provider, not over PODs.")
+    activation_id: ActivationId = Field(description="The activation whose data is asked for; it has not ended.")
+    period: Period = Field(
+        description="The days asked for, within the activation's: not before 1970, 3660 days (ten years) at most."
+    )
+    granularity: GranularityName = Field(
+        description="How long a slot shall be: one of the activation's scope, a whole multiple of the meter's own."
+    )
+    format: FormatName = Field(description="The file format of the parts; one the contract's offer has.")
+    directions: tuple[DirectionName, ...] = Field(
+        ("import",), description="Which way the energy flows, seen from the customer; within the activation's scope."
+    )
+    transmission: Transmission = Field(
+        "pull",
+        description="`pull`: the requester fetches; `push`: sent to the contract's repository, which must be there.",
+    )
+    pseudonyms: tuple[Pseudonym, ...] = Field(
+        (), max_length=10_000, description="Of which accepted PODs, by pseudonym; empty: of every one."
+    )
+    group: bool = Field(False, description="Whether one aggregate of the PODs is delivered instead of single curves.")
+    over: GroupOf | None = Field(
+        None, description="With `group`: over these points of the provider; absent: over PODs of the activation."
+    )
     measures: tuple[Measure, ...] | None = Field(
-        None, min_length=1, max_length=7, description="With `group`: what is told of each slot; absent: the sum."
+        None,
+        min_length=1,
+        max_length=7,
+        description="With `group`: what is told of each slot, each once; percentiles by nearest rank. Absent: the sum.",
     )
 
     @model_validator(mode="after")
@@ -92,19 +124,23 @@ class DataRequested(Message):
     """The provider took the request; `delivery.ready` follows."""
 
     delivery_id: DeliveryId
-    acknowledgement: Acknowledgement
+    acknowledgement: Acknowledgement = Field(description="`data.acknowledged`; keep it.")
 
 
 class Part(Message):
     """One immutable file of a delivery."""
 
-    number: int = Field(ge=1)
-    media_type: str
-    extension: str
-    compression: Literal["none", "gzip"] = "none"
-    size_bytes: int = Field(ge=0)
-    digest: Digest
-    pseudonyms: tuple[Pseudonym, ...]
+    number: int = Field(ge=1, description="Its name in the delivery; a number is never used for another file.")
+    media_type: str = Field(description="The media type of the file (RFC 6838), its `Content-Type`.")
+    extension: str = Field(description="How such a file's name ends, without the dot.")
+    compression: Literal["none", "gzip"] = Field(
+        "none", description="How the bytes are packed: not at all, or by gzip (RFC 1952); no header says it."
+    )
+    size_bytes: int = Field(ge=0, description="Length of the file as sent, in bytes.")
+    digest: Digest = Field(description="Digest of the bytes as sent, before anything is unpacked; its `ETag` as well.")
+    pseudonyms: tuple[Pseudonym, ...] = Field(
+        description="Which usage points are in the file; of a group the names of its measures."
+    )
     readings: int = Field(ge=0, description="Values in the file, missing slots not counted.")
     missing: int = Field(ge=0, description="Slots of the period without a value.")
 
@@ -112,8 +148,8 @@ class Part(Message):
 class GroupCurveName(Message):
     """Under which name one measure of a group stands in the parts."""
 
-    measure: Measure
-    pseudonym: Pseudonym
+    measure: Measure = Field(description="`sum`, `mean`, or a percentile by nearest rank: `p50` is the median.")
+    pseudonym: Pseudonym = Field(description="The UUID under which the parts have it as a usage point.")
 
 
 class GroupMonth(Message):
@@ -123,40 +159,55 @@ class GroupMonth(Message):
     """
 
     month: date = Field(description="Its first day; of a list of PODs the first day of the period.")
-    direction: DirectionName
-    pods: int = Field(ge=0)
+    direction: DirectionName = Field(description="Which way the energy flows, seen from the customer.")
+    pods: int = Field(ge=0, description="How many PODs were in the group.")
     values: int = Field(ge=0, description="Values there are, of all PODs and slots.")
-    expected: int = Field(ge=0, description="PODs times slots.")
+    expected: int = Field(ge=0, description="Values there would be if none were missing: PODs times slots.")
     withheld: int = Field(ge=0, description="Complete slots not shown, since one POD is too much of the total.")
 
 
 class GroupAnswer(Message):
     """What a delivery with `group` is about."""
 
-    over: GroupOf | None = None
-    curves: tuple[GroupCurveName, ...]
-    months: tuple[GroupMonth, ...]
+    over: GroupOf | None = Field(None, description="The points it is over; absent: a list of PODs.")
+    curves: tuple[GroupCurveName, ...] = Field(description="The measures in the parts and their names, each once.")
+    months: tuple[GroupMonth, ...] = Field(description="How many PODs and how complete, by month and direction.")
 
 
 class Manifest(Message):
     """What a delivery consists of; a later version supersedes an earlier one and leaves untouched parts as they are."""
 
     delivery_id: DeliveryId
-    version: int = Field(ge=1)
-    supersedes: Digest | None = None
-    reason: Literal["requested", "scheduled", "correction", "revocation"] = "requested"
-    activation_id: ActivationId
-    subscription_id: SubscriptionId
-    provider: AccessNumber
-    requester: AccessNumber
-    created_at: Instant
-    period: Period
-    granularity: GranularityName
-    format: FormatName
-    group_size: int | None = Field(None, description="Of a group: how many PODs; of `over`, the fewest of a month.")
-    group: GroupAnswer | None = None
-    commitment_salt: Salt
-    parts: tuple[Part, ...]
+    version: int = Field(ge=1, description="Counts the manifests of the delivery from 1; the highest is valid.")
+    supersedes: Digest | None = Field(
+        None, description="Digest of the manifest one version earlier; absent: this is the first."
+    )
+    reason: Literal["requested", "scheduled", "correction", "revocation"] = Field(
+        "requested",
+        description="`requested`: a data request; `scheduled`: the activation's schedule; `correction`: values "
+        "changed; `revocation`: a consent or a stay ended, so that something had to go.",
+    )
+    activation_id: ActivationId = Field(description="The activation it is of.")
+    subscription_id: SubscriptionId = Field(description="The subscription it is under.")
+    provider: AccessNumber = Field(description="Who delivers, and signs this.")
+    requester: AccessNumber = Field(description="For whom it is: refuse one that is not for you.")
+    created_at: Instant = Field(description="When this version was made.")
+    period: Period = Field(description="The days asked for, civil days in each POD's zone.")
+    granularity: GranularityName = Field(description="How long the slots in the parts are.")
+    format: FormatName = Field(description="The file format of all parts.")
+    group_size: int | None = Field(
+        None, description="Of a group how many PODs; with `over`, the fewest of a month. Absent: it is of no group."
+    )
+    group: GroupAnswer | None = Field(
+        None, description="Of a group what its curves are, and how complete. Absent: single curves, or nothing is left."
+    )
+    commitment_salt: Salt = Field(
+        description="Salt of the commitments to this manifest in both sides' statements: 16 random bytes in hex, the "
+        "same for all versions."
+    )
+    parts: tuple[Part, ...] = Field(
+        description="The files by number, those of the earlier version that stay among them; empty: nothing is left."
+    )
     withdrawn: tuple[Pseudonym, ...] = Field((), description="PODs of the earlier version that are no longer in.")
 
     @property
@@ -167,44 +218,65 @@ class Manifest(Message):
 class ManifestView(Message):
     """A manifest with the provider's signature over it."""
 
-    manifest: Manifest
-    jws: str
+    manifest: Manifest = Field(description="The manifest for reading; what counts is the one that is signed.")
+    jws: str = Field(description="Compact JWS of the manifest by the provider's transport key.")
 
 
 class Receipt(Message):
     """What the requester verified and stored, or why it rejects; signed with its transport key (step 10)."""
 
     delivery_id: DeliveryId
-    version: int
-    manifest: Digest
-    received_at: Instant
-    outcome: Literal["received", "rejected"]
-    readings: int = Field(ge=0)
-    code: Literal["digest_mismatch", "format_invalid", "incomplete", "unreadable"] | None = None
-    detail: LongText = ""
+    version: int = Field(description="The version of the manifest it answers, from 1.")
+    manifest: Digest = Field(description="Digest of that manifest in canonical form (RFC 8785).")
+    received_at: Instant = Field(description="When the requester had verified and stored it, or rejected it.")
+    outcome: Literal["received", "rejected"] = Field(
+        description="`received`: all of it is verified and stored, which is final; `rejected`: nothing is stored."
+    )
+    readings: int = Field(
+        ge=0, description="Values stored, gaps not counted: of a receipt all the manifest announces, of a rejection 0."
+    )
+    code: Literal["digest_mismatch", "format_invalid", "incomplete", "unreadable"] | None = Field(
+        None,
+        description="Why it is rejected; absent of a receipt. `digest_mismatch`: a part is another file; `unreadable`: "
+        "it does not decode; `format_invalid`: it is not what the manifest says; `incomplete`: there is less in it.",
+    )
+    detail: LongText = Field("", description="The same as a sentence for people.")
 
 
 class ReceiptTaken(Message):
-    acknowledgement: Acknowledgement
+    """The provider took the receipt or rejection."""
+
+    acknowledgement: Acknowledgement = Field(description="`receipt.acknowledged`; keep it.")
 
 
 class ChangedValues(Message):
     """New or corrected values of one usage point and UTC day."""
 
-    pseudonym: Pseudonym
-    direction: DirectionName
-    start: Instant
-    resolution: str
-    unit: Literal["Wh"] = "Wh"
-    scale: int
-    values: tuple[int | None, ...]
-    quality: tuple[int | None, ...]
-    available_at: Instant
+    pseudonym: Pseudonym = Field(description="The usage point, by the pseudonym of the activation's answer.")
+    direction: DirectionName = Field(description="Which way the energy flows, seen from the customer.")
+    start: Instant = Field(
+        description="The start of the first slot; the others follow without a gap, none beyond the end of the UTC day."
+    )
+    resolution: str = Field(
+        description="How long a slot is (ISO 8601 duration): the finest timed granularity of the scope, as `PT15M`."
+    )
+    unit: Literal["Wh"] = Field("Wh", description="Watt-hours of the slot: energy, not mean power.")
+    scale: int = Field(description="Power of ten of the values: a value is `values[i]` times 10 to this power, in Wh.")
+    values: tuple[int | None, ...] = Field(
+        description="One whole number a slot; null: there is no value. Zero is a value."
+    )
+    quality: tuple[int | None, ...] = Field(
+        description="The ESPI 4.0 quality code of each value, in the same order; null where there is no value."
+    )
+    available_at: Instant = Field(description="When the youngest of these values became known to the provider.")
 
 
 class Changes(Message):
     """A page of the change feed; `cursor` is opaque, hand it back as `since`."""
 
-    items: tuple[ChangedValues, ...]
-    cursor: str
-    more: bool
+    items: tuple[ChangedValues, ...] = Field(
+        description="What is new or corrected, 500 days of series at most; a later item for the same slots replaces "
+        "an earlier one."
+    )
+    cursor: str = Field(description="Where this page ends, opaque: keep it and hand it back as `since`.")
+    more: bool = Field(description="Whether more is there already: ask again at once; else ask later.")

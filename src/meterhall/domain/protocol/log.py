@@ -22,12 +22,12 @@ class ProofFile(Message):
     The entry is SHA-256(salt || statement), the leaf SHA-256(0x00 || entry); `path` leads from the leaf to the root.
     """
 
-    format: Literal["meterhall-proof/1"] = "meterhall-proof/1"
-    statement: Jws
-    salt: Salt
+    format: Literal["meterhall-proof/1"] = Field("meterhall-proof/1", description="The form of this file.")
+    statement: Jws = Field(description="The statement as it was signed.")
+    salt: Salt = Field(description="The statement's salt, 16 bytes in hex.")
     key: Jwk = Field(description="The maker's public key; its thumbprint is the `kid` that the statement names.")
-    seq: int = Field(ge=0, description="Index of the entry in the log.")
-    path: ProofPath = Field(description="Inclusion path, the leaf's sibling first.")
+    seq: int = Field(ge=0, description="Index of the entry in the log, from 0.")
+    path: ProofPath = Field(description="Inclusion path, the leaf's sibling first (RFC 9162, section 2.1.3).")
     checkpoint: Annotated[str, StringConstraints(max_length=1_000_000)] = Field(
         description="The checkpoint as a C2SP signed note, with the witnesses' cosignatures."
     )
@@ -36,15 +36,15 @@ class ProofFile(Message):
 class ConsistencyProof(Message):
     """That the tree of `first` entries is the beginning of the one of `second`."""
 
-    first: int = Field(ge=0)
-    second: int = Field(ge=0)
-    path: ProofPath
+    first: int = Field(ge=0, description="Entries of the smaller tree.")
+    second: int = Field(ge=0, description="Entries of the larger tree, `first` or more.")
+    path: ProofPath = Field(description="The hashes that show it (RFC 9162, section 2.1.4); empty: nothing to show.")
 
 
 class LogCosignature(Message):
     """A witness's cosignature of the checkpoint of `size` entries."""
 
-    size: int = Field(ge=1)
+    size: int = Field(ge=1, description="How many entries the checkpoint is of.")
     line: Annotated[str, StringConstraints(max_length=600)] = Field(
         description="The signature line of a C2SP cosignature/v1, without its newline."
     )
@@ -53,9 +53,9 @@ class LogCosignature(Message):
 class LoggedStatement(Message):
     """A statement as its parties see it: where it stands and what hides it."""
 
-    seq: int
-    leaf: Digest
-    statement: Statement
-    jws: Jws
-    salt: Salt
+    seq: int = Field(description="Index of the entry in the log, from 0.")
+    leaf: Digest = Field(description="The leaf of the tree: SHA-256 of a zero byte and the entry.")
+    statement: Statement = Field(description="The statement for reading; what counts is the one that is signed.")
+    jws: Jws = Field(description="The statement as it was signed.")
+    salt: Salt = Field(description="The statement's salt, 16 bytes in hex: what hides it in the public log.")
     matched: bool | None = Field(None, description="Whether both sides' statements agree; absent until they met.")
