@@ -163,6 +163,15 @@ def test_sums_and_counts_are_the_same(lake: Lake, near: Engine, far: Engine, ids
         assert mine[0].any() or per_slot == slots
 
 
+def test_what_days_do_not_have_is_missing_and_not_an_error(lake: Lake, near: Engine, far: Engine) -> None:
+    """A series that is stored by the hour, asked for as if it were by the quarter."""
+    snapshot = lake._table.snapshot()
+    mine, theirs = (one.slot_sums(snapshot, span([2000]), 96, 1) for one in (near, far))
+    assert [one.tolist() for one in mine] == [one.tolist() for one in theirs]
+    assert mine[1][:, :24].any()
+    assert not mine[1][:, 24:].any()
+
+
 def test_what_a_writer_asks_is_the_same(lake: Lake, near: Engine, far: Engine) -> None:
     snapshot = lake._table.snapshot()
     series, days = np.array([1, 1, 3, 9], np.int64), np.array([0, 5, 2, 2], np.int32) + FIRST
