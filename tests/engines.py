@@ -66,10 +66,10 @@ def sail() -> Server:
 
 def spark() -> Server:
     """Apache Spark's own Connect server on two cores, not yet started. Raises `NoEngine`."""
-    home = Path(os.environ.get("SPARK_HOME", ""))
-    submit = home / "bin" / "spark-submit"
-    if not os.environ.get("SPARK_HOME") or not submit.is_file():
-        raise NoEngine("SPARK_HOME names no Apache Spark (4.0 or later)")
+    home = os.environ.get("SPARK_HOME") or _packaged_spark()
+    submit = Path(home) / "bin" / "spark-submit"
+    if not home or not submit.is_file():
+        raise NoEngine("SPARK_HOME names no Apache Spark (4.0 or later), and the package pyspark is not installed")
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
         raise NoEngine("Apache Spark needs Java")
     port = _free_port()
@@ -82,7 +82,14 @@ def spark() -> Server:
     words = [str(submit), "--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]"]
     for name, value in options.items():
         words += ["--conf", f"{name}={value}"]
-    return Server([*words, "spark-internal"], port, {"SPARK_LOCAL_IP": "127.0.0.1"})
+    return Server([*words, "spark-internal"], port, {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1"})
+
+
+def _packaged_spark() -> str:
+    """The folder of the package pyspark; of pyspark-client, which has no Spark in it, nothing."""
+    found = importlib.util.find_spec("pyspark")
+    folder = Path(found.origin).parent if found and found.origin else Path()
+    return str(folder) if (folder / "jars").is_dir() else ""
 
 
 ENGINES = {"sail": sail, "spark": spark}

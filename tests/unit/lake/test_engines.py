@@ -395,6 +395,7 @@ print(Lake({str(tmp_path)!r}, threads=1).look())
 
 
 def test_nobody_at_the_address(tmp_path: Path) -> None:
+    pytest.importorskip("grpc", reason="the extra spark is not installed")
     lake = filled(tmp_path)
     nobody = SparkEngine("sc://127.0.0.1:1", tmp_path)
     for ask in (nobody.look, lambda snapshot: nobody.newest(snapshot, span([1, 2, 3]), 96)):
