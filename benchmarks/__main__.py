@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import formats, intake, lake, load, platforms
+from benchmarks import formats, intake, lake, load, platforms, spark
 from benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "intake": intake.intake,
     "series": lake.series,
     "sum": lake.group_sum,
+    "spark": spark.spark,
     "platform": platforms.platform,
     "ten-steps": load.ten_steps,
     "large-activations": load.large_activations,

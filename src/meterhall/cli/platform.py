@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -15,6 +16,9 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.players import Activity
 
 Part = StrEnum("Part", ["b2b", "portal", "worker"])
+PartOption = Annotated[list[Part] | None, typer.Option("--part", help="Only this part: b2b, portal or worker.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="What calculates: embedded, or sc://HOST:PORT.")]
+SERVE = "Serve the B2B listener, the portal and the worker; Ctrl-C stops."
 MARKS = {"ok": "[green]ok[/]  ", "bad": "[red]bad[/] ", "todo": "[yellow]todo[/]"}
 
 
@@ -89,17 +93,19 @@ def _making(role: str, commands: typer.Typer) -> None:
 def _running(role: str, commands: typer.Typer) -> None:
     """`serve` and `check`."""
 
-    @commands.command()
-    def serve(
-        home: HomeOption,
-        part: Annotated[list[Part] | None, typer.Option(help="Only this part: b2b, portal or worker.")] = None,
-    ) -> None:
-        """Serve the B2B listener, the portal and the worker; Ctrl-C stops."""
-        from meterhall.web.serve import PARTS, Supervisor
+    if role == "provider":
 
-        django_ready(role, home)
-        migrate()
-        raise typer.Exit(Supervisor(role, home.resolve(), tuple(one.value for one in part) if part else PARTS).run())
+        @commands.command("serve", help=SERVE)
+        def serve_calculating(home: HomeOption, part: PartOption = None, engine: EngineOption = "") -> None:
+            if engine:
+                os.environ["METERHALL_ENGINE"] = engine
+            _serve(role, home, part)
+
+    else:
+
+        @commands.command("serve", help=SERVE)
+        def serve(home: HomeOption, part: PartOption = None) -> None:
+            _serve(role, home, part)
 
     @commands.command()
     def check(home: HomeOption) -> None:
@@ -111,6 +117,21 @@ def _running(role: str, commands: typer.Typer) -> None:
         for result in results:
             out.print(f"{MARKS[result.state]} {escape(f'{result.name}: {result.detail}')}")
         raise typer.Exit(0 if all(result.state == "ok" for result in results) else 1)
+
+
+def _serve(role: str, home: Path, part: list[Part] | None) -> None:
+    """Run the parts until told to stop. Raises `SparkMissing` where the engine of the settings needs its client."""
+    from meterhall.web.config import EMBEDDED
+    from meterhall.web.home import Home
+    from meterhall.web.serve import PARTS, Supervisor
+
+    if Home(home).config.engine != EMBEDDED:
+        from meterhall.lake.spark import require_client
+
+        require_client()
+    django_ready(role, home)
+    migrate()
+    raise typer.Exit(Supervisor(role, home.resolve(), tuple(one.value for one in part) if part else PARTS).run())
 
 
 def _people(role: str, commands: typer.Typer) -> None:

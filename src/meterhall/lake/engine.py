@@ -1,12 +1,17 @@
-"""The embedded engine: DuckDB in memory over the files of one snapshot. It never writes."""
+"""What the lake asks of an engine, described once. How a query is run: `embedded` and `spark`. Nothing is written.
+
+An engine is given a snapshot's files by name, so what is not committed is not there for it, and any two engines
+calculate on the same state.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import ClassVar
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -16,10 +21,35 @@ from meterhall.domain.readings.days import EPOCH_DAY
 from meterhall.domain.readings.resampling import SumOutOfRange
 from meterhall.lake import queries
 from meterhall.lake.layout import SCHEMA, Versions, from_arrow
+from meterhall.lake.queries import Dialect, Newest
 from meterhall.lake.snapshot import LakeFile, Snapshot
 
 _AGGREGATES = 512
 """Slots summed in one query; a finer resolution takes several."""
+
+
+class FilesGone(Unavailable):
+    code = "lake_files_gone"
+    title = "The files of this snapshot have been cleared away; read the newest one."
+
+
+class EngineUnavailable(Unavailable):
+    """Work that waits for it is done once it answers again; nothing has to be started anew."""
+
+    code = "engine_unavailable"
+    title = "The engine that calculates does not answer, or cannot calculate this."
+
+    def __init__(self, detail: str = "", *, reason: str = "", retry_after_s: int | None = None) -> None:
+        """`reason` is what the engine or its client said: for the operator's eyes."""
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.reason = reason
+
+
+class EngineBlind(Unavailable):
+    """The folder has to be mounted wherever the engine runs, and readable there for its user."""
+
+    code = "engine_blind"
+    title = "The engine that calculates does not see the files of the lake."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,26 +61,40 @@ class Span:
     last_day: int
 
 
-class Engine:
-    """Runs the lake's queries; safe to share among threads."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """What an engine runs: text in its dialect, the files it reads, parameters and tables by name."""
 
-    def __init__(self, *, threads: int | None = None) -> None:
-        config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false"}
-        if threads is not None:
-            config["threads"] = threads
-        self._connection = duckdb.connect(":memory:", config=config)
+    sql: str
+    files: list[LakeFile]
+    parameters: dict[str, int | date] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
 
+
+class Engine(ABC):
+    """Runs the lake's queries; safe to share among threads. Every method raises what `_run` does."""
+
+    dialect: ClassVar[Dialect]
+
+    @abstractmethod
+    def look(self, snapshot: Snapshot) -> str:
+        """Which engine this is, that it answers and that it sees the snapshot's files, as one line for an operator."""
+
+    @abstractmethod
     def close(self) -> None:
-        self._connection.close()
+        """Lets go of everything held; nothing is asked after."""
+
+    @abstractmethod
+    def _run(self, query: Query) -> pa.Table:
+        """The rows of a query's answer. Raises `FilesGone`, `EngineUnavailable`, `EngineBlind` and `SumOutOfRange`."""
 
     def newest(self, snapshot: Snapshot, span: Span, slots: int, known_us: int | None = None) -> Versions:
         """The newest version of each day in the span, as known at `known_us` if given; sorted by series and day."""
         files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
         if not files:
             return from_arrow(_NONE, slots)
-        clause = queries.latest(join=queries.BY_SERIES, corrected=_corrected(files), known=known_us is not None)
-        known: dict[str, object] = {} if known_us is None else {"known_us": known_us}
-        return from_arrow(self._over(span, files, queries.days(clause), known), slots)
+        sql = queries.days(self.dialect, Newest(corrected=_corrected(files), known=known_us is not None))
+        return from_arrow(self._over(span, files, sql, {} if known_us is None else {"known_us": known_us}), slots)
 
     def held(self, snapshot: Snapshot, series_ids: NDArray[np.int64], days: NDArray[np.int32], slots: int) -> Versions:
         """The newest version of exactly these days (equal shapes), where there is one."""
@@ -72,18 +116,18 @@ class Engine:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sums and exact counts over the span's series for each `per_slot` of `slots` stored slots a day.
 
-        Both int64 of shape (days, slots // per_slot); a sum is that of the members counted. Raises `SumOutOfRange`.
+        Both int64 of shape (days, slots // per_slot); a sum is that of the members counted.
         """
         shape = (span.last_day - span.first_day + 1, slots // per_slot)
         sums, counts = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
-        clause = queries.latest(join=queries.BY_SERIES, corrected=_corrected(files))
+        newest = Newest(corrected=_corrected(files))
         for first in range(0, shape[1] if files else 0, _AGGREGATES):
             chosen = range(first, min(first + _AGGREGATES, shape[1]))
-            rows = self._over(span, files, queries.slot_sums(clause, per_slot=per_slot, slots=chosen))
+            rows = self._over(span, files, queries.slot_sums(self.dialect, newest, per_slot=per_slot, slots=chosen))
             day = rows["day"].cast(pa.int32()).to_numpy() - span.first_day
             for n, slot in enumerate(chosen):
-                sums[day, slot] = rows[f"s{n}"].fill_null(0).to_numpy()
+                sums[day, slot] = _whole(rows[f"s{n}"])
                 counts[day, slot] = rows[f"c{n}"].to_numpy()
         return sums, counts
 
@@ -92,61 +136,43 @@ class Engine:
     ) -> list[tuple[int, date]]:
         """The series and days with a version from after commit `since`, in order."""
         files = snapshot.since(since)
-        if not files:
+        if not files or (series_ids is not None and not len(series_ids)):
             return []
-        wanted = None if series_ids is None else pa.table({"series_id": series_ids})
-        parameters = {"files": [file.path for file in files], "since": since, "until": snapshot.sequence}
-        rows = self._run(queries.changes(wanted=wanted is not None), parameters, wanted=wanted)
-        return list(zip(rows["series_id"].to_pylist(), rows["day"].to_pylist(), strict=True))
+        tables = {} if series_ids is None else {"wanted": pa.table({"series_id": series_ids})}
+        parameters: dict[str, int | date] = {"since": since, "until": snapshot.sequence}
+        rows = self._run(Query(queries.changes(self.dialect, wanted=bool(tables)), files, parameters, tables))
+        return sorted(zip(rows["series_id"].to_pylist(), rows["day"].to_pylist(), strict=True))
 
     def _keyed(
         self,
         snapshot: Snapshot,
         series_ids: NDArray[np.int64],
         days: NDArray[np.int32],
-        query: Callable[[str], str],
+        query: Callable[[Dialect, Newest], str],
     ) -> pa.Table | None:
         span = Span(np.unique(series_ids), int(days.min()), int(days.max()))
         files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
         if not files:
             return None
         keys = pa.table({"series_id": series_ids, "day": pa.array(days).cast(pa.date32())})
-        clause = queries.latest(join=queries.BY_DAY, corrected=_corrected(files))
-        return self._over(span, files, query(clause), keys=keys)
+        return self._over(span, files, query(self.dialect, Newest(corrected=_corrected(files), keyed=True)), keys=keys)
 
     def _over(
         self,
         span: Span,
         files: list[LakeFile],
         sql: str,
-        more: dict[str, object] | None = None,
+        more: dict[str, int | date] | None = None,
         keys: pa.Table | None = None,
     ) -> pa.Table:
-        parameters = {
-            "files": [file.path for file in files],
+        parameters: dict[str, int | date] = {
             "first_day": EPOCH_DAY + timedelta(days=span.first_day),
             "last_day": EPOCH_DAY + timedelta(days=span.last_day),
             "lowest": int(span.series_ids[0]),
             "highest": int(span.series_ids[-1]),
         }
-        return self._run(sql, parameters | (more or {}), wanted=pa.table({"series_id": span.series_ids}), keys=keys)
-
-    def _run(self, sql: str, parameters: dict[str, object], **tables: pa.Table | None) -> pa.Table:
-        with self._connection.cursor() as cursor:
-            for name, table in tables.items():
-                if table is not None:
-                    cursor.register(name, table)
-            try:
-                return cursor.sql(sql, params=parameters).to_arrow_table()
-            except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
-                raise SumOutOfRange from error
-            except duckdb.IOException as error:
-                raise FilesGone from error
-
-
-class FilesGone(Unavailable):
-    code = "lake_files_gone"
-    title = "The files of this snapshot have been cleared away; read the newest one."
+        tables = {"keys": keys} if keys is not None else {"wanted": pa.table({"series_id": span.series_ids})}
+        return self._run(Query(sql, files, parameters | (more or {}), tables))
 
 
 _NONE = pa.schema(
@@ -157,3 +183,12 @@ _NONE = pa.schema(
 
 def _corrected(files: list[LakeFile]) -> bool:
     return any(file.newest_version > 1 for file in files)
+
+
+def _whole(sums: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Sums of any width as int64, 0 for none; raises `SumOutOfRange`."""
+    try:
+        whole: NDArray[np.int64] = sums.cast(pa.int64()).fill_null(0).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise SumOutOfRange from error
+    return whole

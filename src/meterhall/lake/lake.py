@@ -19,6 +19,7 @@ from meterhall.domain.readings.groups import GroupCurve, add_exactly, rescaled
 from meterhall.domain.readings.rows import DayMatrix, Rows, SeriesSpec, epoch_us, instant_of, matrices
 from meterhall.domain.readings.validation import Quarantine, validate
 from meterhall.lake.cursor import Cursor, CursorExpired, parse_cursor
+from meterhall.lake.embedded import EmbeddedEngine
 from meterhall.lake.engine import Engine, FilesGone, Span
 from meterhall.lake.layout import Versions, versions_of
 from meterhall.lake.periods import Period, whole_slots
@@ -67,15 +68,31 @@ class Lake:
     """Readings in one Delta table under `path`; safe to share among threads and among processes."""
 
     def __init__(
-        self, path: str | Path, *, buckets: int = 8, threads: int | None = None, lock_timeout_s: float = 60
+        self,
+        path: str | Path,
+        *,
+        buckets: int = 8,
+        threads: int | None = None,
+        lock_timeout_s: float = 60,
+        engine: Engine | None = None,
     ) -> None:
-        """Opens the lake, or makes it. `buckets` counts only when made; `threads` is for the engine."""
+        """Opens the lake, or makes it. `buckets` counts only when made; `threads` is for the embedded engine.
+
+        `engine` is the one that reads and sums for others; without it the embedded one does. What a writer has to know
+        under its lock it asks the embedded one in any case.
+        """
         self._table = Table(Path(path).absolute(), buckets=buckets, lock_timeout_s=lock_timeout_s)
-        self._engine = Engine(threads=threads)
+        self._embedded = EmbeddedEngine(threads=threads)
+        self._engine = engine or self._embedded
 
     def close(self) -> None:
-        """Lets the engine go; the table needs no closing."""
+        """Lets the engines go; the table needs no closing."""
         self._engine.close()
+        self._embedded.close()
+
+    def look(self) -> str:
+        """Which engine calculates, that it answers and that it sees the table, as one line. Raises what a read does."""
+        return self._retried(self._engine.look)
 
     def last_transaction(self, app: str) -> int | None:
         """The number of the last committed transaction of `app`, for reconciling at start-up; None before the first."""
@@ -220,7 +237,7 @@ class Lake:
             return
         series_ids = np.array([block.series_id for block in blocks], np.int64)
         days = np.array([(block.day - EPOCH_DAY).days for block in blocks], np.int32)
-        held = self._engine.held_versions(snapshot, series_ids, days)
+        held = self._embedded.held_versions(snapshot, series_ids, days)
         seen = set()
         for key, block in zip(zip(series_ids.tolist(), days.tolist(), strict=True), blocks, strict=True):
             if block.version <= held.get(key, 0) or (key, block.version) in seen:
@@ -231,7 +248,7 @@ class Lake:
         """The days that bring something new, as the next version of what is held."""
         version = np.ones(len(days), np.int32)
         available_us = np.full(len(days), known_us, np.int64)
-        held = self._engine.held(snapshot, days.series_ids, days.days, days.mantissas.shape[1])
+        held = self._embedded.held(snapshot, days.series_ids, days.days, days.mantissas.shape[1])
         if not len(held):
             return Versions(days, version, available_us)
         place = _places(days, held.days)

@@ -1,23 +1,94 @@
-"""The SQL of the lake, in DuckDB's dialect. Only text is made here; nothing runs.
+"""The SQL of the lake, each calculation described once, as text in the dialect of an engine. Nothing runs here.
 
-Every query of days reads `read_parquet($files)` and one of the tables `wanted(series_id)` and `keys(series_id, day)`. A
-calculation is one aggregate a slot (`sum("values"[i])`) over whole lists: unnesting is many times slower, and wrong on
-engines that pair lists up.
+Every query of days reads the files of a snapshot and one of the tables `wanted(series_id)` and `keys(series_id, day)`.
+A calculation is one aggregate a slot (`sum("values"[i])`) over whole lists: unnesting is many times slower, and wrong
+on engines that pair lists up. Rows come in no order.
 """
 
 # ruff: noqa: S608  (names and numbers below are this module's own; what a caller says travels as a parameter)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-BY_SERIES: Final = "wanted w on r.series_id = w.series_id"
-BY_DAY: Final = "keys k on r.series_id = k.series_id and r.day = k.day"
 
-_CHOSEN: Final = """with chosen as (
-  select r.* from read_parquet($files, hive_partitioning = false) r semi join {join}
-  where r.day between $first_day::date and $last_day::date and r.series_id between $lowest and $highest{known}
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How an engine writes what the two write differently.
+
+    `parameter`, `value` and `total` are formats: of a parameter's name, of the n-th value of a day (from 0; null where
+    the day has fewer) as a number that may be added up, and of the sum of a term in whole numbers that does not wrap.
+    """
+
+    files: str
+    wanted: str
+    keys: str
+    semi_join: str
+    parameter: str
+    microseconds: str
+    values: str
+    value: str
+    total: str
+
+    def named(self, name: str) -> str:
+        """The parameter of this name."""
+        return self.parameter.format(name)
+
+    def slot(self, place: int) -> str:
+        """The value of the day's n-th slot, from 0."""
+        return self.value.format(place, place + 1)
+
+
+DUCKDB: Final = Dialect(
+    files="read_parquet($files, hive_partitioning = false)",
+    wanted="wanted",
+    keys="keys",
+    semi_join="semi join",
+    parameter="${}",
+    microseconds="epoch_us",
+    values='"values"',
+    value='"values"[{1}]',
+    total="sum({})::bigint",
+)
+SPARK: Final = Dialect(
+    files="{files}",
+    wanted="{wanted}",
+    keys="{keys}",
+    semi_join="left semi join",
+    parameter=":{}",
+    microseconds="unix_micros",
+    values="`values`",
+    value="cast(get(`values`, {0}) as decimal(38, 0))",
+    total="sum({})",
+)
+"""Spark's, as Apache Spark and Sail understand it. A sum of bigint wraps on Sail without a word, so decimals are added;
+`get` is null beyond a list's end, where `[…]` is an error, and half as fast again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The `with` clause that ends in `latest`: the newest version of each wanted day.
+
+    Only the few corrected days are looked up; where no file has any (`corrected` false) not even those. `keyed` takes
+    exactly the days of `keys`, else those of the series of `wanted`. `known` keeps what was known at `known_us`.
+    """
+
+    corrected: bool
+    keyed: bool = False
+    known: bool = False
+
+    def sql(self, dialect: Dialect) -> str:
+        """The clause."""
+        of = dialect.named
+        known = f" and {dialect.microseconds}(r.available_at) <= {of('known_us')}" if self.known else ""
+        chosen = f"""with chosen as (
+  select r.* from {dialect.files} r {_join(dialect, keyed=self.keyed)}
+  where r.day between {of("first_day")} and {of("last_day")}
+    and r.series_id between {of("lowest")} and {of("highest")}{known}
 )"""
+        return chosen + (_NEWEST if self.corrected else ", latest as (select * from chosen)")
+
 
 _NEWEST: Final = """,
 corrected as (select series_id, day, max(version) as newest from chosen where version > 1 group by series_id, day),
@@ -27,41 +98,42 @@ latest as (
 )"""
 
 
-def latest(*, join: str, corrected: bool, known: bool = False) -> str:
-    """The `with` clause that ends in `latest`: the newest version of each wanted day.
-
-    Only the few corrected days are looked up; where no file has any (`corrected` false) not even those. `known` keeps
-    what was known at `$known_us`.
-    """
-    chosen = _CHOSEN.format(join=join, known=" and epoch_us(r.available_at) <= $known_us" if known else "")
-    return chosen + (_NEWEST if corrected else ", latest as (select * from chosen)")
+def days(dialect: Dialect, newest: Newest) -> str:
+    """The newest version of each wanted day."""
+    known = f"{dialect.microseconds}(available_at) as available_us"
+    return f"{newest.sql(dialect)} select series_id, day, version, {known}, {dialect.values}, quality from latest"
 
 
-def days(clause: str) -> str:
-    """The newest version of each wanted day, in no order."""
-    columns = 'series_id, day, version, epoch_us(available_at) as available_us, "values", quality'
-    return f"{clause} select {columns} from latest"
+def versions(dialect: Dialect, newest: Newest) -> str:
+    """The newest version number of each wanted day."""
+    return f"{newest.sql(dialect)} select series_id, day, version from latest"
 
 
-def versions(clause: str) -> str:
-    """The newest version number of each wanted day, in no order."""
-    return f"{clause} select series_id, day, version from latest"
-
-
-def slot_sums(clause: str, *, per_slot: int, slots: Sequence[int]) -> str:
+def slot_sums(dialect: Dialect, newest: Newest, *, per_slot: int, slots: Sequence[int]) -> str:
     """Per UTC day, the sum (`s0`, `s1`, …) and exact count (`c0`, …) over the group for each of these coarser slots.
 
     Slot n holds the stored slots from n × `per_slot` on. A member counts in it only with all its parts there: null plus
     anything is null.
     """
-    terms = [" + ".join(f'"values"[{slot * per_slot + part + 1}]' for part in range(per_slot)) for slot in slots]
-    sums = ", ".join(f"sum({term})::bigint as s{n}" for n, term in enumerate(terms))
+    terms = [" + ".join(dialect.slot(slot * per_slot + part) for part in range(per_slot)) for slot in slots]
+    sums = ", ".join(f"{dialect.total.format(term)} as s{n}" for n, term in enumerate(terms))
     counts = ", ".join(f"count({term}) as c{n}" for n, term in enumerate(terms))
-    return f"{clause} select day, {sums}, {counts} from latest group by day"
+    return f"{newest.sql(dialect)} select day, {sums}, {counts} from latest group by day"
 
 
-def changes(*, wanted: bool) -> str:
-    """The distinct series and days that came after commit `$since`, up to `$until`; of wanted series only if asked."""
-    join = f" semi join {BY_SERIES}" if wanted else ""
-    return f"""select distinct r.series_id, r.day from read_parquet($files, hive_partitioning = false) r{join}
-where r.sequence > $since and r.sequence <= $until order by all"""
+def changes(dialect: Dialect, *, wanted: bool) -> str:
+    """The distinct series and days that came after commit `since`, up to `until`; of wanted series only if asked."""
+    join = f" {_join(dialect, keyed=False)}" if wanted else ""
+    return f"""select distinct r.series_id, r.day from {dialect.files} r{join}
+where r.sequence > {dialect.named("since")} and r.sequence <= {dialect.named("until")}"""
+
+
+def rows(dialect: Dialect) -> str:
+    """How many rows the engine sees in the files."""
+    return f"select count(*) as seen from {dialect.files} r"
+
+
+def _join(dialect: Dialect, *, keyed: bool) -> str:
+    if keyed:
+        return f"{dialect.semi_join} {dialect.keys} k on r.series_id = k.series_id and r.day = k.day"
+    return f"{dialect.semi_join} {dialect.wanted} w on r.series_id = w.series_id"

@@ -25,6 +25,7 @@ class LakeFile:
     newest_version: int
     last_sequence: int
     size_bytes: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ def snapshot_of(table: DeltaTable, root: Path, buckets: int) -> Snapshot:
         return Snapshot(table.version(), str(table.metadata().id), buckets, ())
     days = {name: actions[name].cast(pa.int32()).to_pylist() for name in ("min.day", "max.day")}
     files = tuple(
-        LakeFile(str(root / unquote(path)), month, bucket, first, last, newest, sequence, size)
-        for path, month, bucket, first, last, newest, sequence, size in zip(
+        LakeFile(str(root / unquote(path)), month, bucket, first, last, newest, sequence, size, rows)
+        for path, month, bucket, first, last, newest, sequence, size, rows in zip(
             actions["path"].to_pylist(),
             actions["partition.month"].to_pylist(),
             actions["partition.bucket"].to_pylist(),
@@ -79,6 +80,7 @@ def snapshot_of(table: DeltaTable, root: Path, buckets: int) -> Snapshot:
             actions["max.version"].to_pylist(),
             actions["max.sequence"].to_pylist(),
             actions["size_bytes"].to_pylist(),
+            actions["num_records"].to_pylist(),
             strict=True,
         )
     )

@@ -21,6 +21,9 @@ PREFIX = "METERHALL_"
 NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_LISTENER"}
 """Environment names the launcher itself uses; they say which home, not how it is set."""
 HTTPS = r"^(https://[^\s/]\S*)?$"
+EMBEDDED = "embedded"
+ENGINE = rf"^({EMBEDDED}|sc://[^\s/;:]+(:\d{{1,5}})?(/(;\S+)?)?)$"
+"""Spark Connect's own form, sc://HOST:PORT, and what may follow, /;use_ssl=true;token=…"""
 
 
 class BadSetting(InvalidInput):
@@ -89,6 +92,17 @@ class Config(BaseSettings):
     drop_folder: str = Field(
         "",
         description="Folder that files of readings are taken from: PT15M/… for quarter-hours, or PROFILE/… (provider).",
+    )
+    engine: str = Field(
+        EMBEDDED,
+        pattern=ENGINE,
+        description="What calculates: embedded, or the address of a Spark Connect server, sc://host:port (provider).",
+    )
+    engine_lake: str = Field(
+        "",
+        pattern=r"^([a-z][a-z0-9+.-]*:/\S.*)?$",
+        description="URL under which that server sees the folder `lake` of the home; empty: file:// and the same path "
+        "(provider).",
     )
     spike_times: float = Field(
         20,

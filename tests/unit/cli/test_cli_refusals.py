@@ -39,6 +39,9 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["--set", "worker_thread=1"], "bad_setting: There is no setting worker_thread. Is worker_threads meant?"),
         (["--set", "accent"], "bad_setting_argument: "),
         (["--set", "accent=null"], "bad_setting: Setting accent: "),
+        (["--set", "engine=spark://cluster:7077"], "bad_setting: Setting engine: "),
+        (["--set", "engine=sc://cluster:15002/lake"], "bad_setting: Setting engine: "),
+        (["--set", "engine_lake=/mnt/lake"], "bad_setting: Setting engine_lake: "),
         (["--invite", "Sam Signer"], "bad_invitation: "),
     ],
 )
@@ -89,6 +92,23 @@ def run(home: Path, *words: str, **environment: str) -> subprocess.CompletedProc
     command = [sys.executable, "-m", "meterhall.cli", "provider", *words, "--home", str(home)]
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("METERHALL_", "DATABASE_URL"))}
     return subprocess.run(command, env=outside | environment, capture_output=True, text=True, check=False)
+
+
+def test_only_a_provider_calculates(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "No such option" in said(capsys, "marketplace", "serve", "--home", "hall", "--engine", "sc://cluster")
+
+
+def test_the_engine_is_said_when_serving_and_looked_at_before_anything_starts(tmp_path: Path) -> None:
+    home = Home.create(tmp_path / "grid", GRID, None).path
+    wrong = run(home, "serve", "--engine", "http://cluster")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert wrong.stderr.startswith("bad_setting: Setting engine: ")
+    code = "import sys; sys.modules['pyspark'] = None; from meterhall.cli import app, main; main(app)"
+    words = [sys.executable, "-c", code, "provider", "serve", "--home", str(home), "--engine", "sc://cluster:15002"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert ran.stderr.startswith("spark_missing: ")
+    assert not list(home.glob("db.sqlite3*")), "nothing was begun"
 
 
 def test_an_init_that_fails_late_takes_back_what_it_made(tmp_path: Path) -> None:

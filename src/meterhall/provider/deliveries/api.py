@@ -12,7 +12,7 @@ from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.deliveries import Changes, DataRequest, DataRequested, ManifestView, ReceiptTaken
 from meterhall.domain.protocol.keys import BadSignature
-from meterhall.lake import CursorExpired
+from meterhall.lake import CursorExpired, EngineBlind, EngineUnavailable
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.activations.service import ActivationEnded, UnknownActivation, find
 from meterhall.provider.contracts.service import NoContract
@@ -51,7 +51,10 @@ PART_REFUSALS = (
     UnknownDelivery, NotReady, DeliveryRefused, DeliveryExpired, PartReplaced, ConsentRevoked, NoContract,
     ActivationEnded, RangeNotSatisfiable,
 )  # fmt: skip
-FEED_REFUSALS = (UnknownActivation, CursorExpired, InvalidCursor, NoContract, ActivationEnded, OutsideActivation)
+FEED_REFUSALS = (
+    UnknownActivation, CursorExpired, InvalidCursor, NoContract, ActivationEnded, OutsideActivation,
+    EngineUnavailable, EngineBlind,
+)  # fmt: skip
 
 
 def add_deliveries(api: NinjaAPI) -> None:

@@ -14,6 +14,7 @@ from meterhall.domain.errors import NotFound
 from meterhall.domain.protocol.base import Instant, Message, Page
 from meterhall.domain.readings.amounts import decimal_text
 from meterhall.domain.readings.granularity import UnknownGranularity
+from meterhall.lake import EngineBlind, EngineUnavailable
 from meterhall.provider.metering.completeness import DayCount, completeness
 from meterhall.provider.metering.intake import PLAIN, BadProfile, UnknownProfile, load_profile
 from meterhall.provider.metering.models import Decision, IngestRun, QuarantinedRow, RowState
@@ -147,7 +148,8 @@ def add_metering(api: NinjaAPI) -> None:
         """The files that came in, in order."""
         return page(IngestRun.objects.all(), run_view, after=after, limit=limit)
 
-    @endpoint(api, "GET", "/readings/completeness", response=Completeness, auth=StaffAuth(), step="readings")
+    @endpoint(api, "GET", "/readings/completeness", response=Completeness, auth=StaffAuth(), step="readings",
+              refuses=(EngineUnavailable, EngineBlind))  # fmt: skip
     def get_completeness(request: HttpRequest, days: int = 7) -> Completeness:
         """How many series have all their values, for each of the last days (UTC)."""
         return Completeness(days=tuple(completeness(min(max(days, 1), 31))))

@@ -1,10 +1,21 @@
-"""Which readings have to be there before a provider goes live."""
+"""Which readings have to be there before a provider goes live, and what calculates on them."""
 
 from __future__ import annotations
 
+from meterhall.lake import EngineUnavailable
 from meterhall.provider.metering.completeness import completeness
 from meterhall.provider.metering.models import Series
+from meterhall.provider.metering.service import lake
 from meterhall.web.check import ToDo, before_live
+
+
+@before_live("engine")
+def engine() -> str:
+    """Which one calculates; it answers and sees the table."""
+    try:
+        return lake().look()
+    except EngineUnavailable as refusal:
+        raise EngineUnavailable(f"{refusal.detail} {refusal.reason}") from refusal
 
 
 @before_live("readings")

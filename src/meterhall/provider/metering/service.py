@@ -26,11 +26,13 @@ from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import SeriesSpec
 from meterhall.lake import Lake
+from meterhall.lake.spark import SparkEngine
 from meterhall.provider.metering.intake import PLAIN, Profile
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, Series
 from meterhall.provider.metering.register import MAY_PASS
 from meterhall.provider.points.models import Point
 from meterhall.provider.sets import pieces
+from meterhall.web.config import EMBEDDED
 from meterhall.web.platform import platform
 from meterhall.web.work.models import WorkState
 
@@ -41,13 +43,14 @@ MOST_DAYS_AHEAD = 400
 
 
 @lru_cache(maxsize=4)
-def _lake(path: Path) -> Lake:
-    return Lake(path)
+def _lake(path: Path, engine: str, seen_at: str) -> Lake:
+    return Lake(path, engine=None if engine == EMBEDDED else SparkEngine(engine, path, seen_at=seen_at))
 
 
 def lake() -> Lake:
-    """This provider's lake."""
-    return _lake(platform().home.path / "lake")
+    """This provider's lake, which the engine of the settings calculates on."""
+    config = platform().config
+    return _lake(platform().home.path / "lake", config.engine, config.engine_lake)
 
 
 def spec(series: Series) -> SeriesSpec:
