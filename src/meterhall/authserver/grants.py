@@ -21,6 +21,7 @@ from meterhall.authserver.foundation import (
     EndpointRequest,
 )
 from meterhall.authserver.stores import ClientRecord, CodeRecord, PushedRequest, Stores
+from meterhall.domain.protocol.consents import MeteringDataDetail
 
 AUTH_METHODS: Final = ["private_key_jwt"]
 REQUEST_LIFE: Final = timedelta(seconds=590)
@@ -39,6 +40,7 @@ class Server(Protocol):
     def check_proof(self, request: Any) -> Proof: ...
     def use_proof(self, proof: Proof) -> None: ...
     def introduce(self, request: Any) -> None: ...
+    def check_details(self, client_id: str, details: tuple[MeteringDataDetail, ...]) -> None: ...
     def check_scope(self, request: Any) -> None: ...
     def issue(self, client: ClientRecord, scope: str, proof: Proof) -> dict[str, Any]: ...
     def authenticate_client(self, request: Any, methods: list[str], endpoint: str) -> ClientRecord: ...
@@ -139,6 +141,7 @@ class Par(Endpoint):  # type: ignore[misc]
         sent["client_id"] = client.client_id
         redirect_uri = self.server.get_authorization_grant(request).validate_authorization_request()
         details = parse_details(sent.get("authorization_details"))
+        self.server.check_details(client.client_id, details)
         self.server.use_proof(proof)
         return _Checked(request, client, self._pushed(request, client, proof, redirect_uri, details))
 

@@ -24,6 +24,7 @@ from meterhall.authserver.foundation import Dispatcher, OAuth2Error, OAuth2Reque
 from meterhall.authserver.grants import NO_STORE, AuthorizationCode, ClientCredentials, OnlyS256, Par
 from meterhall.authserver.nonces import Nonces
 from meterhall.authserver.stores import ClientRecord, Stores
+from meterhall.domain.protocol.consents import MeteringDataDetail
 from meterhall.domain.protocol.keys import SigningKey
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address
@@ -57,7 +58,8 @@ class _Request(OAuth2Request):  # type: ignore[misc]
 class AuthorizationServer(Dispatcher):  # type: ignore[misc]
     """Token endpoint and pushed requests. All stores and the clock are the caller's.
 
-    `introduce` sees each call with a good proof before its client is looked up, and may make the client known.
+    `introduce` sees each call with a good proof before its client is looked up, and may make the client known;
+    `check_details` sees what a client wants to ask a customer for, and may refuse it.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
         nonces: Nonces,
         clock: Callable[[], datetime],
         introduce: Callable[[Call], None] | None = None,
+        check_details: Callable[[str, tuple[MeteringDataDetail, ...]], None] | None = None,
     ) -> None:
         super().__init__(scopes_supported=settings.scopes)
         self.settings = settings
@@ -74,6 +77,7 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
         self.now = clock
         self._nonces = nonces
         self._introduce = introduce
+        self._check_details = check_details
         audiences = (settings.issuer, settings.issuer + TOKEN_PATH, settings.issuer + PAR_PATH)
         self.register_client_auth_method("private_key_jwt", PrivateKeyJwt(audiences, stores.replays, clock))
         self.register_grant(ClientCredentials)
@@ -107,6 +111,11 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
         if client is None:
             raise InvalidClient(code="client_unknown")
         return client
+
+    def check_details(self, client_id: str, details: tuple[MeteringDataDetail, ...]) -> None:
+        """Let the deployment refuse what may not be asked for. Raises `InvalidDetails`."""
+        if self._check_details is not None:
+            self._check_details(client_id, details)
 
     def check_proof(self, request: Any) -> Proof:
         """The proof beside a request; it is used up only by `use_proof`, once all the rest is right."""

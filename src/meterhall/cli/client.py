@@ -57,6 +57,19 @@ def _chosen(name: str) -> str | Path:
     return homes[0]
 
 
+_bars: list[Any] = []
+"""The bars on the screen."""
+
+
+@contextmanager
+def _shown(bars: Any) -> Iterator[None]:
+    _bars.append(bars)
+    try:
+        yield
+    finally:
+        _bars.remove(bars)
+
+
 @contextmanager
 def watching(quiet: bool) -> Iterator[Any]:
     """What a client tells its progress to: a bar on standard error, or nobody."""
@@ -67,7 +80,7 @@ def watching(quiet: bool) -> Iterator[Any]:
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    with Bars(*columns, TimeElapsedColumn(), console=err, transient=True) as bars:
+    with Bars(*columns, TimeElapsedColumn(), console=err, transient=True) as bars, _shown(bars):
         tasks: dict[str, Any] = {}
 
         def told(progress: Progress) -> None:
@@ -84,9 +97,14 @@ def _words(progress: Progress) -> str:
 
 
 def passphrase_of(question: str, *, twice: bool = False) -> str:
-    """A passphrase: typed, or the first line of standard input where nobody types."""
+    """A passphrase: typed, or the first line of standard input where nobody types. No bar runs over the question."""
     if sys.stdin.isatty():
-        return str(typer.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
+        for bars in _bars:
+            bars.stop()
+        typed = str(typer.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
+        for bars in _bars:
+            bars.start()
+        return typed
     return sys.stdin.readline().rstrip("\n")
 
 

@@ -63,6 +63,10 @@ class Localised:
         """The PODs that a provider (access number) holds, each once."""
         return list(dict.fromkeys(place.pod for place in self.places if place.provider == provider))
 
+    def lines(self, provider: str) -> list[Line]:
+        """The lines of the PODs that a provider holds, with the country beside each, as `activate` takes them."""
+        return [place.line for place in self.places if place.provider == provider]
+
     @property
     def providers(self) -> tuple[str, ...]:
         """The access numbers of the providers that hold something, the one with most points first."""

@@ -33,11 +33,6 @@ class Frame(Protocol):
     def __getitem__(self, name: str, /) -> Any: ...
 
 
-Pods = Iterable[str] | Path | str | Frame
-"""PODs: a list of texts, a CSV file (as a path, or a text that ends in `.csv`), or a frame; with a column `pod` and,
-where there are some, `country`, `postcode`, `municipality`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a list: the POD as written, and what stands beside it. It prints without the POD."""
@@ -48,6 +43,11 @@ class Line:
     postcode: str | None = field(default=None, repr=False)
     municipality: str | None = field(default=None, repr=False)
     beside: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+Pods = Iterable[str | Line] | Path | str | Frame
+"""PODs: a list of texts, a CSV file (as a path, or a text that ends in `.csv`), or a frame; with a column `pod` and,
+where there are some, `country`, `postcode`, `municipality`; or lines of such a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def lines_of(source: Pods) -> list[Line]:
         return [Line(0, source)]
     if hasattr(source, "columns"):
         return [_line(number, row) for number, row in enumerate(_rows(source))]
-    return [Line(number, str(text)) for number, text in enumerate(source)]
+    return [one if isinstance(one, Line) else Line(number, str(one)) for number, one in enumerate(source)]
 
 
 def read_table(path: Path) -> Iterator[dict[str, str]]:

@@ -39,9 +39,13 @@ def write_customers(home: Path, number: str, country: str, into: Path) -> int:
         raise NoDemo(f"No demo runs in {home}; start one with `meterhall demo --home {home}`.")
     chosen = [one for one in operator.households if one.proof == "card"]
     into.mkdir(parents=True, exist_ok=True)
-    _write(into / "customers.csv", ("pod",), ((one.pod,) for one in chosen))
+    _write(into / "customers.csv", ("pod", "country"), ((one.pod, operator.country) for one in chosen))
     _write(into / "consents.csv", ("pod", "jws"), ((one.pod, _consent(cards, one, requester)) for one in chosen))
     return len(chosen)
+
+
+CONSENTED = SCOPE.model_copy(update={"granularities": ("PT1H", "P1D", "P1M")})
+"""All that the operators offer: what a customer of yours would be asked for."""
 
 
 def _consent(cards: CardAuthority, one: Household, requester: str) -> str:
@@ -51,7 +55,7 @@ def _consent(cards: CardAuthority, one: Household, requester: str) -> str:
             pod=one.pod,
             requester=requester,
             holder_reference=one.holder,
-            scope=SCOPE,
+            scope=CONSENTED,
             purpose=PURPOSE,
             given_at=now - timedelta(minutes=1),
             access_until=now + timedelta(days=180),

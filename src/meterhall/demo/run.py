@@ -20,6 +20,8 @@ from meterhall.demo.launch import Plan, Town, free_ports
 from meterhall.demo.report import draw, guide, summary
 from meterhall.demo.stage import GUEST, Stage, Step
 
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""What ends the demo as Ctrl-C does; the second comes when its terminal is closed."""
 STEPS: tuple[tuple[str, Callable[[Stage, Step], None]], ...] = (
     ("Service Registration", registration.register),
     ("Service Search", trading.search),
@@ -49,7 +51,7 @@ def run_demo(
     folder = home or Path(tempfile.mkdtemp(prefix="meterhall-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(Town(folder, databases or {}), operators(), CardAuthority.create(), console.print)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    before = {number: signal.signal(number, signal.default_int_handler) for number in ENDS}  # as Ctrl-C does
     try:
         began = time.monotonic()
         _set(stage, console)
@@ -66,7 +68,8 @@ def run_demo(
             result.write_text(json.dumps(stage.outcome.document(), indent=1) + "\n")
         if home is None:
             shutil.rmtree(folder, ignore_errors=True)
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0 if all(step.ok for step in stage.outcome.steps) and len(stage.outcome.steps) == len(STEPS) else 1
 
 
@@ -131,8 +134,8 @@ def _play(stage: Stage, console: Console) -> None:
 
 
 def _wait() -> None:
-    """Until Ctrl-C or SIGTERM."""
+    """Until Ctrl-C, SIGTERM, or the terminal is closed."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDS):
         signal.signal(number, lambda *_: stop.set())
     stop.wait()

@@ -16,7 +16,7 @@ from meterhall.domain.protocol.agreements import Repository, SubscriptionRequest
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope, Wish
 
-STANDING = "italy"
+STANDING = "belgium"
 """The operator that signs single contracts under a standing acceptance; the others' signers sign each."""
 
 

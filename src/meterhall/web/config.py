@@ -18,8 +18,10 @@ from meterhall.domain.errors import InvalidInput
 
 Role = Literal["marketplace", "provider", "requester"]
 PREFIX = "METERHALL_"
-NOT_SETTINGS = {"METERHALL_HOME", "METERHALL_LISTENER"}
-"""Environment names the launcher itself uses; they say which home, not how it is set."""
+NOT_SETTINGS = {
+    "METERHALL_HOME", "METERHALL_LISTENER", "METERHALL_CLIENT", "METERHALL_CLIENTS", "METERHALL_KEY_PASSPHRASE",
+}  # fmt: skip
+"""Environment names of the launcher, which say which home, and of a requester's engineer, who may sit beside it."""
 HTTPS = r"^(https://[^\s/]\S*)?$"
 EMBEDDED = "embedded"
 ENGINE = rf"^({EMBEDDED}|sc://[^\s/;:]+(:\d{{1,5}})?(/(;\S+)?)?)$"

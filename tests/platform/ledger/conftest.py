@@ -90,15 +90,31 @@ class Market:
     def say(self, party: Party, kind: str, other: Party, **more: object) -> LogReceipt:
         return post_statement(party.says(kind, other, self.clock(), **more), party.number)
 
-    def deliver(self, *, received: str = "manifest", subject: str | None = None) -> tuple[str, object, object]:
-        """Both sides' statements about a delivery; the requester says it got `received`."""
+    def deliver(
+        self, *, received: str = "manifest", subject: str | None = None, readings: int = 96
+    ) -> tuple[str, object, object]:
+        """Both sides' statements about a delivery of 96 readings; the requester says it got `received`, so many."""
         salt, subject = new_salt(), subject or f"{new_id('dlv')}:1"
         sent = {"manifest": commitment(salt, "manifest")}
         got = {"manifest": commitment(salt, received)}
         return (
             subject,
-            self.provider.says("delivery.published", self.requester, self.clock(), subject=subject, commitments=sent),
-            self.requester.says("delivery.received", self.provider, self.clock(), subject=subject, commitments=got),
+            self.provider.says(
+                "delivery.published",
+                self.requester,
+                self.clock(),
+                subject=subject,
+                commitments=sent,
+                counts={"parts": 1, "readings": 96, "missing": 0},
+            ),
+            self.requester.says(
+                "delivery.received",
+                self.provider,
+                self.clock(),
+                subject=subject,
+                commitments=got,
+                counts={"parts": 1, "readings": readings},
+            ),
         )
 
 

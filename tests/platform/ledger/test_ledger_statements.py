@@ -14,7 +14,7 @@ from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.base import Page
-from meterhall.domain.protocol.canonical import new_id, new_salt
+from meterhall.domain.protocol.canonical import digest, new_id, new_salt
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, sign
 from meterhall.domain.protocol.log import LoggedStatement
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, StatementPosted
@@ -111,9 +111,26 @@ def test_a_contract_is_the_matter_of_its_two_parties(market: Market, contract: s
             market.say(by, kind, to, **named)
         assert caught.value.field == f"/statement/{where}"
     assert not KeptStatement.objects.exists()
-    market.say(market.requester, kind, market.provider, **named)
-    market.say(market.provider, kind, market.requester, **named)
-    market.say(market.requester, kind, Party(MARKET), **named)
+    maker, other = market.requester, market.provider
+    if kind == "consent.ended":
+        maker, other = other, maker
+    market.say(maker, kind, other, **named)
+    market.say(maker, kind, Party(MARKET), **named)
+
+
+@pytest.mark.parametrize(
+    ("kind", "side"), [("delivery.published", "provider"), ("delivery.received", "requester"),
+                       ("consent.ended", "provider"), ("receipt.acknowledged", "provider")],
+)  # fmt: skip
+def test_each_side_states_its_own(market: Market, contract: str, kind: str, side: str):
+    maker, other = market.requester, market.provider
+    if side == "requester":
+        maker, other = other, maker
+    named = {"transaction": contract, "subject": f"{new_id('dlv')}:1", "commitments": {"manifest": digest(b"m")}}
+    with pytest.raises(ForeignMatter) as caught:
+        market.say(maker, kind, other, **named)
+    assert caught.value.field == "/statement/type"
+    market.say(other, kind, maker, **named)
 
 
 def test_a_consent_is_the_matter_of_those_it_was_first_stated_between(market: Market):
@@ -229,6 +246,13 @@ def test_both_sides_meet_whichever_comes_first(market: Market, order: tuple[int,
         for number in posters
     }
     assert [step.matched for step in timeline(SUBSCRIPTION)] == [matched, matched]
+
+
+def test_who_got_another_number_of_readings_does_not_match(market: Market):
+    _, sent, got = market.deliver(readings=95)
+    post_statement(sent, market.provider.number)
+    post_statement(got, market.requester.number)
+    assert not Match.objects.get().matched
 
 
 def test_a_pair_meets_once(market: Market):

@@ -174,8 +174,15 @@ class Actor:
     def membership(self) -> Membership:
         return self.client.call("GET", "/v1/players/me", None, Membership)
 
-    def signature(self, subject: str, contract_digest: str, key: SigningKey | None = None, **header: Any) -> str:
-        now = platform().now()
+    def signature(
+        self,
+        subject: str,
+        contract_digest: str,
+        key: SigningKey | None = None,
+        ago: timedelta = timedelta(0),
+        **header: Any,
+    ) -> str:
+        now = platform().now() - ago
         body = ContractSignature(subject=subject, digest=contract_digest, party=self.number, signed_at=now)
         person = {"signer": "Ada", "auth_time": int(now.timestamp()) - 10, "amr": ["pwd", "otp"]}
         chosen = {name: value for name, value in (person | header).items() if value is not None}

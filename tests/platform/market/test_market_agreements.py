@@ -12,6 +12,7 @@ from meterhall.domain.protocol.agreements import (
     COUNTERSIGNATURE_TYP,
     QUIT_TYP,
     Countersignature,
+    Countersigned,
     GeneralContract,
     Quit,
     Repository,
@@ -73,6 +74,23 @@ def test_a_signature_names_a_person_with_a_fresh_second_factor(make: Make, wrong
     jws = actor.signature("general_contract", terms.fingerprint(), **wrong)
     assert refusal(actor.client.call, "POST", "/v1/general-contract/signatures", Signed(jws=jws))[1] == code
     assert not GeneralSignature.objects.exists()
+
+
+def test_a_signature_is_neither_older_than_its_contract_nor_than_two_weeks(
+    make: Make, requester: Actor, provider: Actor
+):
+    actor = make().admitted()
+    terms = actor.client.call("GET", "/v1/general-contract", None, GeneralContract)
+    old = actor.signature("general_contract", terms.fingerprint(), ago=timedelta(days=15))
+    answer = refusal(actor.client.call, "POST", "/v1/general-contract/signatures", Signed(jws=old))
+    assert answer[1:] == ("signer_not_fresh", "/signed_at")
+    week = actor.signature("general_contract", terms.fingerprint(), ago=timedelta(days=7))
+    actor.client.call("POST", "/v1/general-contract/signatures", Signed(jws=week), Countersigned)
+
+    drafted = requester.subscribe(provider.published())
+    before = requester.signature(drafted.subscription_id, drafted.digest, ago=timedelta(days=7))
+    path = f"/v1/subscriptions/{drafted.subscription_id}/signatures"
+    assert refusal(requester.client.call, "POST", path, Signed(jws=before))[1:] == ("signer_not_fresh", "/signed_at")
 
 
 def test_a_signature_over_something_else_does_not_count(make: Make, requester: Actor) -> None:

@@ -8,12 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.test import Client
 
+from meterhall.authserver.errors import InvalidDetails
 from meterhall.domain.protocol.consents import GrantedDetail, MeteringDataDetail
 from meterhall.provider.consents.models import Consent, ConsentItem
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.deliveries.gate import open_part, respond
 from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import MeterIn, OccupancyIn
+from meterhall.web.oauth.details import check_details
 from meterhall.web.oauth.models import Client as OAuthClient
 from meterhall.web.oauth.models import Code, PushedRequest
 from meterhall.web.oauth.service import admit_client
@@ -181,7 +183,11 @@ def test_what_may_not_be_asked_for_is_not_put_before_the_customer(
     more = dict(changes)
     if "access_until_days" in more:
         more["access_until"] = world.clock() + timedelta(days=more.pop("access_until_days"))  # type: ignore[arg-type]
-    url = push(world, [need(world, subscription, "bill", **more)])
+    wanted = need(world, subscription, "bill", **more)
+    with pytest.raises(InvalidDetails) as refused:
+        check_details(REQUESTER, (wanted,))
+    assert refused.value.code == "bad_need"
+    url = push(world, [wanted])
     response = signed_in("customer", holder=HOLDER).get(url)
     assert response.status_code == 422
     assert "bad_need" in text(response)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.players import Endpoints
+from meterhall.domain.seen import is_seen
 
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?", re.ASCII)
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode's categories of characters that control and are not seen, those that turn the direction among them."""
 
 
 class AddressInvalid(InvalidInput):
@@ -68,6 +66,5 @@ def _is_host(parts: SplitResult) -> bool:
 
 def check_seen(text: str, *, field: str, lines: bool = False) -> None:
     """Refuse characters that are not seen; a text of `lines` may be broken and indented. Raises `TextUnseen`."""
-    allowed = "\n\r\t" if lines else ""
-    if any(unicodedata.category(character) in _UNSEEN and character not in allowed for character in text):
+    if not is_seen(text, lines=lines):
         raise TextUnseen(field=field)

@@ -15,6 +15,7 @@ from meterhall.domain.protocol.base import (
     LongText,
     Message,
     OfferId,
+    SeenLines,
     ShortText,
     SubscriptionId,
     Url,
@@ -176,7 +177,7 @@ class Quit(Message):
 
     subscription_id: SubscriptionId
     party: AccessNumber = Field(description="The requester that quits.")
-    reason: LongText = Field("", description="Why, for people; no POD may stand in it.")
+    reason: SeenLines = Field("", description="Why, for people; no POD may stand in it.")
     quit_at: Instant = Field(
         description="When the requester quits by its own clock; nothing moves from when the Market Place takes it."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
@@ -17,8 +19,10 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from meterhall.domain.protocol.canonical import canonical, digest
+from meterhall.domain.seen import is_seen
 
 
 def iso(instant: datetime) -> str:
@@ -48,6 +52,24 @@ Salt = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https://[^\s#]+$", max_length=500)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(max_length=4000)]
+
+
+def _seen(text: str) -> str:
+    if not is_seen(text):
+        raise ValueError("The text holds characters that are not seen.")
+    return text
+
+
+def _seen_lines(text: str) -> str:
+    if not is_seen(text, lines=True):
+        raise ValueError("The text holds characters that are not seen.")
+    return text
+
+
+SeenText = Annotated[ShortText, AfterValidator(_seen)]
+"""What a person is shown, on one line: no character in it hides or turns others."""
+SeenLines = Annotated[LongText, AfterValidator(_seen_lines)]
+"""The same with line breaks."""
 Amount = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
 Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=262_144)]
 
@@ -81,11 +103,34 @@ StatementId = Annotated[str, identifier("stm"), Field(description="The statement
 EventId = Annotated[str, identifier("evt"), Field(description="The event; who receives one keeps each id once.")]
 
 
+_TIMES = {"date": re.compile(r"\d{4}-\d\d-\d\d"), "datetime": re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.S)}
+
+
+def _written_time(kind: str) -> Callable[[Any], Any]:
+    """Refuse what stands for a day or an instant without being written as one: a number, a day with an hour."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str):
+            if not _TIMES[kind].fullmatch(value):
+                raise ValueError("A day is written YYYY-MM-DD." if kind == "date" else "An instant is as in RFC 3339.")
+        elif not isinstance(value, date) or (kind == "date" and isinstance(value, datetime)):
+            raise ValueError("Days and instants are written as text.")
+        return value
+
+    return check
+
+
 def _as_written(schema: Any) -> None:
-    """Make numbers and truth values strict wherever they stand in a schema."""
+    """Make numbers and truth values strict wherever they stand in a schema; days and instants are written as such."""
     if isinstance(schema, dict):
-        if schema.get("type") in ("int", "float", "bool"):
+        kind = schema.get("type")
+        if kind in ("int", "float", "bool"):
             schema["strict"] = True
+        if isinstance(kind, str) and kind in _TIMES:
+            inner = dict(schema)
+            schema.clear()
+            schema |= no_info_before_validator_function(_written_time(kind), inner)
+            return
         for part in schema.values():
             _as_written(part)
     elif isinstance(schema, list | tuple):

@@ -14,6 +14,7 @@ from meterhall.domain.protocol.base import (
     Instant,
     Jws,
     Message,
+    SeenText,
     ShortText,
     SubscriptionId,
 )
@@ -34,7 +35,7 @@ class MeteringDataDetail(Message):
     )
     subscription_id: SubscriptionId = Field(description="The subscription under which the data is asked for.")
     scope: DataScope = Field(description="Which data, within the contract's offer.")
-    purpose: ShortText = Field(description="What for, as the customer reads it.")
+    purpose: SeenText = Field(description="What for, as the customer reads it.")
     access_until: Instant = Field(
         description="Until when data may move, excluded; in the future, three years (1098 days) at most."
     )
@@ -59,7 +60,7 @@ class ConsentStatement(Message):
         repr=False, description="The name by which the grid operator knows the holder, such as a customer number."
     )
     scope: DataScope = Field(description="Which data the customer agrees to.")
-    purpose: ShortText = Field(description="What for, as the customer read it.")
+    purpose: SeenText = Field(description="What for, as the customer read it.")
     given_at: Instant = Field(
         description="When the customer consented; the holder had moved in by then. Not in the future."
     )

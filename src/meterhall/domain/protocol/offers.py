@@ -22,6 +22,8 @@ from meterhall.domain.protocol.base import (
     Message,
     OfferId,
     Period,
+    SeenLines,
+    SeenText,
     ShortText,
     WishId,
 )
@@ -95,7 +97,7 @@ class ServiceOption(Message):
     code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = Field(
         description="The provider's name of the option; unique in the offer. Subscriptions choose by it."
     )
-    title: ShortText = Field(description="What the option is, for people.")
+    title: SeenText = Field(description="What the option is, for people.")
     price: Price | None = Field(None, description="What it costs on top; absent: it is included.")
 
 
@@ -124,14 +126,14 @@ class CoverageArea(Message):
         description="The code, prefix or name, compared without case; it names many PODs, never one. Of a `polygon`: "
         "GeoJSON text, a ring or a Polygon (RFC 7946, section 3.1.6), longitude before latitude in degrees (WGS 84)."
     )
-    name: ShortText | None = Field(None, description="The grid operator's name, where it is not the provider's own.")
+    name: SeenText | None = Field(None, description="The grid operator's name, where it is not the provider's own.")
 
 
 class Offer(Message):
     """A Business Service Offer: everything needed to generate the contract."""
 
-    title: ShortText = Field(description="What the catalogue shows as its name.")
-    summary: LongText = Field("", description="What is served, for people; searched together with the title.")
+    title: SeenText = Field(description="What the catalogue shows as its name.")
+    summary: SeenLines = Field("", description="What is served, for people; searched together with the title.")
     service_type: ServiceType = Field(
         "metering_data",
         description="`metering_data`: readings and their sums; `energy_monitoring`, `local_energy_control`, "
@@ -235,7 +237,7 @@ class CertificationView(Message):
 class Wish(Message):
     """What a requester needs, for how many customers, where (step 3)."""
 
-    text: LongText = Field("", description="What is needed, in words for people; it is not matched.")
+    text: SeenLines = Field("", description="What is needed, in words for people; it is not matched.")
     countries: tuple[Country, ...] = Field(
         min_length=1, description="Where the customers are, ISO 3166-1 alpha-2; an offer in one of them may fit."
     )

@@ -47,6 +47,27 @@ StatementType = Literal[
 ]
 
 
+MADE_BY: dict[str, Literal["provider", "requester"]] = {
+    "contract.acknowledged": "provider",
+    "subscription.quit.acknowledged": "provider",
+    "activation.requested": "requester",
+    "activation.acknowledged": "provider",
+    "activation.refreshed": "requester",
+    "activation.refreshed.acknowledged": "provider",
+    "provision.confirmed": "provider",
+    "consent.granted": "provider",
+    "consent.ended": "provider",
+    "processing.ended": "requester",
+    "data.requested": "requester",
+    "data.acknowledged": "provider",
+    "delivery.published": "provider",
+    "delivery.pushed": "provider",
+    "delivery.received": "requester",
+    "delivery.rejected": "requester",
+    "receipt.acknowledged": "provider",
+}
+"""Which side states what a player states by itself."""
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
 """What is counted or committed to."""
 

@@ -173,7 +173,10 @@ def sign(number: str, subscription_id: str, jws: str) -> SubscriptionView:
 def _sign_requester(row: Subscription, jws: str) -> None:
     following = advance(SUBSCRIPTION, row.state, "sign_requester")
     keys = view(admitted(row.requester)).keys
-    check_signature(jws, keys, subject=row.subscription_id, digest=row.digest, party=row.requester)
+    drafted_at = ServiceContract.model_validate(row.contract).drafted_at
+    check_signature(
+        jws, keys, subject=row.subscription_id, digest=row.digest, party=row.requester, drafted_at=drafted_at
+    )
     published = OfferVersion.objects.filter(
         offer__offer_id=row.offer_id, version=row.offer_version, status="published"
     ).exists()

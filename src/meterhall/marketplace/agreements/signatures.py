@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotPermitted
@@ -26,6 +26,8 @@ from meterhall.web.messaging.peers import public_keys
 from meterhall.web.platform import platform
 
 CLOCKS_DIFFER = timedelta(seconds=60)
+ON_ITS_WAY = timedelta(days=14)
+"""How long a signature may wait to be sent: as long as an outbox tries."""
 LONGEST_NAME = 200
 KNOWLEDGE_ONLY = frozenset({"pwd", "pin", "kba"})
 """RFC 8176 methods that are no second factor."""
@@ -56,8 +58,11 @@ class AcceptanceUsedUp(Conflict):
     title = "As many subscriptions as the standing acceptance allows are in force under it."
 
 
-def check_signature(jws: str, keys: KeySet, *, subject: str, digest: str, party: str) -> ContractSignature:
-    """A party's signature by its contract key, released by a person's second factor at most five minutes before.
+def check_signature(
+    jws: str, keys: KeySet, *, subject: str, digest: str, party: str, drafted_at: datetime | None = None
+) -> ContractSignature:
+    """A party's signature by its contract key, released by a person's second factor at most five minutes before, and
+    made after the contract was drafted and at most two weeks ago.
 
     Raises `BadSignature`, `NoSigner`, `SignerInvalid`, `SignerNotFresh`, `SignatureMismatch`.
     """
@@ -65,6 +70,8 @@ def check_signature(jws: str, keys: KeySet, *, subject: str, digest: str, party:
     body = ContractSignature.model_validate(signed.document)
     check_signer(signed.header, body)
     _check_body(body, subject, digest, party)
+    if drafted_at is not None and body.signed_at < drafted_at - CLOCKS_DIFFER:
+        raise SignerNotFresh("The signature is dated before the contract was drafted.", field="/signed_at")
     return body
 
 
@@ -87,8 +94,11 @@ def check_signer(header: dict[str, Any], body: ContractSignature | StandingAccep
     age_s = body.signed_at.timestamp() - auth_time
     if not -1 <= age_s <= SIGNER_FRESH_S + 5:
         raise SignerNotFresh(field="/jws")
-    if body.signed_at > platform().now() + CLOCKS_DIFFER:
+    now = platform().now()
+    if body.signed_at > now + CLOCKS_DIFFER:
         raise SignerNotFresh("The signature is dated in the future.", field="/signed_at")
+    if body.signed_at < now - ON_ITS_WAY:
+        raise SignerNotFresh("The signature is older than two weeks; sign again.", field="/signed_at")
 
 
 def _check_name(signer: str) -> None:
@@ -110,7 +120,7 @@ def check_provider_signature(
     party = contract.provider.access_number
     quoted = header_of(jws).get("acceptance")
     if quoted is None:
-        check_signature(jws, keys, subject=subject, digest=digest, party=party)
+        check_signature(jws, keys, subject=subject, digest=digest, party=party, drafted_at=contract.drafted_at)
         return None
     signed = verify(jws, public_keys([key.document() for key in keys.transport]), typ=SIGNATURE_TYP)
     _check_body(ContractSignature.model_validate(signed.document), subject, digest, party)

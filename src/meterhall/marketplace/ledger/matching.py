@@ -34,10 +34,16 @@ def meet(kept: KeptStatement) -> Match | None:
     if there is None:
         return None
     sent, received = (kept, there) if kept.type in MATCHES else (there, kept)
-    matched = sent.document["commitments"][COMMITMENT] == received.document["commitments"][COMMITMENT]
+    matched = _said(sent) == _said(received)
     met = Match.objects.create(sent=sent, received=received, matched=matched, at=platform().now())
     _tell(met)
     return met
+
+
+def _said(kept: KeptStatement) -> tuple[object, ...]:
+    """What both sides have to say alike of a version: the manifest, how many parts it has, how many readings."""
+    counts = kept.document.get("counts", {})
+    return kept.document["commitments"][COMMITMENT], counts.get("parts"), counts.get("readings")
 
 
 def _counterparts(kept: KeptStatement, other: str) -> QuerySet[KeptStatement]:

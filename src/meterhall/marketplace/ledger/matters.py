@@ -7,10 +7,10 @@ import re
 from django.db.models import Q
 
 from meterhall.domain.errors import InvalidInput, NotPermitted
-from meterhall.domain.protocol.statements import Statement
+from meterhall.domain.protocol.statements import MADE_BY, Statement
 from meterhall.marketplace.agreements.models import Subscription
 from meterhall.marketplace.ledger.models import KeptStatement
-from meterhall.web.messaging.peers import my_access_number
+from meterhall.web.messaging.peers import my_access_number, peer
 
 _SUBSCRIPTION = re.compile(r"sub_[0-9a-f]{24}", re.ASCII)
 _CONSENT = re.compile(r"con_[0-9a-f]{24}", re.ASCII)
@@ -29,6 +29,7 @@ class UnknownAbout(InvalidInput):
 def check_matter(statement: Statement) -> None:
     """Refuse a statement about what is another pair's, or that acknowledges what its maker cannot have seen.
 
+    What only a contract's provider, or only its requester, can know is taken from that one.
     A contract's parties are known here. A consent's are those of the first statement about it. Raises `ForeignMatter`,
     `UnknownAbout`.
     """
@@ -36,8 +37,21 @@ def check_matter(statement: Statement) -> None:
         allowed = _parties_of(getattr(statement, name))
         if allowed and not set(statement.parties) <= {*allowed, my_access_number()}:
             raise ForeignMatter(field=f"/statement/{name}")
+    if not _may_state(statement):
+        raise ForeignMatter("This type of statement is made by the other side.", field="/statement/type")
     if statement.about is not None and not _saw(statement.by, statement.about):
         raise UnknownAbout(field="/statement/about")
+
+
+def _may_state(statement: Statement) -> bool:
+    """Whether its maker is on the side that states such a thing: of the contract where that is known, else by role."""
+    side = MADE_BY.get(statement.type)
+    if side is None:
+        return True
+    contract = Subscription.objects.filter(subscription_id=statement.transaction).first()
+    if contract is not None:
+        return str(getattr(contract, side)) == statement.by
+    return side in peer(statement.by).document.get("roles", ())
 
 
 def _parties_of(matter: str) -> tuple[str, ...]:

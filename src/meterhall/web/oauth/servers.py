@@ -7,6 +7,7 @@ from typing import Final
 
 from meterhall.authserver import AuthorizationServer, Nonces, ResourceServer, Settings, Stores
 from meterhall.web.config import Role
+from meterhall.web.oauth.details import check_details
 from meterhall.web.oauth.introductions import introduce
 from meterhall.web.oauth.stores import Clients, Codes, Replays, Requests
 from meterhall.web.platform import Platform, platform
@@ -40,7 +41,7 @@ def _authorization_server(running: Platform, kid: str) -> AuthorizationServer:
         authorize_url=f"{running.portal_url}/oauth/authorize" if config.role == "provider" else "",
     )
     stores = Stores(Clients(), Replays(), Requests(), Codes())
-    return AuthorizationServer(settings, stores, _nonces(running), running.now, introduce)
+    return AuthorizationServer(settings, stores, _nonces(running), running.now, introduce, check_details)
 
 
 def authorization_server() -> AuthorizationServer:

@@ -18,6 +18,7 @@ from meterhall.authserver.grants import code_digest
 from meterhall.domain.errors import Gone, NotFound, NotPermitted
 from meterhall.domain.protocol.consents import GrantedDetail, MeteringDataDetail
 from meterhall.domain.protocol.players import ATTESTATION_LIFE_S
+from meterhall.web.oauth.details import on_details as on_details
 from meterhall.web.oauth.errors import challenged
 from meterhall.web.oauth.introductions import on_attestation as on_attestation
 from meterhall.web.oauth.models import Client, Code, PushedRequest
