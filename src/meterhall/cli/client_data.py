@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 from rich.markup import escape
 
 from meterhall.cli.client import DAY_S, ClientOption, JsonOption, TimeoutOption, client, connected, show
 from meterhall.cli.shared import out
-from meterhall.domain.errors import InvalidInput
+from meterhall.domain.errors import InvalidInput, Unavailable
 from meterhall.domain.protocol.base import FormatName, GranularityName
+from meterhall.domain.readings.granularity import UnknownGranularity
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,7 @@ ActivationArgument = Annotated[str, typer.Argument(help="The activation's id.")]
 FromOption = Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD; the offer's where not given.")]
 UntilOption = Annotated[str, typer.Option("--until", help="The day after the last.")]
 SaveOption = Annotated[Path | None, typer.Option("--out", help="A .parquet, .csv or .jsonl file; else CSV here.")]
-SHOWN = ("state", "code", "detail", "advice", "consent_url")
+SHOWN = ("state", "code", "detail", "advice")
 
 
 class OneProof(InvalidInput):
@@ -38,6 +39,11 @@ class OneProof(InvalidInput):
 class BadInstant(InvalidInput):
     code = "bad_instant"
     title = "An instant or day is written as in ISO 8601: 2027-05-24."
+
+
+class FileUnwritable(Unavailable):
+    code = "file_unwritable"
+    title = "The file cannot be written."
 
 
 class UnknownEnding(InvalidInput):
@@ -92,6 +98,7 @@ def activate(
     access_until: Annotated[str, typer.Option(help="With --stated: until when, YYYY-MM-DD.")] = "",
     first: FromOption = "",
     until: UntilOption = "",
+    granularity: Annotated[str, typer.Option(help="Comma-separated, as PT1H,P1D; the offer's where empty.")] = "",
     client: ClientOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +106,12 @@ def activate(
     proof = _proof(ask_customer, evidence, consents, stated, purpose, access_until)
     with connected(client, as_json) as hall:
         contract = hall.subscription(subscription)
-        made = contract.activate(_pods(file, contract.provider), proof, period=_period(first, until))
+        made = contract.activate(
+            _pods(file, contract.provider),
+            proof,
+            period=_period(first, until),
+            granularities=_granularities(granularity),
+        )
     _sent(made, "wait", as_json)
 
 
@@ -163,6 +175,17 @@ def _instant(text: str) -> datetime:
 
 def _period(first: str, until: str) -> tuple[str, str] | None:
     return (first, until) if first or until else None
+
+
+def _granularities(text: str) -> tuple[GranularityName, ...] | None:
+    """Raises `UnknownGranularity`."""
+    named = [one.strip() for one in text.split(",") if one.strip()]
+    for one in named:
+        if one not in get_args(GranularityName):
+            raise UnknownGranularity(
+                f"{one[:40]!r} is none of {', '.join(get_args(GranularityName))}.", field="/granularity"
+            )
+    return cast(tuple[GranularityName, ...], tuple(named)) or None
 
 
 @client.command()
@@ -267,18 +290,24 @@ def _report(report: Completeness, delivery: str, save: Path | None) -> dict[str,
 def _check_ending(save: Path | None) -> None:
     if save is not None and save.suffix not in {".parquet", ".csv", ".jsonl"}:
         raise UnknownEnding(field="/out")
+    if save is not None and not save.parent.is_dir():
+        raise FileUnwritable(f"There is no folder {save.parent}.", field="/out")
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
     """The frame in a file, whole or not at all."""
     fresh = path.with_name(path.name + ".new")
-    if path.suffix == ".parquet":
-        frame.write_parquet(fresh)
-    elif path.suffix == ".csv":
-        frame.write_csv(fresh)
-    else:
-        frame.write_ndjson(fresh)
-    fresh.replace(path)
+    try:
+        if path.suffix == ".parquet":
+            frame.write_parquet(fresh)
+        elif path.suffix == ".csv":
+            frame.write_csv(fresh)
+        else:
+            frame.write_ndjson(fresh)
+        fresh.replace(path)
+    except OSError as fault:
+        fresh.unlink(missing_ok=True)
+        raise FileUnwritable(f"{path}: {fault.strerror or 'it cannot be written'}.", field="/out") from None
 
 
 @client.command()

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 class PodAnswer:
     """The answer for one POD. It prints without the POD.
 
-    `periods` are the days whose readings may be had, `access_until` until when; `consent_url` is where to send the
-    customer of a pending one.
+    `periods` are the days whose readings may be had, `access_until` until when.
     """
 
     pod: str = field(repr=False)
@@ -31,7 +30,6 @@ class PodAnswer:
     consent_id: str | None = None
     periods: tuple[Period, ...] = ()
     access_until: datetime | None = None
-    consent_url: str | None = None
 
     @property
     def advice(self) -> str:
@@ -51,7 +49,6 @@ class PodAnswer:
             answer.consent_id,
             answer.stretches or whole,
             answer.access_until,
-            answer.consent_url,
         )
 
 
@@ -80,15 +77,15 @@ class Answers:
 
     @property
     def pending(self) -> tuple[PodAnswer, ...]:
-        """Those that wait for their customer; `consent_url` is where to send each."""
+        """Those that wait for their customer: see `Subscription.ask_consent` for where to send each."""
         return self._in("pending")
 
     @property
     def frame(self) -> pl.DataFrame:
-        """One row a POD: pod, state, code, detail, advice, pseudonym, consent_id, access_until, consent_url."""
+        """One row a POD: pod, state, code, detail, advice, pseudonym, consent_id, access_until."""
         import polars as pl
 
-        names = ("pod", "state", "code", "detail", "advice", "pseudonym", "consent_id", "consent_url")
+        names = ("pod", "state", "code", "detail", "advice", "pseudonym", "consent_id")
         schema: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(names, pl.String)
         columns: dict[str, list[object]] = {name: [getattr(one, name) for one in self.items] for name in names}
         columns["access_until"] = [one.access_until for one in self.items]

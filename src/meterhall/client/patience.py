@@ -89,6 +89,8 @@ class Pace:
     """
 
     patience_s: float = 300.0
+    tell: Callable[[str], None] | None = None
+    """Told who is called again, and why, before each wait for it."""
 
     def __post_init__(self) -> None:
         self._welcome: dict[str, float] = {}
@@ -118,6 +120,8 @@ class Pace:
             raise fault
         if asked is not None:
             self._welcome[callee] = time.monotonic() + asked
+        if self.tell is not None:
+            self.tell(f"{callee}: {fault.code}; trying again for {self.patience_s:.0f} s")
         self.sleep(pause)
 
     def until(self, look: Callable[[], bool], timeout_s: float, what: str) -> None:

@@ -80,8 +80,10 @@ def read_table(path: Path) -> Iterator[dict[str, str]]:
     """The rows of a CSV file with a header; comma or semicolon. Raises `UnusableTable`."""
     try:
         text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UnusableTable(f"{path}: {type(fault).__name__}.") from None
+    except UnicodeDecodeError:
+        raise UnusableTable(f"{path} is not text in UTF-8.") from None
+    except OSError as fault:
+        raise UnusableTable(f"{path}: {fault.strerror or 'it cannot be read'}.") from None
     head = text.partition("\n")[0]
     delimiter = ";" if head.count(";") > head.count(",") else ","
     yield from csv.DictReader(text.splitlines(), delimiter=delimiter)

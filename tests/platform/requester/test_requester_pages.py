@@ -134,6 +134,22 @@ def test_customers_are_pasted_localised_and_fixed(enter: Enter, grid: GridDouble
     assert wrong.state == "localised"
 
 
+@pytest.mark.parametrize(
+    ("lines", "kept"),
+    [
+        ("pod,country\nIT999E00000001,IT", ("IT999E00000001", "IT999E00000001", "IT")),
+        ("Country;POD;Reference\nit;IT999E00000001;A-1", ("A-1", "IT999E00000001", "IT")),
+        ("pod\nIT999E00000001", ("IT999E00000001", "IT999E00000001", "IT")),
+        ("A-1;IT999E00000001", ("A-1", "IT999E00000001", "IT")),
+    ],
+)
+def test_columns_are_found_by_their_heading(enter: Enter, grid: GridDouble, lines: str, kept: tuple[str, ...]) -> None:
+    grid.hall["/v1/localisations"] = {"answers": [], "resolved": 0, "unresolved": 0}
+    enter("staff").post("/customers/new", {"lines": lines})
+    row = CustomerPoint.objects.get()
+    assert (row.reference, row.pod, row.country) == kept
+
+
 @pytest.mark.parametrize("lines", ["", "A-1", ";IT999E00000001", "A-1;IT999E00000001;Italy"])
 def test_a_bad_list_is_kept_on_the_page_with_its_fault(enter: Enter, lines: str) -> None:
     answer = enter("staff").post("/customers/new", {"lines": lines})

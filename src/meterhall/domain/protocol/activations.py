@@ -138,11 +138,6 @@ class ItemAnswer(Message):
         description="Until when data may move, excluded: the earlier end of contract and consent; absent until it is "
         "accepted.",
     )
-    consent_url: str | None = Field(
-        None,
-        description="The provider's authorization endpoint, to which the customer is sent with a pushed request "
-        "(RFC 9126), so that an `ask_customer` item is answered; absent unless pending.",
-    )
 
 
 class ActivationView(Message):

@@ -7,7 +7,6 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import count
-from meterhall.web.platform import platform
 
 
 def item_answer(item: ActivationItem) -> ItemAnswer:
@@ -26,7 +25,6 @@ def item_answer(item: ActivationItem) -> ItemAnswer:
         readings=Period(first=item.first, until=item.until) if accepted else None,
         stretches=stretches if len(stretches) > 1 else (),
         access_until=item.access_until,
-        consent_url=f"{platform().portal_url}/oauth/authorize" if item.state == "pending" else None,
     )
 
 

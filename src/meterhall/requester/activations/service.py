@@ -113,7 +113,6 @@ class ItemView(Message):
     consent_id: str | None
     readings: Period | None
     access_until: Instant | None
-    consent_url: str | None
 
 
 def ask(body: ActivationIn) -> Activation:
@@ -271,5 +270,4 @@ def item_view(item: ActivationItem) -> ItemView:
         consent_id=item.consent_id or None,
         readings=answer.readings if answer else None,
         access_until=answer.access_until if answer else None,
-        consent_url=answer.consent_url if answer else None,
     )

@@ -64,14 +64,26 @@ class ListForm(forms.Form):
         return answers
 
 
+COLUMNS_OF_LIST = ("reference", "pod", "country")
+
+
 def _rows(text: str) -> Iterator[list[str]]:
-    """Cells of each line that has any, whichever of the usual separators is used; a heading is left out."""
+    """Reference, POD and country of each line, whichever of the usual separators is used.
+
+    Columns are found by a heading that names a `pod`, in any order; without one they stand in this order. Where no
+    column is a reference, the POD is.
+    """
     head = text.partition("\n")[0]
     separator = next((mark for mark in ";\t," if mark in head), ";")
+    places: list[int | None] = [0, 1, 2]
     for cells in csv.reader(io.StringIO(text), delimiter=separator):
         stripped = [cell.strip() for cell in cells]
-        if any(stripped) and [cell.lower() for cell in stripped[:2]] != ["reference", "pod"]:
-            yield stripped
+        names = [cell.lower() for cell in stripped]
+        if "pod" in names:
+            places = [names.index(name) if name in names else None for name in COLUMNS_OF_LIST]
+            places[0] = names.index("pod") if places[0] is None else places[0]
+        elif any(stripped):
+            yield [stripped[at] if at is not None and at < len(stripped) else "" for at in places]
 
 
 def _line(cells: list[str]) -> CustomerPointIn:
