@@ -49,6 +49,8 @@ class Operator:
     transmission: Literal["pull", "push"]
     legal_id: str
     households: tuple[Household, ...]
+    standing: bool = False
+    """Whether contracts are signed under a standing acceptance, at once; else its signer signs each."""
 
     @property
     def sandbox_pod(self) -> str:
@@ -89,7 +91,7 @@ def operators() -> tuple[Operator, ...]:
         ),
         Operator(
             "belgium", "Demonet Brussel (fictitious)", "BE", "Europe/Brussels", "BE", ("identifier_prefix", prefix),
-            "opengrid_2016", "espi", "pull", demonstration_gln(13).value, tuple(belgium),
+            "opengrid_2016", "espi", "pull", demonstration_gln(13).value, tuple(belgium), standing=True,
         ),
     )  # fmt: skip
 

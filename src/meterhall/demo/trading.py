@@ -16,9 +16,6 @@ from meterhall.domain.protocol.agreements import Repository, SubscriptionRequest
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope, Wish
 
-STANDING = "belgium"
-"""The operator that signs single contracts under a standing acceptance; the others' signers sign each."""
-
 
 def search(stage: Stage, step: Step) -> None:
     """Search the catalogue by text, country, type, granularity and format."""
@@ -67,7 +64,7 @@ def localise(stage: Stage, step: Step) -> None:
 def subscribe(stage: Stage, step: Step) -> None:
     """Draw up the service contracts, have both sides sign them, and wait until they are in force."""
     for operator in stage.operators:
-        if operator.key == STANDING:
+        if operator.standing:
             _accept_standing(stage, operator)
     for operator in stage.operators:
         stage.subscriptions[operator.key] = draft(stage, operator)
@@ -76,7 +73,7 @@ def subscribe(stage: Stage, step: Step) -> None:
         subscription = stage.subscriptions[operator.key]
         signer.get(f"/contracts/{subscription}/sign")
         signer.post(f"/contracts/{subscription}/sign", {})
-        if operator.key != STANDING:
+        if not operator.standing:
             _countersign(stage, operator, subscription)
     for operator in stage.operators:
         wait_for(f"the contract with {operator.name}", partial(_in_force, stage, operator))

@@ -7,9 +7,11 @@ has types only in part: sessions and frames are `Any` here, and nothing of it le
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -119,9 +121,24 @@ class SparkEngine(Engine):
             return self._session
 
 
+@contextmanager
+def _a_program() -> Iterator[None]:
+    """While it is imported, the client takes a program without a file, as `python -c` is, for its own doctests, and
+    ends the process where their engine is missing; so a file is lent."""
+    main = sys.modules["__main__"]
+    lent = not hasattr(main, "__file__")
+    if lent:
+        main.__file__ = __file__
+    try:
+        yield
+    finally:
+        if lent:
+            del main.__file__
+
+
 def _session(url: str) -> Any:
     """A session of its own; whoever still uses an older one is not disturbed."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _a_program():
         warnings.simplefilter("ignore", FutureWarning)  # of pandas, of which nothing is used
         from pyspark.logger import PySparkLogger
         from pyspark.sql.connect.client import DefaultChannelBuilder

@@ -37,7 +37,7 @@ def cast() -> tuple[Operator, ...]:
     grid = next(one for one in operators() if one.key == GRID)
     homes = list(grid.households)
     homes[2] = replace(homes[2], is_missing_a_day=True)
-    return (replace(grid, households=tuple(homes)),)
+    return (replace(grid, households=tuple(homes), standing=False),)
 
 
 def open_hall(folder: Path, say: Callable[[str], None] = lambda _: None) -> Stage:

@@ -114,6 +114,7 @@ class Player:
             subject,
             made,
             readings=sum(p["readings"] for p in manifest["parts"]),
+            parts=len(manifest["parts"]),
         )
 
 
