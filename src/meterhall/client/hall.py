@@ -4,7 +4,7 @@
     offer = hall.search(country="ES", text="load curves")[0]
     found = hall.localise("customers.csv")
     subscription = hall.subscribe(offer, signer=hall.signer("Stella Signer", passphrase)).wait()
-    activation = subscription.activate(found.pods(offer.provider), proof=SignedByCustomer.from_csv("consents.csv"))
+    activation = subscription.activate(found.lines(offer.provider), proof=SignedByCustomer.from_csv("consents.csv"))
     activation.wait()
     curves = activation.load_curves(("2025-03-01", "2025-04-01"), "PT1H")
     print(curves.frame, curves.completeness)

@@ -59,13 +59,16 @@ class Localised:
         """The lines of which no single enrolled provider is known, each with its code."""
         return tuple(place for place in self.places if place.provider is None)
 
-    def pods(self, provider: str) -> list[str]:
-        """The PODs that a provider (access number) holds, each once."""
-        return list(dict.fromkeys(place.pod for place in self.places if place.provider == provider))
-
     def lines(self, provider: str) -> list[Line]:
-        """The lines of the PODs that a provider holds, with the country beside each, as `activate` takes them."""
-        return [place.line for place in self.places if place.provider == provider]
+        """The lines whose POD a provider (access number) holds, each POD once, as `activate` takes them.
+
+        A line keeps its country, without which some numbers fit several schemes.
+        """
+        found: dict[str, Line] = {}
+        for place in self.places:
+            if place.provider == provider:
+                found.setdefault(place.pod, place.line)
+        return list(found.values())
 
     @property
     def providers(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def test_localisation_sends_no_pod_and_answers_every_line(office: Office):
     assert pod(1)[6:].encode() not in sent[0]
     grid = office.streets.numbers["grid"]
     assert [place.provider for place in found] == [grid, None, grid, None]
-    assert found.pods(grid) == [pod(1)]
+    assert [line.written for line in found.lines(grid)] == [pod(1)]
     assert [place.code for place in found.unresolved] == ["pod_unknown_scheme", found.places[3].code]
     assert found.frame["pod"].to_list()[:2] == [pod(1), "no number"]
     assert pod(1) not in repr(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
@@ -54,21 +55,15 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(max_length=4000)]
 
 
-def _seen(text: str) -> str:
-    if not is_seen(text):
-        raise ValueError("The text holds characters that are not seen.")
-    return text
-
-
-def _seen_lines(text: str) -> str:
-    if not is_seen(text, lines=True):
+def _seen(text: str, *, lines: bool = False) -> str:
+    if not is_seen(text, lines=lines):
         raise ValueError("The text holds characters that are not seen.")
     return text
 
 
 SeenText = Annotated[ShortText, AfterValidator(_seen)]
 """What a person is shown, on one line: no character in it hides or turns others."""
-SeenLines = Annotated[LongText, AfterValidator(_seen_lines)]
+SeenLines = Annotated[LongText, AfterValidator(partial(_seen, lines=True))]
 """The same with line breaks."""
 Amount = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
 Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=262_144)]
