@@ -124,7 +124,7 @@ def test_no_question_rests(streets: Streets, asked: Requester):
     texts += [PLACE["postcode"], PLACE["municipality"], *REFERENCES]
     assert found(streets, "marketplace", texts) == []
     logged = (streets["marketplace"].home / "serve.log").read_text()
-    assert "api.refused" in logged, "the log is read, and written at this level"
+    assert "request.refused" in logged, "the log is read, and written at this level"
 
 
 def test_no_reading_and_no_consent_rests(streets: Streets, stranger: Requester, subscription: str, activation: str):

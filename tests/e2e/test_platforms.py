@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import subprocess
 from typing import Any
@@ -57,6 +58,20 @@ def test_a_correlation_id_crosses_platforms(streets: Streets, stranger: Requeste
     assert [one["type"] for one in granted] == ["consent.granted"]
     wait_for("the grid operator's log", lambda: logged(streets, "grid", mine))
     wait_for("the Market Place's log", lambda: logged(streets, "marketplace", mine))
+
+
+def test_a_refusal_is_one_line_with_its_correlation_and_without_what_was_typed(streets: Streets, stranger: Requester):
+    mine, typed = f"corr-{secrets.token_hex(6)}", f"act_{secrets.token_hex(6)}"
+    extra = {"X-Correlation-Id": mine}
+    stranger.grid.refused(404, "unknown_activation", "GET", f"/v1/activations/{typed}", extra=extra)
+    lines = (streets["grid"].home / "serve.log").read_text().splitlines()
+    [line] = [json.loads(one) for one in lines if mine in one]
+    assert (line["event"], line["call"], line["code"], line["status"]) == (
+        "request.refused", "GET /v1/activations/<activation_id>", "unknown_activation", 404,
+    )  # fmt: skip
+    assert not [one for one in lines if typed in one or "use_dpop_nonce" in one]
+    missing = streets.http.get(streets["grid"].portal + f"/{typed}", headers=extra)
+    assert (missing.status_code, missing.headers["X-Correlation-Id"]) == (404, mine)
 
 
 def test_a_correlation_id_reaches_the_other_party(streets: Streets, stranger: Requester):

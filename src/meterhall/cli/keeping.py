@@ -71,7 +71,7 @@ def _restore(role: str, home: Path, folder: Path, secret: Path | None, database_
         os.environ["DATABASE_URL"] = database_url
     put_files(folder, home, secret)
     try:
-        django_ready(role, home)
+        django_ready(role, home, new=True)
         same_database(found)
         migrate()
         put_database(folder)

@@ -75,7 +75,7 @@ def _making(role: str, commands: typer.Typer) -> None:
         people = [_invitation(text) for text in person or []]
         new = Home.create(home, settings, ca, tuple(trust or ()))
         try:
-            django_ready(role, home)
+            django_ready(role, home, new=True)
             migrate()
             _initialise(role)
             made = _first_people(home, people, machine)

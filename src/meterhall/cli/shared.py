@@ -29,14 +29,22 @@ class DatabaseUnusable(Unavailable):
     title = "The database cannot be used."
 
 
-def django_ready(role: str, home: Path) -> None:
-    """Load the Django project of the platform in `home`, and see that its database answers."""
+def django_ready(role: str, home: Path, *, new: bool = False) -> None:
+    """Load the Django project of the platform in `home`, and see that its database answers.
+
+    The file of an embedded database is made for a `new` platform only: where it is gone later, it must be put back.
+    """
     load_project(role, home)
     from django.db import Error, connection
 
+    file = home / "db.sqlite3"
+    if new and connection.vendor == "sqlite":
+        file.touch(mode=0o600)
     try:
         connection.ensure_connection()
     except Error as fault:
+        if connection.vendor == "sqlite" and not file.exists():
+            raise DatabaseUnusable(f"{file} is missing: put it back, or restore a backup.") from None
         raise DatabaseUnusable(f"The database cannot be used: {' '.join(str(fault).split())}.") from None
 
 
@@ -57,6 +65,7 @@ def load_project(role: str, home: Path) -> None:
 
 
 def migrate() -> None:
+    """Make the tables those of this version."""
     from django.core.management import call_command
 
     call_command("migrate", interactive=False, verbosity=0)

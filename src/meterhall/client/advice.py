@@ -25,6 +25,7 @@ OF_CODE: Final = {
     "group_granularity": "Ask for the granularity that the group was given in before.",
     "group_too_small": "Take more points into the group.",
     "invalid_client": "Wait until the Market Place has admitted you and the contract is in force.",
+    "item_removed": "Add the point again, if it is wanted after all.",
     "month_not_begun": "Ask for days up to the present month.",
     "moved_out": "Ask the present holder, or for the days of the former one.",
     "no_contract": "Wait until the provider has taken the contract in, or subscribe again.",

@@ -159,7 +159,6 @@ def problem(fault: MeterhallError) -> HttpResponse:
 
 
 def _meterhall_error(request: HttpRequest, fault: Any) -> HttpResponse:
-    log.info("api.refused", call=_call(request), code=fault.code, status=fault.status)
     return problem(fault)
 
 

@@ -30,8 +30,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     """200 when the database answers and its schema is current, else 503 with the reason."""
     try:
         waiting = waiting_migrations()
-    except Exception as fault:
-        return JsonResponse({"status": "unavailable", "reason": type(fault).__name__}, status=503)
+    except Exception:
+        return JsonResponse({"status": "unavailable", "reason": "the database does not answer"}, status=503)
     if waiting:
         return JsonResponse({"status": "unavailable", "reason": "migrations are waiting"}, status=503)
     return JsonResponse({"status": "ok"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -142,8 +143,31 @@ class MeasureMiddleware:
         return response
 
 
+def _log_refusal(request: HttpRequest, response: HttpResponseBase) -> None:
+    """One line for each answer that refuses: which call as published, never what somebody wrote into its address.
+
+    The question for a fresh nonce belongs to the exchange (RFC 9449 section 8) and is none.
+    """
+    match = request.resolver_match
+    code = code_of(response)
+    said = log.debug if code == "use_dpop_nonce" else log.info
+    call = f"{request.method} /{match.route}" if match else f"{request.method} (no such page)"
+    said("request.refused", call=call, code=code, status=response.status_code)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # the framework writes no line of its own
+
+
+def code_of(response: HttpResponseBase) -> str:
+    """The code of a refusal, of a problem document, an OAuth error or a page; empty where it has none."""
+    if not isinstance(response, HttpResponse):
+        return ""
+    if "json" not in response.get("Content-Type", ""):
+        return str(getattr(response, "code", ""))
+    body = json.loads(response.content)
+    return str(body.get("code", "")) if isinstance(body, dict) else ""
+
+
 class CorrelationMiddleware:
-    """Bind `X-Correlation-Id` (the caller's, else a fresh one) to the logs and give it back.
+    """Bind `X-Correlation-Id` (the caller's, else a fresh one) to the logs and give it back; log what is refused.
 
     One that reads as a point of delivery is not taken: it would stand in every log on the way.
     """
@@ -157,5 +181,7 @@ class CorrelationMiddleware:
         correlation = given if is_fit else fresh_correlation()
         with structlog.contextvars.bound_contextvars(correlation=correlation):
             response = self.get_response(request)
+            if response.status_code >= 400:
+                _log_refusal(request, response)
         response["X-Correlation-Id"] = correlation
         return response

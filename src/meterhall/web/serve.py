@@ -168,7 +168,7 @@ def preload(parts: tuple[str, ...]) -> None:
         if part == "worker":
             discover()
         else:
-            import_module("granian.server")
+            import_module("meterhall.web.listening")
             import_module(urls[part])
     connections.close_all()
     gc.collect()
@@ -192,26 +192,11 @@ def run_part(role: str, home: Path, part: str) -> None:
 
 
 def run_listener(listener: str, application: str = APPLICATION) -> None:
-    """Serve one listener in this process: HTTPS, HTTP/1.1, ASGI. `application` names what makes the application."""
-    from granian.constants import HTTPModes, Interfaces
-    from granian.server import Server
+    """Serve one listener in this process. `application` names what makes the application."""
+    from meterhall.web.listening import Listener
 
     home = Home(Path(os.environ["METERHALL_HOME"]))
-    config = home.config
-    host, port = address_of(listener, config)
-    Server(
-        application,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        workers=1,
-        factory=True,
-        ssl_cert=home.path / "tls" / "server.pem",
-        ssl_key=home.path / "tls" / "server.key",
-        log_level="warning",  # type: ignore[arg-type]
-        respawn_failed_workers=True,
-    ).serve()
+    Listener(application, *address_of(listener, home.config), tls=home.path / "tls").serve()
 
 
 def run_worker() -> None:

@@ -43,9 +43,9 @@ def django_settings(home: Home, apps: list[str], urls: str) -> dict[str, Any]:
         "ROOT_URLCONF": f"{urls}.urls_portal",
         "METERHALL_URLS": {"b2b": f"{urls}.urls_b2b", "portal": f"{urls}.urls_portal"},
         "MIDDLEWARE": [
+            "meterhall.web.middleware.CorrelationMiddleware",
             "meterhall.web.middleware.ListenerMiddleware",
             "meterhall.web.middleware.MeasureMiddleware",
-            "meterhall.web.middleware.CorrelationMiddleware",
         ],
         "TEMPLATES": [
             {
@@ -105,11 +105,14 @@ def _hosts(*urls: str) -> list[str]:
 
 
 def database(url: str, sqlite: Path) -> dict[str, Any]:
-    """Django's database entry: PostgreSQL by URL, else SQLite with a writer's lock taken at the start (WAL)."""
+    """Django's database entry: PostgreSQL by URL, else SQLite with a writer's lock taken at the start (WAL).
+
+    A file that is not there is an error, never an empty database: see `django_ready`.
+    """
     if not url:
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": str(sqlite),
+            "NAME": f"{sqlite.absolute().as_uri()}?mode=rw",
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,

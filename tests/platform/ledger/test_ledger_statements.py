@@ -320,3 +320,11 @@ def test_a_replaced_key_makes_no_new_statement(market: Market):
     foreign = market.requester.says("data.acknowledged", market.provider, market.clock(), key=market.provider.key)
     with pytest.raises(BadSignature):
         post_statement(foreign, market.requester.number)
+
+
+def test_a_statement_is_not_older_than_its_maker(market: Market):
+    rotated(market, market.clock() + timedelta(seconds=1))
+    made = market.provider.says("data.acknowledged", market.requester, market.clock() - timedelta(days=4000))
+    with pytest.raises(BadStatement, match="before its maker") as caught:
+        post_statement(made, market.provider.number)
+    assert caught.value.field == "/statement/at"

@@ -89,12 +89,13 @@ def test_a_text_that_cannot_be_a_pod_is_refused_and_the_rest_is_answered(
     assert states(activation) == [("refused", "pod_invalid"), ("accepted", "")]
     assert item_answer(activation.items.first()).pod == pod
     refresh(activation.pk, REQUESTER, Refresh(remove=(pod,)))
-    assert states(activation) == [("ended", "activation_ended"), ("accepted", "")]
+    assert states(activation) == [("ended", "item_removed"), ("accepted", "")]
 
 
 def test_pod_unknown_also_for_a_sandbox_point(world: World) -> None:
     subscription = world.contract()
     assert one(world, subscription, "IT001E12345678", "ask_customer") == ("refused", "pod_unknown")
+    assert one(world, subscription, "01001234567890", "ask_customer") == ("refused", "pod_unknown"), "one of France"
     [sandbox] = world.points(1, sandbox=True)
     assert one(world, subscription, sandbox.pod, "ask_customer") == ("refused", "pod_unknown")
 
@@ -222,7 +223,7 @@ def test_contract_ended_and_activation_ended(world: World, measured: list[Point]
     activation = world.activated(measured)
     removed = Refresh(remove=(measured[0].pod.lower(),))
     refresh(activation.pk, REQUESTER, removed)
-    assert states(activation)[0] == ("ended", "activation_ended")
+    assert states(activation)[0] == ("ended", "item_removed")
     end_contract(activation.subscription_id, "quit")
     world.follow()
     activation.refresh_from_db()

@@ -267,7 +267,8 @@ def receipt(world: World, delivery: Delivery, **changes: object) -> str:
 def test_a_receipt_is_checked_taken_once_and_answered_the_same_again(world: World) -> None:
     delivery = world.deliver(world.activated(many(world, 1)), period=FEW)
     for wrong in ({"manifest": "sha-256:" + 64 * "0"}, {"version": 7}, {"readings": 5}, {"code": "unreadable"},
-                  {"outcome": "rejected"}):  # fmt: skip
+                  {"outcome": "rejected"}, {"received_at": world.clock() - timedelta(days=1)},
+                  {"received_at": world.clock() + timedelta(days=1)}):  # fmt: skip
         with pytest.raises(WrongReceipt):
             take_receipt(delivery.pk, REQUESTER, receipt(world, delivery, **wrong))
     with pytest.raises(BadSignature):

@@ -125,12 +125,27 @@ def test_an_init_that_fails_late_takes_back_what_it_made(tmp_path: Path) -> None
 def test_check_says_in_words_what_is_bad(tmp_path: Path) -> None:
     home = Home.create(tmp_path / "grid", GRID, None)
     (home.path / "secret.key").write_text("garbage")
+    (home.path / "db.sqlite3").touch()
     done = run(home.path, "check")
     assert done.returncode == 1
     assert f"bad  keys: {home.path}/secret.key holds no key of a home.\n" in done.stdout
     assert f"bad  certificate: {home.path}/tls/server.pem: No such file or directory.\n" in done.stdout
     assert "bad  database: its tables are not those of this version; `serve` makes them so\n" in done.stdout
     assert "bad  Market Place: The setting marketplace_url names no Market Place.\n" in done.stdout
+
+
+def test_a_database_that_is_gone_is_missed_and_not_made_anew(tmp_path: Path) -> None:
+    home = tmp_path / "grid"
+    assert run(home, "init", "--name", "Grid").returncode == 0
+    assert (home / "db.sqlite3").stat().st_mode & 0o077 == 0
+    for file in home.glob("db.sqlite3*"):
+        file.rename(tmp_path / file.name)
+    done = run(home, "serve")
+    assert (done.returncode, done.stderr) == (
+        2, f"database_unusable: {home}/db.sqlite3 is missing: put it back, or restore a backup.\n",
+    )  # fmt: skip
+    assert "bad  database: unable to open database file" in run(home, "check").stdout
+    assert not list(home.glob("db.sqlite3*"))
 
 
 def test_a_name_may_hold_any_character(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ REFUSALS: dict[str, str] = {
     "period_unavailable": "There is nothing of this POD in the period asked for.",
     "scope_exceeds_offer": "The contract does not cover the data asked for.",
     "contract_ended": "The contract under which it was activated has ended.",
+    "item_removed": "The requester took this POD out of the activation.",
     "activation_ended": "The requester ended it.",
 }
 """Why a POD is refused, or why it ended: stable codes with their sentence."""

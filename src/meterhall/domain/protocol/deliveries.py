@@ -228,7 +228,10 @@ class Receipt(Message):
     delivery_id: DeliveryId
     version: int = Field(description="The version of the manifest it answers, from 1.")
     manifest: Digest = Field(description="Digest of that manifest in canonical form (RFC 8785).")
-    received_at: Instant = Field(description="When the requester had verified and stored it, or rejected it.")
+    received_at: Instant = Field(
+        description="When the requester had verified and stored it, or rejected it: "
+        "after the manifest was published, and not in the future."
+    )
     outcome: Literal["received", "rejected"] = Field(
         description="`received`: all of it is verified and stored, which is final; `rejected`: nothing is stored."
     )

@@ -83,7 +83,7 @@ class Statement(Message):
     parties: tuple[AccessNumber, ...] = Field(
         max_length=2, description="Whose matter it is, one or two, `by` among them; both may read it."
     )
-    at: Instant = Field(description="When it happened, by the clock of `by`; not in the future.")
+    at: Instant = Field(description="When it happened, by the clock of `by`: after its enrolment, not in the future.")
     transaction: str = Field(
         max_length=60,
         description="The id all statements of one exchange share: the subscription's for contracts, activations and "

@@ -30,7 +30,7 @@ from meterhall.marketplace.ledger.tree import (
     inclusion,
     locked_head,
 )
-from meterhall.marketplace.players.models import PlayerKey
+from meterhall.marketplace.players.models import Player, PlayerKey
 from meterhall.web.api import pointer
 from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import my_access_number, public_keys, transport_keys
@@ -158,6 +158,8 @@ def _check_content(statement: Statement) -> None:
         raise WrongEnvironment(field="/statement/environment")
     if statement.at > platform().now() + CLOCK_SKEW:
         raise BadStatement("The statement is from the future.", field="/statement/at")
+    if Player.objects.filter(pk=statement.by, applied_at__gt=statement.at + CLOCK_SKEW).exists():
+        raise BadStatement("The statement is from before its maker's enrolment.", field="/statement/at")
     known = set(Peer.objects.filter(pk__in=statement.parties).values_list("pk", flat=True)) | {my_access_number()}
     for index, party in enumerate(statement.parties):
         if party not in known:

@@ -20,7 +20,7 @@ from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import series_of, unavailable
 from meterhall.provider.points.holders import FOREVER, Holders
 from meterhall.provider.points.models import Point
-from meterhall.provider.points.service import pod_of, points_by_pod
+from meterhall.provider.points.service import fits_elsewhere, pod_of, points_by_pod
 from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
 
@@ -76,7 +76,7 @@ class Material:
     def decide(self, item: ActivationItem) -> Decision:
         """Each check in turn; the first that fails gives the code."""
         if not item.key:
-            return Refused("pod_invalid")
+            return Refused("pod_unknown" if fits_elsewhere(item.pod) else "pod_invalid")
         point = self.points.get(item.key)
         if point is None or point.is_sandbox != self.frame.is_sandbox:
             return Refused("pod_unknown")

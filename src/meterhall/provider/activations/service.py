@@ -219,8 +219,8 @@ def _remove(activation: Activation, pods: tuple[str, ...]) -> int:
     country, count = platform().config.country, 0
     for some in pieces(pods):
         keys = {key for pod in some if (key := pod_key(pod, country))}
-        count += _end_items(activation.items.filter(key__in=keys), "activation_ended")
-        count += _end_items(activation.items.filter(key="", pod__in=some), "activation_ended")
+        count += _end_items(activation.items.filter(key__in=keys), "item_removed")
+        count += _end_items(activation.items.filter(key="", pod__in=some), "item_removed")
     if count:
         advance_epoch()
     return count

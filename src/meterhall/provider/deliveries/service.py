@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from django.db import transaction
@@ -42,6 +42,7 @@ from meterhall.web.work.models import WorkState
 
 EARLIEST: Final = 1970
 MOST_DAYS: Final = 3660
+CLOCKS_DIFFER: Final = timedelta(seconds=60)
 
 
 class OutsideActivation(InvalidInput):
@@ -266,6 +267,8 @@ def _check_receipt(receipt: Receipt, version: DeliveryVersion) -> None:
     readings = Manifest.model_validate(version.manifest).readings
     if receipt.outcome == "received" and receipt.readings != readings:
         raise WrongReceipt(f"The manifest announced {readings} readings.", field="/jws/readings")
+    if not version.published_at - CLOCKS_DIFFER <= receipt.received_at <= platform().now() + CLOCKS_DIFFER:
+        raise WrongReceipt("It is dated before the manifest or in the future.", field="/jws/received_at")
 
 
 def _note_receipt(receipt: Receipt, version: DeliveryVersion, jws: str, delivery: Delivery) -> None:

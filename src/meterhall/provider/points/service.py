@@ -84,6 +84,14 @@ def pod_key(text: str, country: str) -> str:
         return ""
 
 
+def fits_elsewhere(text: str) -> bool:
+    """Whether a text that is no POD here is one of another country."""
+    try:
+        return bool(read(text))
+    except InvalidInput:
+        return False
+
+
 def pod_of(point: Point) -> Pod:
     """The point's POD, which prints masked."""
     return BY_CODE[point.scheme].pod(point.pod)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -11,12 +10,8 @@ from meterhall.authserver import Answer
 from meterhall.web.oauth.servers import authorization_server
 from meterhall.web.oauth.service import call_of
 
-log = structlog.get_logger(__name__)
 
-
-def _respond(address: str, answer: Answer) -> JsonResponse:
-    if "error" in answer.body:
-        log.info("oauth.refused", address=address, error=answer.body["error"], code=answer.body["code"])
+def _respond(answer: Answer) -> JsonResponse:
     return JsonResponse(answer.body, status=answer.status, headers=answer.headers)
 
 
@@ -24,14 +19,14 @@ def _respond(address: str, answer: Answer) -> JsonResponse:
 @require_POST
 def token(request: HttpRequest) -> JsonResponse:
     """`POST /oauth/token`: client_credentials, or the code of a consent."""
-    return _respond("token", authorization_server().token(call_of(request)))
+    return _respond(authorization_server().token(call_of(request)))
 
 
 @csrf_exempt
 @require_POST
 def par(request: HttpRequest) -> JsonResponse:
     """`POST /oauth/par`: a consent request, pushed (RFC 9126)."""
-    return _respond("par", authorization_server().par(call_of(request)))
+    return _respond(authorization_server().par(call_of(request)))
 
 
 @require_safe

@@ -66,7 +66,6 @@ class ErrorPageMiddleware:
 
         if not isinstance(fault, MeterhallError) or _listener(request) == "b2b":
             return None
-        log.info("page.refused", view=request.resolver_match and request.resolver_match.view_name, code=fault.code)
         return refusal(request, fault)
 
 

@@ -42,6 +42,7 @@ def _keep(response: HttpResponse, name: str, value: str) -> None:
 def refusal(request: HttpRequest, fault: MeterhallError) -> HttpResponse:
     """A typed refusal as a page: what is the matter, its code, and the way back."""
     response = render(request, "portal/refusal.html", {"fault": fault}, status=fault.status)
+    response.code = fault.code  # type: ignore[attr-defined]  # for the log
     if fault.retry_after_s is not None:
         response["Retry-After"] = str(fault.retry_after_s)
     return response
