@@ -80,7 +80,7 @@ def demo(
     home: Annotated[Path | None, typer.Option(help="Where the demo's platforms live; empty: a fresh folder.")] = None,
     result: Annotated[Path | None, typer.Option("--json", help="Also write what happened to this file.")] = None,
 ) -> None:
-    """The ten steps on real meters, on this machine."""
+    """The ten steps on real meters, on this machine. `meterhall demo-customers` writes its households as your own."""
     from meterhall.demo.run import run_demo
 
     raise typer.Exit(run_demo(once=once, home=home, result=result))

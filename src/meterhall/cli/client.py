@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -31,6 +33,28 @@ TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait
 DAY_S = 86_400.0
 
 
+@dataclass
+class Patience:
+    """How long calls that fail for reasons that may pass are repeated, in this process."""
+
+    seconds: float = 300.0
+
+
+_patience = Patience()
+
+
+@client.callback()
+def root(
+    patience: Annotated[
+        float,
+        typer.Option(
+            envvar="METERHALL_CLIENT_PATIENCE", min=0.0, help="Seconds to repeat calls that fail for what may pass."
+        ),
+    ] = 300.0,
+) -> None:
+    _patience.seconds = patience
+
+
 class WhichClient(InvalidInput):
     code = "which_client"
     title = "Name the client with --client or METERHALL_CLIENT."
@@ -41,7 +65,8 @@ def connected(name: str, quiet: bool = False) -> Iterator[Meterhall]:
     """The client of this name, or the only one there is; with a progress bar where somebody watches."""
     from meterhall.client import Meterhall
 
-    with watching(quiet or not err.is_terminal) as on_progress, Meterhall.connect(_chosen(name)) as hall:
+    connect = partial(Meterhall.connect, _chosen(name), patience_s=_patience.seconds)
+    with watching(quiet or not err.is_terminal) as on_progress, connect() as hall:
         hall.watch(on_progress)
         yield hall
 

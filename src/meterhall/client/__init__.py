@@ -17,21 +17,24 @@ if TYPE_CHECKING:
     from meterhall.client.curves import ChangedPage, GroupCurves, GroupOf, LoadCurves
     from meterhall.client.desk import Progress
     from meterhall.client.enrolling import create
+    from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
     from meterhall.client.hall import Meterhall
     from meterhall.client.home import SignerKey
     from meterhall.client.localising import Localised, Place
     from meterhall.client.news import News
     from meterhall.client.proofs import GivenConsents, SignedByCustomer, StatedByUs
     from meterhall.client.subscriptions import Subscription
+    from meterhall.domain.errors import MeterhallError
 
 _WHERE = {
     "Activation": "activations", "AsyncActivation": "aio", "AsyncMeterhall": "aio", "AsyncSubscription": "aio",
     "Answers": "answers", "ChangedPage": "curves", "Completeness": "completeness",
     "ConsentAsked": "asking", "ConsentGiven": "asking",
     "GivenConsents": "proofs", "GroupCurves": "curves", "GroupOf": "curves",
-    "LoadCurves": "curves", "Localised": "localising", "Meterhall": "hall",
+    "LoadCurves": "curves", "Localised": "localising", "Meterhall": "hall", "MeterhallError": "errors",
     "Need": "asking", "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
-    "Progress": "desk", "SignedByCustomer": "proofs", "SignerKey": "home", "StatedByUs": "proofs",
+    "Progress": "desk", "RemoteRefusal": "errors", "RemoteUnreachable": "errors",
+    "SignedByCustomer": "proofs", "SignerKey": "home", "StatedByUs": "proofs",
     "Subscription": "subscriptions", "create": "enrolling",
 }  # fmt: skip
 
@@ -51,12 +54,15 @@ __all__ = [
     "LoadCurves",
     "Localised",
     "Meterhall",
+    "MeterhallError",
     "Need",
     "News",
     "Place",
     "PodAnswer",
     "PodCompleteness",
     "Progress",
+    "RemoteRefusal",
+    "RemoteUnreachable",
     "SignedByCustomer",
     "SignerKey",
     "StatedByUs",

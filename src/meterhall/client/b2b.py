@@ -33,29 +33,17 @@ def answer_of(response: httpx.Response, returns: type[Answer] | None) -> Answer:
         raise UnreadableAnswer(f"{asked}: {fault.error_count()} faults in the answer.") from fault
 
 
-class B2BClient:
-    """Calls to one platform as one player.
+class PublicClient:
+    """Calls to one platform that it answers to anybody."""
 
-    `attestation` gives the Market Place's word for the caller; it goes with each token request, so that a provider
-    takes in a new requester, or a new key, without anybody typing anything.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        access_number: str,
-        key: SigningKey,
-        *,
-        http: httpx.Client,
-        attestation: Callable[[], str | None] | None = None,
-    ) -> None:
+    def __init__(self, base_url: str, *, http: httpx.Client, auth: httpx.Auth | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self._http = http
-        self._auth = DPoPAuth(self.base_url, access_number, key, http=http, attestation=attestation)
+        self._auth = auth
 
     def headers(self, method: str, url: str) -> dict[str, str]:
-        """Headers that authorise one call of this platform by another tool. Raises like `TokenEndpoint.post`."""
-        return self._auth.headers(method, url)
+        """Headers that authorise one call of this platform by another tool: none are needed."""
+        return {}
 
     def call(
         self,
@@ -113,6 +101,30 @@ class B2BClient:
                 response.read()
                 raise RemoteRefusal(response)
             yield response
+
+
+class B2BClient(PublicClient):
+    """Calls to one platform as one player.
+
+    `attestation` gives the Market Place's word for the caller; it goes with each token request, so that a provider
+    takes in a new requester, or a new key, without anybody typing anything.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        access_number: str,
+        key: SigningKey,
+        *,
+        http: httpx.Client,
+        attestation: Callable[[], str | None] | None = None,
+    ) -> None:
+        self._dpop = DPoPAuth(base_url.rstrip("/"), access_number, key, http=http, attestation=attestation)
+        super().__init__(base_url, http=http, auth=self._dpop)
+
+    def headers(self, method: str, url: str) -> dict[str, str]:
+        """Headers that authorise one call of this platform by another tool. Raises like `TokenEndpoint.post`."""
+        return self._dpop.headers(method, url)
 
 
 def post_event(

@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from meterhall.client.b2b import B2BClient
+from meterhall.client.b2b import B2BClient, PublicClient
 from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
 from meterhall.client.home import Card, ClientHome
 from meterhall.client.line import Line
@@ -106,6 +106,11 @@ class Desk:
     def marketplace(self) -> Line:
         """The line to the Market Place."""
         return self._line(self.card.marketplace, None)
+
+    @property
+    def catalogue(self) -> Line:
+        """The line to what the Market Place shows to anybody, enrolled or not."""
+        return Line(PublicClient(self.card.marketplace, http=self.http), self.pace)
 
     def provider(self, number: str) -> Line:
         """The line to a provider, which is shown the Market Place's word for us."""

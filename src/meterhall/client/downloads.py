@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from meterhall.client.b2b import B2BClient, RemoteUnreachable
+from meterhall.client.b2b import PublicClient, RemoteUnreachable
 
 BREAKS_IN_A_ROW = 3
 """How often a body may break without a single new byte before the caller lets go and comes back later."""
@@ -36,7 +36,7 @@ def drop(target: Path) -> None:
 
 
 def bring(
-    client: B2BClient, delivery_id: str, number: int, size_bytes: int, target: Path, came: Came | None = None
+    client: PublicClient, delivery_id: str, number: int, size_bytes: int, target: Path, came: Came | None = None
 ) -> None:
     """Have the whole part at `target`, going on from the bytes that are here already; nothing to do when it is there.
 
@@ -67,7 +67,7 @@ def length(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _bring_from(client: B2BClient, path: str, size_bytes: int, partial: Path, start: int, came: Came | None) -> None:
+def _bring_from(client: PublicClient, path: str, size_bytes: int, partial: Path, start: int, came: Came | None) -> None:
     with client.stream(path, start=start) as response:
         resumed = start and response.status_code == httpx.codes.PARTIAL_CONTENT
         flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if resumed else os.O_TRUNC)

@@ -134,12 +134,13 @@ class Meterhall:
         provider: str | None = None,
         most: int = 1000,
     ) -> list[OfferView]:
-        """Offers that have everything asked for (step 2); `text` is looked for in title, summary, provider's name."""
+        """Offers that have everything asked for (step 2); `text` is looked for in title, summary, provider's name. One
+        need not be enrolled to search."""
         asked = {
             "text": text, "country": country, "granularity": granularity, "format": format,
             "service_type": service_type, "provider": provider,
         }  # fmt: skip
-        return list(self._desk.marketplace.items("/v1/offers", OfferView, asked, most))
+        return list(self._desk.catalogue.items("/v1/offers", OfferView, asked, most))
 
     def wish(
         self,

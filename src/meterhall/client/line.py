@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from meterhall.client.b2b import B2BClient, answer_of
+from meterhall.client.b2b import PublicClient, answer_of
 from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
 from meterhall.client.patience import Pace
 from meterhall.domain.protocol.base import Message, Page
@@ -21,9 +21,9 @@ PAGE = 1000
 
 
 class Line:
-    """How a client talks to one platform: `B2BClient` with patience. A command repeated is the same command."""
+    """How a client talks to one platform, with patience. A command repeated is the same command."""
 
-    def __init__(self, client: B2BClient, pace: Pace) -> None:
+    def __init__(self, client: PublicClient, pace: Pace) -> None:
         self.client = client
         self.pace = pace
 

@@ -24,6 +24,7 @@ from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, ManifestView
 from meterhall.web.home import Home
 
 PERIOD = {"from": str(FIRST_DAY), "until": str(END_DAY)}
+GROUP = " group"
 RECEIVE_BUFFER_BYTES = 64 * 1024
 
 
@@ -37,7 +38,7 @@ def calculate(stage: Stage, step: Step) -> None:
         ask(stage, operator.key, operator.format, operator.transmission)
     small, large = stage.operators[1], stage.operators[2]
     for operator in (small, large):
-        ask(stage, f"{operator.key} group", "csv", "pull", key=operator.key, group=True)
+        ask(stage, f"{operator.key}{GROUP}", "csv", "pull", key=operator.key, group=True)
     collect_answers(stage, step)
     stage.tell(step, f"{len(stage.deliveries)} deliveries calculated, one of them the sum of a group")
 
@@ -76,17 +77,24 @@ def transmit(stage: Stage, step: Step) -> None:
     """Pull and push; then a customer withdraws while a body is under way."""
     for name in stage.deliveries:
         one = settled(stage, name, 1)
-        stage.outcome.readings[f"{name} ({one['format']})"] += one["readings"]
         stage.tell(
             step,
-            f"{name}: {one['readings']:,} readings as {one['format']}, {one['transmission']}ed"
-            + (f", {one['missing']} missing" if one.get("missing") else ""),
+            f"{name}: {one['readings']:,} readings as {one['format']}, {one['transmission']}ed{_gaps(name, one)}",
         )
     _withdraw_midway(stage, step, stage.operators[2])
 
 
+def _gaps(name: str, one: Any) -> str:
+    """What a delivery has no value for, and why: the missing day; of a sum the hours that would betray somebody."""
+    if not one.get("missing"):
+        return ""
+    if name.endswith(GROUP):
+        return f", {one['missing']} hours withheld in which one household was more than half of the sum"
+    return f", {one['missing']} missing"
+
+
 def settled(stage: Stage, name: str, version: int) -> Any:
-    """A delivery once its version (or a later one) is verified, stored and receipted."""
+    """A delivery once its version (or a later one) is verified, stored and receipted; what it holds is counted."""
     path = f"/deliveries/{stage.deliveries[name]}"
 
     def look() -> Any:
@@ -96,7 +104,9 @@ def settled(stage: Stage, name: str, version: int) -> Any:
             return None
         return one if one["version"] >= version and one.get("receipted_at") and one["state"] == "received" else None
 
-    return wait_for(f"version {version} of the delivery {name}", look)
+    one = wait_for(f"version {version} of the delivery {name}", look)
+    stage.outcome.readings[f"{name} ({one['format']})"] = one["readings"]
+    return one
 
 
 def _withdraw_midway(stage: Stage, step: Step, operator: Operator) -> None:

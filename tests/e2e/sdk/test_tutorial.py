@@ -1,90 +1,29 @@
-"""The tutorial, typed: every block of `docs/tutorial.md` in its order, Python and shell in turn, on a real town."""
+"""The tutorial, typed: every block of `docs/tutorial.md` in its order, on a town of these tests and on the demo."""
 
 from __future__ import annotations
 
 import csv
 import os
-import re
-import stat
+import signal
 import subprocess
 import sys
-import threading
+import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from meterhall.domain.protocol.consents import ConsentStatement
-from tests.e2e.sdk.conftest import PASSPHRASE, SCOPE
-from tests.e2e.town import MOVED, Streets, cups, holder, pod
-from tests.unit.docs.pages import ROOT, Block, blocks, commands
+from tests.e2e.sdk.conftest import SCOPE
+from tests.e2e.sdk.reader import Shell, desk, walk
+from tests.e2e.town import MOVED, Streets, cups, holder, pod, wait_for
+from tests.unit.docs.pages import ROOT
 
-PAGE = ROOT / "docs" / "tutorial.md"
 NUMBERS = [number for number in range(13) if number != MOVED]
-DONE = "\x1edone"
-PATIENCE_S = 240.0
-"""What one command may take."""
+TO_DEMO_S = 300.0
 
 
-class Shell:
-    """One bash for the whole page, as a reader has one. What a command prompts for is the passphrase."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        (folder / "passphrase").write_text(PASSPHRASE + "\n")
-        self.process = subprocess.Popen(
-            ["bash"], cwd=folder, env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-
-    def run(self, command: str) -> tuple[int, str]:
-        """Exit code and output of a command."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{{ {command}\n}} < ~/passphrase; printf '\\n{DONE} %s\\n' $?\n")
-        self.process.stdin.flush()
-        said, watchdog = "", threading.Timer(PATIENCE_S, self.process.kill)
-        watchdog.start()
-        try:
-            for line in self.process.stdout:
-                if line.startswith(DONE):
-                    return int(line.split()[1]), said
-                said += line
-        finally:
-            watchdog.cancel()
-        raise AssertionError(f"bash ended: {said}")
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def desk(streets: Streets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    """An empty folder, the program, trust in the town's authority."""
-    program = tmp_path / "bin" / "meterhall"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m meterhall.cli "$@"\n')
-    program.chmod(program.stat().st_mode | stat.S_IEXEC)
-    for name in ("METERHALL_CLIENT", "METERHALL_KEY_PASSPHRASE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("METERHALL_CLIENTS", str(tmp_path / "clients"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(streets.town.ca / "ca.pem"))
-    monkeypatch.setattr("getpass.getpass", lambda prompt: PASSPHRASE)
-    shell = Shell(
-        tmp_path,
-        os.environ | {
-            "HOME": str(tmp_path), "PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src"),
-            "COLUMNS": "200", "NO_COLOR": "1",
-        },
-    )  # fmt: skip
-    yield shell
-    shell.end()
-
-
-def test_everything_the_tutorial_shows(streets: Streets, desk: Shell, tmp_path: Path):
+def test_on_a_town(streets: Streets, tmp_path: Path):
     names = {
         "https://hall.example": streets["marketplace"].b2b, "https://grid.example": streets["grid"].b2b,
         "--country BE": "--country ES", 'country="BE"': 'country="ES"', "country=BE": "country=ES",
@@ -92,33 +31,15 @@ def test_everything_the_tutorial_shows(streets: Streets, desk: Shell, tmp_path: 
         '"BE", "operator_part": "952056000"': '"ES", "operator_part": "9999"',
         "2016-10-01": "2025-03-01", "2016-10-02": "2025-03-02", "2016-11-01": "2025-04-01",
     }  # fmt: skip
-    namespace: dict[str, Any] = {"__name__": "tutorial"}
-    ran = 0
-    for block in [block for block in blocks(PAGE) if "town" in block.words]:
-        text = block.body
-        for shown, real in names.items():
-            text = text.replace(shown, real)
-        if block.kind == "python":
-            exec(compile("\n" * block.line + text, str(PAGE), "exec"), namespace)
-        else:
-            _type(streets, desk, tmp_path, block, text)
-        ran += 1
-    assert ran > 20
-    assert namespace["curves"].completeness.is_complete
-    assert namespace["curves"].frame.height == 743 * len(NUMBERS)
 
+    def enrolled(number: str) -> None:
+        streets.admit(number)
+        _customers(streets, tmp_path, number)
 
-def _type(streets: Streets, desk: Shell, folder: Path, block: Block, text: str) -> None:
-    for command, expected in commands(Block(PAGE, block.line, block.kind, block.words, text)):
-        code, said = desk.run(command)
-        assert code == 0, f"{block.place}: {command}\n{said}"
-        for line in expected:
-            pattern = ".*".join(re.escape(part) for part in line.strip().split("…"))
-            assert re.search(pattern.replace('":\\ ', '":\\ ?'), said), f"{block.place}: {line!r} not in\n{said}"
-        if " enrol " in command:
-            number = said.split()[0]
-            streets.admit(number)
-            _customers(streets, folder, number)
+    with desk(streets.town.ca / "ca.pem", tmp_path) as shell:
+        made = walk(shell, names, enrolled, {})
+    assert made["curves"].completeness.is_complete
+    assert made["curves"].frame.height == 743 * len(NUMBERS)
 
 
 def _customers(streets: Streets, folder: Path, number: str) -> None:
@@ -135,3 +56,46 @@ def _customers(streets: Streets, folder: Path, number: str) -> None:
                 given_at=now, access_until=now + timedelta(days=30),
             )  # fmt: skip
             writer.writerow((pod(one), streets.cards.signed(statement)))
+
+
+def test_on_the_demo_as_the_page_says(tmp_path: Path):
+    """With the demo in a second terminal: the reader admits, and gets customers who consented."""
+    town = tmp_path / "demo-town"
+    with demo(tmp_path), desk(town / "ca" / "ca.pem", tmp_path) as shell:
+        names = {"https://hall.example": _b2b(town / "marketplace"), "https://grid.example": _b2b(town / "belgium")}
+        refused = {"group_curves": "group_too_small", "client group": "group_too_small"}
+        made = walk(shell, names, lambda number: _enter(shell, number), refused)
+    assert made["curves"].completeness.is_complete
+    assert made["curves"].frame.height == 10 * 745
+
+
+def _b2b(home: Path) -> str:
+    return f"https://localhost:{tomllib.loads((home / 'config.toml').read_text())['b2b_port']}"
+
+
+def _enter(shell: Shell, number: str) -> None:
+    """What the page has the reader do in the second terminal."""
+    for command in (
+        "meterhall marketplace admit --home demo-town/marketplace --waiting",
+        f"meterhall demo-customers {number} --home demo-town",
+    ):
+        code, said = shell.run(command)
+        assert code == 0, said
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[None]:
+    """`meterhall demo --home demo-town`, until it says where its Market Place is."""
+    log = folder / "demo.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "meterhall.cli", "demo", "--home", "demo-town"], cwd=folder, stdout=out,
+            stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "200"},
+        )  # fmt: skip
+        try:
+            wait_for("the demo", lambda: process.poll() is not None or "Ctrl-C stops" in log.read_text(), TO_DEMO_S)
+            assert process.poll() is None, log.read_text()
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
