@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from meterhall.domain.protocol.agreements import Quit
 from meterhall.domain.protocol.base import Message, Period, SeenLines, SeenText
-from meterhall.domain.protocol.offers import Wish
+from meterhall.domain.protocol.offers import DataScope, Wish
 
 
 class Counted(Message):
@@ -68,3 +68,11 @@ def test_what_a_person_is_shown_hides_nothing(character: str) -> None:
     with pytest.raises(ValidationError, match="not seen"):
         TypeAdapter(SeenLines).validate_python(f"One line,\nanother{character}")
     assert TypeAdapter(SeenLines).validate_python("One line,\n\tanother") == "One line,\n\tanother"
+
+
+@pytest.mark.parametrize("name", ["granularities", "directions"])
+def test_a_list_names_a_thing_once(name: str) -> None:
+    said = {"granularities": ["PT1H"], "directions": ["import"]}
+    said[name] *= 2
+    with pytest.raises(ValidationError, match="names something twice"):
+        DataScope.model_validate(said)

@@ -65,6 +65,17 @@ SeenText = Annotated[ShortText, AfterValidator(_seen)]
 """What a person is shown, on one line: no character in it hides or turns others."""
 SeenLines = Annotated[LongText, AfterValidator(partial(_seen, lines=True))]
 """The same with line breaks."""
+Listed = TypeVar("Listed")
+
+
+def _each_once(values: tuple[Listed, ...]) -> tuple[Listed, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("The list names something twice.")
+    return values
+
+
+EachOnce = Annotated[tuple[Listed, ...], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True})]
+"""A list in which nothing stands twice."""
 Amount = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
 Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=262_144)]
 

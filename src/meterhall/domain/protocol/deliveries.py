@@ -14,6 +14,7 @@ from meterhall.domain.protocol.base import (
     DeliveryId,
     Digest,
     DirectionName,
+    EachOnce,
     FormatName,
     GranularityName,
     Instant,
@@ -93,7 +94,7 @@ class DataRequest(Message):
         description="How long a slot shall be: one of the activation's scope, a whole multiple of the meter's own."
     )
     format: FormatName = Field(description="The file format of the parts; one the contract's offer has.")
-    directions: tuple[DirectionName, ...] = Field(
+    directions: EachOnce[DirectionName] = Field(
         ("import",), description="Which way the energy flows, seen from the customer; within the activation's scope."
     )
     transmission: Transmission = Field(

@@ -15,6 +15,7 @@ from meterhall.domain.protocol.base import (
     Country,
     Digest,
     DirectionName,
+    EachOnce,
     FormatName,
     GranularityName,
     Instant,
@@ -49,13 +50,13 @@ class DataScope(Message):
         description="`historical`: readings of days past; `near_real_time`: readings soon after they are taken; "
         "`forecast`: values expected of days to come.",
     )
-    directions: tuple[DirectionName, ...] = Field(
+    directions: EachOnce[DirectionName] = Field(
         ("import",),
         min_length=1,
         description="Which way the energy flows, seen from the customer. `import`: taken from the grid; "
         "`export`: fed into it.",
     )
-    granularities: tuple[GranularityName, ...] = Field(
+    granularities: EachOnce[GranularityName] = Field(
         min_length=1,
         description="How long a slot of a curve is (ISO 8601 duration). `PT15M`, `PT30M` and `PT1H` are counted from "
         "midnight UTC; `P1D` and `P1M` are civil days and months in the POD's zone.",
@@ -140,8 +141,8 @@ class Offer(Message):
         "`flexibility`: services of the unregulated environment.",
     )
     scope: DataScope = Field(description="Which data can be had.")
-    formats: tuple[FormatName, ...] = Field(min_length=1, description="The file formats a delivery can be asked in.")
-    transmission: tuple[Transmission, ...] = Field(
+    formats: EachOnce[FormatName] = Field(min_length=1, description="The file formats a delivery can be asked in.")
+    transmission: EachOnce[Transmission] = Field(
         ("pull",),
         min_length=1,
         description="`pull`: the requester fetches; `push`: the provider sends to the repository of the contract.",
@@ -154,7 +155,7 @@ class Offer(Message):
     )
     price: Price = Field(description="What the service costs.")
     service_level: ServiceLevel = Field(ServiceLevel(), description="What is promised of its quality.")
-    countries: tuple[Country, ...] = Field(
+    countries: EachOnce[Country] = Field(
         min_length=1, description="Where it is offered: countries of the EU or the EEA, ISO 3166-1 alpha-2."
     )
     coverage: tuple[CoverageArea, ...] = Field(
@@ -163,7 +164,7 @@ class Offer(Message):
     minimum_group: int | None = Field(
         None, ge=5, description="Fewest PODs in an aggregate; needed of kind `aggregate`. Absent: the provider's own."
     )
-    accepted_assurance: tuple[Assurance, ...] = Field(
+    accepted_assurance: EachOnce[Assurance] = Field(
         ("customer_signed", "customer_confirmed"),
         min_length=1,
         description="Which proof of consent counts. `requester_stated`: the requester's word; `customer_signed`: the "
@@ -238,12 +239,12 @@ class Wish(Message):
     """What a requester needs, for how many customers, where (step 3)."""
 
     text: SeenLines = Field("", description="What is needed, in words for people; it is not matched.")
-    countries: tuple[Country, ...] = Field(
+    countries: EachOnce[Country] = Field(
         min_length=1, description="Where the customers are, ISO 3166-1 alpha-2; an offer in one of them may fit."
     )
     customers: int = Field(ge=1, description="For how many customers, about.")
     scope: DataScope = Field(description="Which data is needed; an offer that fits serves all of it.")
-    formats: tuple[FormatName, ...] = Field(
+    formats: EachOnce[FormatName] = Field(
         (), description="The formats the requester reads, of which one is enough; empty: any."
     )
     highest_price: Price | None = Field(None, description="What it may cost at most; absent: whatever it costs.")

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from meterhall.domain.protocol.base import (
     AccessNumber,
     Country,
+    EachOnce,
     Environment,
     Instant,
     Jws,
@@ -65,7 +66,7 @@ class Endpoints(Message):
     inbox: Url | None = Field(
         None, description="URL to which events are posted; absent: events wait in the sender's feed, `GET /v1/events`."
     )
-    redirect_uris: tuple[Url, ...] = Field(
+    redirect_uris: EachOnce[Url] = Field(
         (),
         max_length=8,
         description="Where customers come back after consenting (RFC 6749, section 3.1.2): of requesters only.",
@@ -93,7 +94,7 @@ class Enrolment(Message):
     organisation: ShortText = Field(description="The organisation's legal name, shown to all players.")
     country: Country = Field(description="Where it is established: a country of the EU or the EEA, ISO 3166-1 alpha-2.")
     legal_id: LegalIdentifier = Field(description="The legal id; its check digits are verified.")
-    roles: tuple[PlayerRole, ...] = Field(
+    roles: EachOnce[PlayerRole] = Field(
         min_length=1,
         max_length=2,
         description="`provider`: holds meter data and serves it; `requester`: asks for it on behalf of customers.",
@@ -117,7 +118,7 @@ class PlayerView(Message):
     organisation: str = Field(description="The organisation's name as it enrolled.")
     country: Country = Field(description="Where it is established, ISO 3166-1 alpha-2.")
     legal_id: LegalIdentifier = Field(description="The legal id, verified, in its compact form.")
-    roles: tuple[PlayerRole, ...] = Field(description="`provider`, `requester` or both; each once.")
+    roles: EachOnce[PlayerRole] = Field(description="`provider`, `requester` or both; each once.")
     activity: Activity = Field(description="What the organisation does in the field.")
     contact: str = Field(description="Whom other players turn to; `not stated` where nothing was given.")
     endpoints: Endpoints = Field(description="Where it is reached.")
