@@ -246,5 +246,5 @@ def test_logs_hold_no_token_and_no_name(browser: Browser, caplog: pytest.LogCapt
     visitor.get(link)
     said = "".join(capsys.readouterr()) + caplog.text
     assert "accounts.second_factor" in said
-    assert "Gone: /account/link" in said
+    assert "call='POST /account/link'" in said
     assert not [word for word in (link.rpartition("=")[2], "Ada", "ada@example.org") if word in said]
