@@ -6,11 +6,14 @@ import os
 from typing import Any
 
 import django
+import structlog
 from django.core.handlers.asgi import ASGIHandler
 
 from meterhall.web.logs import configure_logs
 from meterhall.web.platform import platform
 from meterhall.web.serve import die_with_parent
+
+log = structlog.get_logger(__name__)
 
 
 def application() -> Any:
@@ -23,6 +26,12 @@ def application() -> Any:
     handler = ASGIHandler()
 
     async def listening(scope: Any, receive: Any, send: Any) -> None:
-        await handler({**scope, "meterhall_listener": listener}, receive, send)
+        try:
+            await handler({**scope, "meterhall_listener": listener}, receive, send)
+        except ConnectionAbortedError:
+            raise  # a body that was broken off on purpose: the server breaks the connection off, and it was said why
+        except Exception:
+            log.exception("answer.broken")
+            raise
 
     return listening

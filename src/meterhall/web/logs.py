@@ -77,14 +77,14 @@ def configure_logs(role: str, part: str, level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("django.request").addFilter(without_address)
-    logging.getLogger("_granian").addFilter(without_aborts)
+    handler.addFilter(without_faults)
     for noisy in ("httpx", "httpcore", "django.request", "granian"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
-def without_aborts(record: logging.LogRecord) -> bool:
-    """Leave out a body broken off on purpose: the error is for the server only, and who broke it off has said so."""
-    return not (record.exc_info and isinstance(record.exc_info[1], ConnectionAbortedError))
+def without_faults(record: logging.LogRecord) -> bool:
+    """Leave out what the server says of a fault: all its words stand in it. The application has said it bare."""
+    return not record.getMessage().startswith("Application callable raised an exception")
 
 
 def without_address(record: logging.LogRecord) -> bool:

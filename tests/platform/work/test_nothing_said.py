@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -15,8 +16,9 @@ from django.urls import path
 from pydantic import BaseModel, ValidationError
 
 from meterhall.domain.errors import InvalidInput
+from meterhall.web import asgi
 from meterhall.web.api import Problem, endpoint, make_api
-from meterhall.web.logs import bare_exception, configure_logs, described
+from meterhall.web.logs import bare_exception, configure_logs, described, without_faults
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.messaging.tasks import ANSWERS_KEPT, forget_answers
 from meterhall.web.platform import platform
@@ -105,3 +107,26 @@ def test_an_address_with_a_nul_is_refused_before_any_database_is_asked(address: 
     with override_settings(ROOT_URLCONF=__name__):
         answer = Client().get(address)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+@pytest.mark.parametrize(("fault", "said"), [(ValueError(POD), True), (ConnectionAbortedError("on purpose"), False)])
+def test_a_fault_on_the_way_reaches_the_server_and_is_said_without_its_words(
+    fault: Exception, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_off(scope: object, receive: object, send: object) -> None:
+        raise fault
+
+    monkeypatch.setenv("METERHALL_LISTENER", "b2b")
+    monkeypatch.setattr(asgi, "die_with_parent", lambda: None)
+    monkeypatch.setattr(asgi, "configure_logs", lambda *words: None)
+    monkeypatch.setattr(asgi, "ASGIHandler", lambda: break_off)
+    with structlog.testing.capture_logs([bare_exception]) as lines, pytest.raises(type(fault)):
+        asyncio.run(asgi.application()({}, None, None))
+    assert ["answer.broken"] * said == [line["event"] for line in lines]
+    assert POD not in str(lines)
+
+
+def test_the_servers_own_words_of_a_fault_are_left_out() -> None:
+    given = "Application callable raised an exception\nTraceback …\nValueError: " + POD
+    assert not without_faults(logging.LogRecord("_granian.asgi", logging.ERROR, "", 1, given, None, None))
+    assert without_faults(logging.LogRecord("_granian.net", logging.ERROR, "", 1, "No such file", None, None))
