@@ -67,6 +67,28 @@ def retrying(journey: Journey, key: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_the_market_places_key_is_replaced(journey: Journey) -> None:
+    """Attestations, countersignatures and events under the new key are taken by players that knew the old one."""
+    streets = streets_of(journey)
+    shown = streets["marketplace"].b2b + "/.well-known/meterhall"
+    [before] = streets.http.get(shown).json()["keys"]
+    code, said = command(journey, "marketplace", "rotate-keys")
+    assert code == 0, said
+    assert len(streets.http.get(shown).json()["keys"]) == 2
+    code, said = command(journey, "marketplace", "rotate-keys", "--now")
+    assert code == 0, said
+    [after] = streets.http.get(shown).json()["keys"]
+    assert after != before
+    asked = len(journey.deliveries)
+    journey.subscribe()
+    journey.activate()
+    journey.ask("jsonl", "pull")
+    assert len(journey.deliveries) == asked + 1
+    journey.collected(1)
+    code, said = command(journey, "grid", "check")
+    assert "bad  transparency log" not in said
+
+
 def test_a_market_place_that_is_down_is_waited_for(journey: Journey) -> None:
     streets = streets_of(journey)
     streets.pause("marketplace")

@@ -17,7 +17,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.requester.activations.models import Activation, ConsentRequest
 from meterhall.requester.activations.service import SubscriptionNotActive, wake
 from meterhall.requester.partners.service import contract_of, subscription
-from meterhall.web.membership.service import discover
+from meterhall.web.messaging.market_keys import discover
 from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import my_access_number, peer
 from meterhall.web.platform import platform

@@ -20,7 +20,7 @@ from meterhall.domain.protocol.agreements import (
 )
 from meterhall.domain.protocol.base import PlayerRole, Signed
 from meterhall.domain.protocol.canonical import digest, new_salt
-from meterhall.domain.protocol.keys import SigningKey, sign, verify
+from meterhall.domain.protocol.keys import SigningKey, header_of, sign, verify
 from meterhall.domain.protocol.players import (
     ATTESTATION_TYP,
     ENROLMENT_TYP,
@@ -39,11 +39,11 @@ from meterhall.domain.protocol.players import (
 )
 from meterhall.web.membership.models import HeldAttestation, Standing
 from meterhall.web.messaging.clients import marketplace_client
+from meterhall.web.messaging.market_keys import discover, marketplace_keys
 from meterhall.web.messaging.models import Identity, Peer
 from meterhall.web.messaging.peers import (
     marketplace,
     my_access_number,
-    public_keys,
     remember_marketplace,
     remember_player,
     set_access_number,
@@ -87,19 +87,6 @@ def contact_marketplace() -> Discovery:
         raise NoMarketplace(f"{base} is not the Market Place of the {platform().config.environment} environment.")
     remember_marketplace(found)
     return found
-
-
-def discover(base: str) -> Discovery:
-    """The discovery document of the platform at `base`."""
-    try:
-        response = platform().http.get(base + "/.well-known/meterhall")
-        if response.is_error:
-            raise RemoteRefusal(response)
-        return Discovery.model_validate_json(response.content)
-    except ValidationError as fault:
-        raise UnreadableAnswer(f"{base} does not describe itself as a platform.") from fault
-    except httpx.TransportError as fault:
-        raise unreachable(base, fault) from fault
 
 
 def public_jwk(key: SigningKey) -> Jwk:
@@ -282,7 +269,7 @@ def read_attestation(jws: str) -> Attestation:
 
     Raises `BadAttestation` or `BadSignature`.
     """
-    verified = verify(jws, public_keys(marketplace().transport_keys), typ=ATTESTATION_TYP)
+    verified = verify(jws, marketplace_keys(str(header_of(jws).get("kid"))), typ=ATTESTATION_TYP)
     claims = Attestation.model_validate(verified.document)
     now = platform().now().timestamp()
     if claims.aud != my_access_number() or not claims.iat - 60 <= now < claims.exp:

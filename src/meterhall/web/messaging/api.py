@@ -16,7 +16,8 @@ from meterhall.domain.protocol.keys import BadSignature, PublicKey
 from meterhall.web.api import Body, endpoint
 from meterhall.web.json_bodies import check_media_type
 from meterhall.web.messaging.handlers import may_come_from
-from meterhall.web.messaging.models import Inbox, Outbox
+from meterhall.web.messaging.market_keys import marketplace_keys
+from meterhall.web.messaging.models import Inbox, Outbox, Peer
 from meterhall.web.messaging.peers import marketplace, transport_keys
 from meterhall.web.platform import platform
 from meterhall.web.security import TokenAuth, caller
@@ -39,7 +40,9 @@ class EventMismatch(InvalidInput):
 def key_of(key_id: str) -> PublicKey | None:
     """The transport key behind an RFC 9421 `keyid` (`<access number>#<kid>`), if its owner may send here."""
     number, _, kid = key_id.partition("#")
-    return next((key for key in transport_keys(number) if key.kid == kid), None)
+    of_market = Peer.objects.filter(pk=number, is_marketplace=True).exists()
+    keys = marketplace_keys(kid) if of_market else transport_keys(number)
+    return next((key for key in keys if key.kid == kid), None)
 
 
 def receive(request: HttpRequest) -> Inbox:
