@@ -22,6 +22,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.protocol.players import ATTESTATION_LIFE_S, ATTESTATION_TYP
 from meterhall.provider.contracts import signing
 from meterhall.provider.contracts.models import Contract, SandboxAccess, StandingAcceptanceHeld
+from meterhall.provider.contracts.readiness import in_force
 from meterhall.provider.contracts.service import (
     NoContract,
     accept_active,
@@ -38,13 +39,14 @@ from meterhall.provider.contracts.signing import (
     sign_under_acceptance,
 )
 from meterhall.provider.contracts.tasks import expire
+from meterhall.web.check import ToDo
 from meterhall.web.membership.service import BadAttestation, Signer, SignerNotFresh
 from meterhall.web.messaging.handlers import Overtaken, handle, may_come_from
 from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.oauth.models import Client
 from meterhall.web.oauth.service import ClientSuspended
 from meterhall.web.platform import platform
-from meterhall.web.work.engine import NotYet
+from meterhall.web.work.engine import NotYet, discover
 from tests.platform.provider.conftest import MARKET, ME, OTHER, REQUESTER, World, contract_document
 from tests.platform.provider.people import signed_in
 
@@ -208,6 +210,22 @@ def test_a_standing_acceptance_signs_within_its_limits_and_no_further(
     assert signing.acceptance_for(second.contract.model_copy(update=offer)) is None, "its time is over"
 
 
+def test_an_acceptance_whose_key_was_replaced_is_to_be_signed_anew(
+    world: World, posted: list[tuple[str, Signed]]
+) -> None:
+    assert in_force() == "none: every contract waits for a signer"
+    view = waiting(world)
+    accept(world, view)
+    assert in_force() == "for 1 offers"
+    before = platform().transport_key
+    platform().home.store_key("transport", SigningKey.generate())
+    assert platform().transport_key.kid != before.kid
+    with pytest.raises(ToDo, match=f"the transport key was replaced, and contracts under {view.contract.offer_id}:1"):
+        in_force()
+    accept(world, view)
+    assert in_force() == "for 1 offers"
+
+
 def test_quitting_ends_for_good_and_shuts_the_door(world: World) -> None:
     view = activate(world)
     event = Event(
@@ -273,6 +291,7 @@ def test_a_fresh_attestation_refreshes_a_partner_and_lets_no_stranger_in(world: 
 def changed(world: World, kind: str, **player_changes: object) -> None:
     """The Market Place tells of a player."""
     data = PlayerChanged.model_validate({"player": player(world) | player_changes})
+    discover()
     handle(
         Event(id=new_id("evt"), source=f"urn:meterhall:{MARKET}", type=kind, time=world.clock(), data=data.document())  # type: ignore[arg-type]
     )
