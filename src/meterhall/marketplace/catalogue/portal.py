@@ -32,9 +32,10 @@ from meterhall.marketplace.players.models import Player
 from meterhall.marketplace.players.words import Words
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import COUNTRIES, Choice, Search
+from meterhall.web.portal.tables import Column, listing, plain_table, table
 from meterhall.web.portal.templatetags.portal import day_range, duration, duration_text
-from meterhall.web.portal.values import CopyId, Fact, Link, Sample, state_badge
+from meterhall.web.portal.values import CopyId, Fact, Link, Sample, Text, state_badge
 from meterhall.web.portal.words import FORMAT
 
 PER_PAGE = 24
@@ -217,10 +218,21 @@ def providers(request: HttpRequest) -> HttpResponse:
     held = catalogue()
     rows = Player.objects.filter(is_provider=True, status="admitted").order_by("organisation", "pk")
     found = [held.provider_view(row) for row in rows]
-    if wants_csv(request):
-        return csv_response("providers", found, PROVIDERS)
-    shown = table(request, found, PROVIDERS, _("Providers"), empty=_("No provider is admitted yet."))
-    return render(request, "catalogue/providers.html", {"table": shown})
+    return listing(
+        request, "catalogue/providers.html", found, PROVIDERS, _("Providers"), file="providers", filters=FILTERS,
+        empty=_("No provider is admitted yet."),
+    )  # fmt: skip
+
+
+def _countries() -> list[tuple[str, Text]]:
+    found = Player.objects.filter(is_provider=True, status="admitted").order_by("country")
+    return [(country, country) for country in found.values_list("country", flat=True).distinct()]
+
+
+FILTERS = (
+    Search(gettext_lazy("Name or access number"), texts=lambda row: (row.organisation, row.access_number)),
+    Choice("country", gettext_lazy("Country"), _countries, value=lambda row: row.country, known=COUNTRIES),
+)
 
 
 nav.register(gettext_lazy("Catalogue"), "catalogue:home", order=10)

@@ -11,11 +11,13 @@ from django.views.decorators.http import require_safe
 
 from meterhall.provider.activations.back_office import counted
 from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.contracts.names import requester_choice
 from meterhall.provider.points.portal import STAFF
 from meterhall.provider.points.service import pod_of
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.tables import Column, listing, table
 from meterhall.web.portal.values import CopyId, Link, state_badge
 
 ACTIVATIONS: list[Column[Activation]] = [
@@ -40,11 +42,20 @@ ITEMS: list[Column[ActivationItem]] = [
 @role_required(*STAFF)
 def activation_list(request: HttpRequest) -> HttpResponseBase:
     """All activations."""
-    rows = counted()
-    if wants_csv(request):
-        return csv_response("activations", rows.order_by("pk"), ACTIVATIONS)
-    shown = table(request, rows, ACTIVATIONS, _("Activations"), empty=_("None yet."), order="-created_at")
-    return render(request, "deliveries/table.html", {"title": _("Activations"), "table": shown})
+    return listing(
+        request, "deliveries/table.html", counted(), ACTIVATIONS, _("Activations"), file="activations",
+        filters=FILTERS, order="-created_at", empty=_("None yet."), context={"title": _("Activations")},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(
+        gettext_lazy("Id of an activation, a contract or a requester"),
+        ("activation_id", "subscription_id", "requester__iexact"),
+    ),
+    requester_choice(Activation.objects.all()),
+    state_choice(Activation.objects.all()),
+)
 
 
 @require_safe

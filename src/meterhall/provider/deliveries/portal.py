@@ -18,6 +18,7 @@ from meterhall.provider.activations.back_office import waiting as waiting_activa
 from meterhall.provider.activations.portal import ACTIVATIONS
 from meterhall.provider.consents.service import invite_customer
 from meterhall.provider.contracts.models import Contract
+from meterhall.provider.contracts.names import requester_choice
 from meterhall.provider.deliveries.back_office import view, with_newest
 from meterhall.provider.deliveries.models import AccessLog, Delivery
 from meterhall.provider.deliveries.promises import at_risk
@@ -27,7 +28,8 @@ from meterhall.provider.metering.portal import DAYS, RUNS
 from meterhall.provider.points.portal import STAFF
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.tables import Column, listing, plain_table, table
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Quantity, Task, state_badge
 from meterhall.web.portal.words import FORMAT, GRANULARITY, REASON, word
@@ -107,11 +109,20 @@ def _task(title: str, number: int, href: str, text: str) -> Task:
 @role_required(*STAFF)
 def delivery_list(request: HttpRequest) -> HttpResponseBase:
     """All deliveries."""
-    rows = with_newest()
-    if wants_csv(request):
-        return csv_response("deliveries", rows.order_by("pk"), DELIVERIES)
-    shown = table(request, rows, DELIVERIES, _("Deliveries"), empty=_("None yet."), order="-created_at")
-    return render(request, "deliveries/table.html", {"title": _("Deliveries"), "table": shown})
+    return listing(
+        request, "deliveries/table.html", with_newest(), DELIVERIES, _("Deliveries"), file="deliveries",
+        filters=FILTERS, order="-created_at", empty=_("None yet."), context={"title": _("Deliveries")},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(
+        gettext_lazy("Id of a delivery, an activation or a requester"),
+        ("delivery_id", "activation_id", "requester__iexact"),
+    ),
+    requester_choice(Delivery.objects.all()),
+    state_choice(Delivery.objects.all()),
+)
 
 
 @require_safe

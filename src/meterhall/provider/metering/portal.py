@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -21,7 +21,8 @@ from meterhall.provider.metering.release import MAY_BE_RELEASED, NothingHeld, No
 from meterhall.provider.points.portal import STAFF
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search
+from meterhall.web.portal.tables import Column, csv_response, listing, plain_table, table, wants_csv
 from meterhall.web.portal.values import Confirmation, Fact, Link, state_badge
 
 
@@ -69,15 +70,22 @@ QUARANTINE: list[Column[QuarantinedRow]] = [
 @require_safe
 @role_required(*STAFF)
 def run_list(request: HttpRequest) -> HttpResponseBase:
-    """The files that came in, the newest first; by name, and those with rows set aside."""
-    name, aside = request.GET.get("name", "").strip(), request.GET.get("aside") == "yes"
-    rows = IngestRun.objects.filter(name__icontains=name) if name else IngestRun.objects.all()
-    if aside:
-        rows = rows.filter(quarantined__gt=0)
-    if wants_csv(request):
-        return csv_response("files", rows.order_by("pk"), RUNS)
-    shown = table(request, rows, RUNS, _("Files of readings"), empty=_("No file fits."), order="-received_at")
-    return render(request, "metering/runs.html", {"table": shown, "name": name, "aside": aside})
+    """The files that came in, the newest first."""
+    return listing(
+        request, "metering/runs.html", IngestRun.objects.all(), RUNS, _("Files of readings"), file="files",
+        filters=FILTERS, order="-received_at", empty=_("None yet."),
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(gettext_lazy("Name"), ("name__icontains",), name="name"),
+    Choice(
+        "aside",
+        gettext_lazy("Rows set aside"),
+        {"yes": gettext_lazy("yes"), "no": gettext_lazy("no")},
+        narrowing={"yes": Q(quarantined__gt=0), "no": Q(quarantined=0)},
+    ),
+)
 
 
 @require_safe

@@ -19,7 +19,8 @@ from meterhall.provider.offers.service import certification, publish_offer, requ
 from meterhall.provider.points.models import Point
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, plain_table, table
+from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, state_badge
 from meterhall.web.portal.words import FORMAT, GRANULARITY, listed
 
@@ -53,8 +54,16 @@ class ProfileForm(forms.Form):
 def offer_list(request: HttpRequest) -> HttpResponseBase:
     """Our offers; a draft with the button that publishes it."""
     drafts = [(row, _publish(row)) for row in OwnOffer.objects.filter(status="draft").order_by("title")]
-    rows = table(request, OwnOffer.objects.all(), COLUMNS, _("Offers"), empty=_("There is none yet."), order="title")
-    return render(request, "offers/list.html", {"table": rows, "drafts": drafts})
+    return listing(
+        request, "offers/list.html", OwnOffer.objects.all(), COLUMNS, _("Offers"), file="offers", filters=FILTERS,
+        order="title", empty=_("There is none yet."), context={"drafts": drafts},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(gettext_lazy("Title or id"), ("title__icontains", "offer_id")),
+    state_choice(OwnOffer.objects.all(), "status"),
+)
 
 
 def _publish(row: OwnOffer) -> Confirmation:

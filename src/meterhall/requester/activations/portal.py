@@ -26,12 +26,14 @@ from meterhall.requester.activations.consents import ConsentRequestIn, Need, cre
 from meterhall.requester.activations.models import Activation, ActivationItem, ConsentRequest
 from meterhall.requester.activations.service import ActivationIn, ItemIn, RefreshIn
 from meterhall.requester.customers.models import CustomerPoint
+from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import contract_of, subscription
 from meterhall.requester.words import READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.tables import Column, csv_response, listing, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, state_badge
 from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, choices, listed, word
@@ -158,11 +160,23 @@ def _count(row: Activation, state: str) -> int:
 @role_required(*READERS)
 def activations(request: HttpRequest) -> HttpResponse:
     """Our activations."""
-    rows = Activation.objects.select_related("subscription")
-    if wants_csv(request):
-        return csv_response("activations", rows, COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Activations"), order="-created_at")
-    return render(request, "requester_activations/activations.html", {"table": shown})
+    return listing(
+        request, "requester_activations/activations.html", Activation.objects.select_related("subscription"), COLUMNS,
+        _("Activations"), file="activations", filters=FILTERS, order="-created_at",
+    )  # fmt: skip
+
+
+PROVIDER = Choice(
+    "provider",
+    gettext_lazy("Provider"),
+    distinct(Subscription.objects.all(), "provider", "provider_name"),
+    "subscription__provider",
+)
+FILTERS = (
+    Search(gettext_lazy("Id of an activation or a contract"), ("remote_id", "subscription__subscription_id")),
+    PROVIDER,
+    state_choice(Activation.objects.all()),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -269,9 +283,17 @@ CONSENTS: list[Column[ConsentRequest]] = [
 @role_required(*READERS)
 def consents(request: HttpRequest) -> HttpResponse:
     """Who was asked, and what came of it."""
-    rows = ConsentRequest.objects.select_related("subscription")
-    shown = table(request, rows, CONSENTS, _("Consents"), order="-created_at", export=False)
-    return render(request, "requester_activations/consents.html", {"table": shown})
+    return listing(
+        request, "requester_activations/consents.html", ConsentRequest.objects.select_related("subscription"),
+        CONSENTS, _("Consents"), file="consents", filters=CONSENT_FILTERS, order="-created_at",
+    )  # fmt: skip
+
+
+CONSENT_FILTERS = (
+    Search(gettext_lazy("Reference of the customer, or id of a consent"), ("reference__icontains", "consent_id")),
+    PROVIDER,
+    state_choice(ConsentRequest.objects.all()),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

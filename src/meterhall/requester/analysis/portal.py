@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -15,18 +16,21 @@ from django.views.decorators.http import require_safe
 
 from meterhall.domain.protocol.base import Period as Days
 from meterhall.domain.readings import MISSING, GranularityUnavailable, PeriodCurve
+from meterhall.requester.activations.models import ActivationItem
 from meterhall.requester.analysis import service
 from meterhall.requester.analysis.service import Subject
 from meterhall.requester.collection.models import Series
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.customers.service import find_point
+from meterhall.requester.partners.models import Subscription
 from meterhall.requester.words import READERS
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.charts import Chart, Line, completeness_strip, load_curve_chart
 from meterhall.web.portal.charts.lines import ESTIMATED
+from meterhall.web.portal.filters import Choice, Search, coded, distinct
 from meterhall.web.portal.periods import Period
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.tables import Column, listing, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Fact, Link
 from meterhall.web.portal.words import DIRECTION, GRANULARITY, MEASURE, word
@@ -67,11 +71,28 @@ def _reference(subject: Subject) -> str:
 @role_required(*READERS)
 def curves(request: HttpRequest) -> HttpResponse:
     """Every series that is held."""
-    rows = Series.objects.filter(withdrawn_at=None).exclude(received_at=None)
-    if wants_csv(request):
-        return csv_response("series", rows, COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Load curves"), order="-received_at")
-    return render(request, "analysis/curves.html", {"table": shown})
+    return listing(
+        request, "analysis/curves.html", HELD, COLUMNS, _("Load curves"), file="series", filters=FILTERS,
+        order="-received_at",
+    )  # fmt: skip
+
+
+HELD = Series.objects.filter(withdrawn_at=None).exclude(received_at=None)
+
+
+def _named(text: str) -> Q:
+    """The series of customers by reference, and of groups by what they are of. PODs are not searched for here."""
+    pods = CustomerPoint.objects.filter(reference__icontains=text).values("pod")
+    items = ActivationItem.objects.filter(pod__in=pods).exclude(pseudonym="").values("pseudonym")
+    return Q(pseudonym__in=items) | Q(group_name__icontains=text) | Q(pseudonym=text)
+
+
+FILTERS = (
+    Search(gettext_lazy("Reference of the customer, or group"), finds=_named),
+    Choice("provider", gettext_lazy("Provider"), distinct(Subscription.objects.all(), "provider", "provider_name")),
+    coded(HELD, "direction", gettext_lazy("Direction"), DIRECTION),
+    coded(HELD, "granularity", gettext_lazy("Granularity"), GRANULARITY),
+)
 
 
 @require_safe

@@ -1,0 +1,77 @@
+"""The provider's lists narrow by words and choices, and give as a file what they show."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from meterhall.provider.activations.models import Activation
+from meterhall.provider.contracts.models import Contract
+from meterhall.provider.deliveries.models import Delivery
+from meterhall.provider.offers.models import OwnOffer
+from tests.platform.lists import Get, holds
+from tests.platform.provider.conftest import HOLDER, OTHER, REQUESTER, World
+from tests.platform.provider.people import signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def get(world: World) -> Get:
+    """Two requesters, each with a contract, an activation and a delivery; the second's contract has ended."""
+    points = world.points(1)
+    world.readings(points, date(2026, 3, 1), date(2026, 3, 2))
+    for requester in (REQUESTER, OTHER):
+        world.deliver(world.activated(points, requester=requester))
+    Contract.objects.filter(requester=OTHER).update(state="quit", requester_name="Moon Coop")
+    Activation.objects.filter(requester=OTHER).update(state="ended")
+    return signed_in("staff").get  # type: ignore[return-value]
+
+
+def test_activations(get: Get) -> None:
+    one = Activation.objects.get(requester=OTHER)
+    narrow = {f"text={one.pk}": 1, f"requester={OTHER}": 1, "state=ended": 1, "text=act_none": 0, "state=requested": 0}
+    holds(get, "/activations", narrow, "state=nonsense")
+    assert ">Moon Coop</option>" in get("/activations").content.decode()
+
+
+def test_deliveries(get: Get) -> None:
+    one = Delivery.objects.get(requester=REQUESTER)
+    Delivery.objects.filter(requester=OTHER).update(state="ended")
+    narrow = {f"text={one.activation_id}": 1, f"requester={OTHER}": 1, "state=published": 1, "state=expired": 0}
+    holds(get, "/deliveries", narrow, "requester=MH0000000000")
+
+
+def test_consents_by_requester(get: Get) -> None:
+    holds(get, "/consent-counts", {f"text={OTHER}": 1, "in_force=no": 0, "text=nobody": 0}, "in_force=perhaps")
+    assert HOLDER not in get("/consent-counts").content.decode()
+
+
+def test_contracts(get: Get) -> None:
+    ended = Contract.objects.get(requester=OTHER)
+    narrow = {"text=moon": 1, f"text={ended.pk}": 1, f"text={REQUESTER}": 1, "state=active": 1, "state=suspended": 0}
+    holds(get, "/contracts", narrow, "state=nonsense")
+
+
+def test_offers(get: Get, world: World) -> None:
+    document = Contract.objects.first().document  # type: ignore[union-attr]
+    offer = document["contract"]["offer"]
+    for number, (title, status) in enumerate((("Load curves", "published"), ("Daily sums", "draft"))):
+        view = {
+            "offer_id": f"off_{number:024}", "version": 1, "status": status, "provider": "MH0000000202",
+            "provider_name": "Test Grid", "offer": offer, "digest": f"sha-256:{'0' * 64}",
+        }  # fmt: skip
+        OwnOffer.objects.create(
+            offer_id=f"off_{number:024}", version=1, title=title, status=status, document=view, updated_at=world.clock()
+        )
+    holds(
+        get,
+        "/offers",
+        {"text=SUMS": 1, f"text=off_{0:024}": 1, "status=draft": 1, "status=withdrawn": 0},
+        "status=gone",
+    )
+
+
+def test_files_of_readings(get: Get) -> None:
+    holds(get, "/files", {"name=nothing": 0, "aside=yes": 0}, "aside=perhaps")
