@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from django.core.paginator import Page, Paginator
@@ -203,6 +204,18 @@ def csv_response(name: str, rows: Rows, columns: Sequence[Column[Any]]) -> HttpR
         writer.writerow([_safe(as_text(column.value(row))) for column in columns])
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def table_csv(name: str, shown: Table) -> HttpResponse:
+    """A table at hand as `<name>.csv`: what a chart shows."""
+    columns: list[Column[list[Cell]]] = [
+        Column(heading.label, partial(_value, place)) for place, heading in enumerate(shown.headings)
+    ]
+    return csv_response(name, shown.rows, columns)
+
+
+def _value(place: int, row: list[Cell]) -> object:
+    return row[place].value
 
 
 def as_text(value: object) -> str:
