@@ -137,8 +137,8 @@ def test_every_row_is_stored_or_set_aside_with_its_rule(world: World, office: Cl
     assert (done["state"], done["rows"], done["quarantined"]) == ("done", 7, 6)
     aside = office.get(f"/api/readings/{run['run']}/quarantine").json()["items"]
     rules = {one["row"]: one["rule"] for one in aside}
-    assert {row: rules[row] for row in (3, 4, 5, 6)} == {3: "P2", 4: "P3", 5: "P1", 6: "P1"}
-    assert (rules[1], set(rules)) == ("V3", {1, 2, 3, 4, 5, 6})
+    assert {row: rules[row] for row in (4, 5, 6, 7)} == {4: "P2", 5: "P3", 6: "P1", 7: "P1"}
+    assert (rules[2], set(rules)) == ("V3", {2, 3, 4, 5, 6, 7})
     assert office.get("/api/readings").json()["items"][0]["run"] == run["run"]
     assert office.get("/api/readings/999").json()["code"] == "unknown_run"
 

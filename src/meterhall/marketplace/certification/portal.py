@@ -18,8 +18,10 @@ from meterhall.marketplace.players.words import Words
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Choice, Search
+from meterhall.web.portal.spoken import CHECK, spoken
 from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
+from meterhall.web.portal.words import word
 
 READERS = ("operator", "auditor")
 STATUS: Words = {
@@ -83,7 +85,7 @@ def run(request: HttpRequest, certification_id: str) -> HttpResponseBase:
     shown = view(row)
     name = _names().get(row.provider, row.provider)
     outcome = {True: Badge(_("passed"), "success"), False: Badge(_("failed"), "danger")}
-    checks = [[check.name, outcome[check.passed], check.detail or "–"] for check in shown.checks]
+    checks = [[word(CHECK, check.name), outcome[check.passed], spoken(check.detail) or "–"] for check in shown.checks]
     context = {
         "name": name,
         "badge": state_badge(row.status, STATUS[row.status]),

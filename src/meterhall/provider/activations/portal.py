@@ -17,6 +17,7 @@ from meterhall.provider.points.service import pod_of
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing, table
 from meterhall.web.portal.values import CopyId, Link, state_badge
 
@@ -34,7 +35,7 @@ ITEMS: list[Column[ActivationItem]] = [
     Column(gettext_lazy("POD"), lambda item: pod_of(item.point).masked if item.point else None),
     Column(gettext_lazy("Point"), lambda item: CopyId(item.point.handle) if item.point else None),
     Column(gettext_lazy("State"), lambda item: state_badge(item.state), "state"),
-    Column(gettext_lazy("Why"), lambda item: f"{item.code}: {item.detail}" if item.code else "–"),
+    Column(gettext_lazy("Why"), lambda item: f"{item.code}: {spoken(item.detail)}" if item.code else "–"),
 ]
 
 

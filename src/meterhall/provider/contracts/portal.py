@@ -25,6 +25,7 @@ from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
 
@@ -147,7 +148,7 @@ def standing(request: HttpRequest) -> HttpResponseBase:
         try:
             accept_standing(tuple(given["offers"]), given["most"], until, fresh_signer(request))
         except MeterhallError as fault:
-            form.add_error(None, fault.detail)
+            form.add_error(None, spoken(fault.detail))
         else:
             messages.success(request, _("Signed. Contracts within these limits are now signed at once."))
             return redirect("contracts:standing")

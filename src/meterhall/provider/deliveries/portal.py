@@ -29,6 +29,7 @@ from meterhall.provider.points.portal import STAFF
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing, plain_table, table
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Quantity, Task, state_badge
@@ -180,7 +181,7 @@ def invitation(request: HttpRequest) -> HttpResponseBase:
             link = invite_customer(**form.cleaned_data)
         except MeterhallError as fault:
             field = (fault.field or "").strip("/")
-            form.add_error(field if field in form.fields else None, fault.detail)
+            form.add_error(field if field in form.fields else None, spoken(fault.detail))
     return render(request, "deliveries/invitation.html", {"form": form, "link": CopyId(link) if link else None})
 
 

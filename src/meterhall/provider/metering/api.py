@@ -58,7 +58,9 @@ class Completeness(Message):
 class QuarantineView(Message):
     """A row that was set aside: what it says, the rule it breaks, and what somebody decided about it."""
 
-    row: int = Field(description="Its place in the file, from 0 on; of a wide file several values may have one.")
+    row: int = Field(
+        description="Its place in the file, from 1 on, headings not counted; a wide file has several of one place."
+    )
     rule: str
     sentence: str
     direction: str | None

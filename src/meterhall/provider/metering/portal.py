@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 from django.contrib import messages
 from django.db.models import Count, Q
@@ -22,8 +23,9 @@ from meterhall.provider.points.portal import STAFF
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Choice, Search
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, csv_response, listing, plain_table, table, wants_csv
-from meterhall.web.portal.values import Confirmation, Fact, Link, state_badge
+from meterhall.web.portal.values import Confirmation, Fact, Link, Quantity, state_badge
 
 
 def _run_link(run: IngestRun) -> Link:
@@ -45,9 +47,15 @@ def _row_link(row: QuarantinedRow) -> Link:
     return Link(str(row.row), f"{reverse('staff:run', args=[row.run_id])}?row={row.row}")
 
 
-def _amount(row: QuarantinedRow) -> str:
-    known = row.value is not None and row.series is not None
-    return decimal_text(row.value, row.series.scale) if known else row.amount  # type: ignore[arg-type,union-attr]
+def _amount(row: QuarantinedRow) -> Quantity | str | None:
+    """The energy of a row of a known series; else what the file says, with its unit."""
+    if row.value is not None and row.series is not None:
+        return Quantity(Decimal(decimal_text(row.value, row.series.scale)), "Wh")
+    number, _sign, unit = row.amount.partition(" ")
+    try:
+        return Quantity(Decimal(number), unit) if number else None
+    except InvalidOperation:
+        return row.amount
 
 
 DAYS: list[Column[DayCount]] = [
@@ -59,9 +67,9 @@ DAYS: list[Column[DayCount]] = [
 QUARANTINE: list[Column[QuarantinedRow]] = [
     Column(gettext_lazy("Row"), _row_link, "row", numeric=True),
     Column(gettext_lazy("Rule"), lambda row: row.rule, "rule"),
-    Column(gettext_lazy("What it says"), lambda row: row.sentence),
+    Column(gettext_lazy("What it says"), lambda row: spoken(row.sentence)),
     Column(gettext_lazy("Start"), lambda row: row.start_s and datetime.fromtimestamp(row.start_s, UTC), "start_s"),
-    Column(gettext_lazy("Energy (Wh)"), _amount, numeric=True),
+    Column(gettext_lazy("Amount"), _amount, numeric=True),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
     Column(gettext_lazy("Decided by"), lambda row: row.decision.by if row.decision else None),
 ]
@@ -102,6 +110,7 @@ def run_page(request: HttpRequest, number: int) -> HttpResponseBase:
         return csv_response(f"quarantine-{run.pk}", rows.order_by("row"), QUARANTINE)
     counted = rows.order_by().values_list("rule", "sentence")
     rules = counted.annotate(number=Count("pk"))
+    told = [(rule, spoken(sentence), number) for rule, sentence, number in rules]
     held = counted.filter(state=RowState.HELD).annotate(number=Count("pk")).order_by("rule")
     context = {
         "run": run,
@@ -117,8 +126,11 @@ def run_page(request: HttpRequest, number: int) -> HttpResponseBase:
             Fact(_("Of these not listed; the file is kept"), run.unlisted),
             Fact(_("Problem"), run.problem or _("none")),
         ],
-        "rules": plain_table(_("By rule"), [_("Rule"), _("What it says"), _("Rows")], list(rules), empty=_("none")),
-        "held": [(*one, _choices(run, one[0], one[2], only if only.isdecimal() else "")) for one in held],
+        "rules": plain_table(_("By rule"), [_("Rule"), _("What it says"), _("Rows")], told, empty=_("none")),
+        "held": [
+            (rule, spoken(sentence), number, _choices(run, rule, number, only if only.isdecimal() else ""))
+            for rule, sentence, number in held
+        ],
         "may_act": person_of(request).has_role("operator", "staff"),
         "table": table(request, rows, QUARANTINE, _("Rows set aside"), empty=_("None."), order="row"),
         "crumbs": [Link(_("Files"), reverse("staff:runs")), Link(_("File %(n)s") % {"n": run.pk})],

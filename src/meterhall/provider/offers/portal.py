@@ -20,9 +20,10 @@ from meterhall.provider.points.models import Point
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.spoken import CHECK, spoken
 from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, state_badge
-from meterhall.web.portal.words import FORMAT, GRANULARITY, listed
+from meterhall.web.portal.words import FORMAT, GRANULARITY, listed, word
 
 READERS = ("operator", "staff", "auditor")
 
@@ -97,7 +98,9 @@ def certificate(request: HttpRequest) -> HttpResponseBase:
         try:
             _ask(form.cleaned_data, pods)
         except (MeterhallError, ValidationError) as fault:
-            form.add_error(None, fault.detail if isinstance(fault, MeterhallError) else _("There is no sandbox point."))
+            form.add_error(
+                None, spoken(fault.detail) if isinstance(fault, MeterhallError) else _("There is no sandbox point.")
+            )
         else:
             messages.success(request, _("The certifier starts; the result is shown here."))
             return redirect("offers:certificate")
@@ -119,7 +122,11 @@ def _ask(given: dict[str, object], pods: list[str]) -> None:
 def _checks(run: OwnCertification) -> object:
     view = CertificationView.model_validate(run.document)
     rows = [
-        (one.name, Badge(_("passed"), "success") if one.passed else Badge(_("failed"), "danger"), one.detail)
+        (
+            word(CHECK, one.name),
+            Badge(_("passed"), "success") if one.passed else Badge(_("failed"), "danger"),
+            spoken(one.detail),
+        )
         for one in view.checks
     ]
     headings = [_("Check"), _("Result"), _("What was found")]

@@ -33,6 +33,7 @@ from meterhall.web.accounts.access import may, role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, csv_response, listing, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, state_badge
@@ -196,7 +197,7 @@ def new(request: HttpRequest, subscription_id: str) -> HttpResponse:
         try:
             made = service.ask(body)
         except MeterhallError as refusal:
-            form.add_error(None, refusal.detail)
+            form.add_error(None, spoken(refusal.detail))
         else:
             messages.success(request, _("The activation is on its way to the provider."))
             return HttpResponseRedirect(reverse("activations:activation", args=[made.pk]))
@@ -218,7 +219,7 @@ def _curve_link(row: ActivationItem) -> object:
 ITEMS: list[Column[ActivationItem]] = [
     Column(gettext_lazy("Point of delivery"), _curve_link, "pod"),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
-    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Why"), lambda row: spoken(row.detail) or row.code.replace("_", " ") or "–"),
     Column(gettext_lazy("Consent"), lambda row: CopyId(row.consent_id) if row.consent_id else "–"),
     Column(gettext_lazy("Access until"), lambda row: service.item_view(row).access_until or "–"),
 ]
@@ -239,7 +240,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
     context = {
         "row": row,
         "badge": state_badge(row.state),
-        "why": row.detail,
+        "why": spoken(row.detail),
         "crumbs": [Link(_("Activations"), reverse("activations:activations")), Link(row.remote_id or str(row.pk))],
         "facts": [
             Fact(_("Provider"), row.subscription.provider_name),
@@ -315,7 +316,7 @@ def ask_consent(request: HttpRequest, subscription_id: str) -> HttpResponse:
                 ConsentRequestIn(subscription_id=subscription_id, reference=answers["reference"], needs=(need,))
             )
         except MeterhallError as refusal:
-            form.add_error(None, refusal.detail)
+            form.add_error(None, spoken(refusal.detail))
         else:
             messages.success(request, _("Send the link to the customer."))
             return HttpResponseRedirect(reverse("activations:consents"))

@@ -36,6 +36,7 @@ from meterhall.web.accounts.access import role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing, plain_table, table
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Sample, Step, Tone, state_badge
@@ -60,7 +61,7 @@ COLUMNS: list[Column[Delivery]] = [
 ASKED: list[Column[DataAsked]] = [
     Column(gettext_lazy("Asked"), lambda row: row.created_at, "created_at"),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
-    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Why"), lambda row: spoken(row.detail) or row.code.replace("_", " ") or "–"),
     Column(
         gettext_lazy("Delivery"),
         lambda row: (
@@ -146,7 +147,7 @@ def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
     context = {
         "row": row,
         "badge": state_badge(row.state),
-        "why": row.detail,
+        "why": spoken(row.detail),
         "crumbs": [Link(_("Deliveries"), reverse("collection:deliveries")), Link(delivery_id)],
         "facts": [
             Fact(_("Provider"), row.activation.subscription.provider_name if row.activation else row.provider),
@@ -242,7 +243,7 @@ def ask(request: HttpRequest, number: int) -> HttpResponse:
         except ValidationError:
             form.add_error("area", _("A group is of a grid area, with or without a class, or of a postal code."))
         except MeterhallError as refusal:
-            form.add_error(None, refusal.detail)
+            form.add_error(None, spoken(refusal.detail))
         else:
             messages.success(request, _("The request is on its way; the delivery appears here."))
             return HttpResponseRedirect(reverse("collection:deliveries"))

@@ -28,6 +28,7 @@ from meterhall.requester.words import POINT, READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import COUNTRIES, Choice, Search, distinct
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.values import Link, Text, state_badge
 from meterhall.web.portal.words import word
@@ -120,7 +121,7 @@ COLUMNS: list[Column[CustomerPoint]] = [
         lambda row: state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
         "state",
     ),
-    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Why"), lambda row: spoken(row.detail) or row.code.replace("_", " ") or "–"),
 ]
 
 
@@ -179,7 +180,7 @@ def _localise(request: HttpRequest, rows: list[CustomerPoint]) -> None:
     try:
         found = service.localise(rows)
     except MeterhallError as refusal:
-        messages.error(request, _("The list is kept; the Market Place did not answer: %s") % refusal.detail)
+        messages.error(request, _("The list is kept; the Market Place did not answer: %s") % spoken(refusal.detail))
         return
     text = ngettext("%d point was found.", "%d points were found.", found.resolved) % found.resolved
     messages.success(request, text)
@@ -203,7 +204,7 @@ def point(request: HttpRequest, number: int) -> HttpResponse:
         try:
             changed = service.change_point(row, change)
         except MeterhallError as refusal:
-            form.add_error("pod", refusal.detail)
+            form.add_error("pod", spoken(refusal.detail))
         else:
             _localise(request, [changed])
             return HttpResponseRedirect(reverse("customers:points"))
@@ -211,7 +212,7 @@ def point(request: HttpRequest, number: int) -> HttpResponse:
         "row": row,
         "form": form if may(request, *WRITERS) else None,
         "badge": state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
-        "why": row.detail or row.code.replace("_", " "),
+        "why": spoken(row.detail) or row.code.replace("_", " "),
         "crumbs": [Link(_("Customers"), reverse("customers:points")), Link(row.reference)],
     }
     return render(request, "customers/point.html", context)
