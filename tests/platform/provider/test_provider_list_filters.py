@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -75,3 +75,20 @@ def test_offers(get: Get, world: World) -> None:
 
 def test_files_of_readings(get: Get) -> None:
     holds(get, "/files", {"name=nothing": 0, "aside=yes": 0}, "aside=perhaps")
+
+
+def test_what_is_late_leads_to_the_series_and_their_points(world: World) -> None:
+    points = world.points(3, area="10YIT")
+    yesterday = world.clock().date() - timedelta(days=1)
+    world.readings(points[:1], yesterday - timedelta(days=1), yesterday + timedelta(days=1))
+    world.readings(points[1:2], yesterday, yesterday + timedelta(days=1))
+    world.readings(points[2:], yesterday - timedelta(days=2), yesterday - timedelta(days=1))
+    staff = signed_in("staff")
+    page = staff.get("/today").content.decode()
+    assert f'href="/late/{yesterday}"' in page
+    get: Get = staff.get  # type: ignore[assignment]
+    found = get(f"/late/{yesterday}").content.decode()
+    assert [f"/points/{point.handle}" in found for point in points] == [False, True, True]
+    assert points[1].pod not in found
+    holds(get, f"/late/{yesterday}", {"values=some": 1, "values=none": 1, "text=nowhere": 0}, "direction=sideways")
+    assert get("/late/tomorrow").status_code == 404

@@ -153,7 +153,7 @@ def add_metering(api: NinjaAPI) -> None:
     @endpoint(api, "GET", "/readings/completeness", response=Completeness, auth=StaffAuth(), step="readings",
               refuses=(EngineUnavailable, EngineBlind))  # fmt: skip
     def get_completeness(request: HttpRequest, days: int = 7) -> Completeness:
-        """How many series have all their values, for each of the last days (UTC)."""
+        """How many series have all their values, for each of the last civil days, each in the zone of its point."""
         return Completeness(days=tuple(completeness(min(max(days, 1), 31))))
 
     @endpoint(api, "GET", "/readings/{int:run}", response=RunView, auth=StaffAuth(), step="readings",

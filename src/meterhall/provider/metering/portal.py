@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from django.contrib import messages
@@ -16,16 +16,19 @@ from django.views.decorators.http import require_POST, require_safe
 
 from meterhall.domain.readings.amounts import decimal_text
 from meterhall.provider.metering.api import run_view
-from meterhall.provider.metering.completeness import DayCount
+from meterhall.provider.metering.completeness import DayCount, Late, late
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow, RowState
 from meterhall.provider.metering.release import MAY_BE_RELEASED, NothingHeld, NotReleasable, OneSlotTwice, decide
 from meterhall.provider.points.portal import STAFF
+from meterhall.provider.points.service import label_for_holder
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
+from meterhall.web.portal.days import day_words
 from meterhall.web.portal.filters import Choice, Search
 from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, csv_response, listing, plain_table, table, wants_csv
 from meterhall.web.portal.values import Confirmation, Fact, Link, Quantity, state_badge
+from meterhall.web.portal.words import DIRECTION, word
 
 
 def _run_link(run: IngestRun) -> Link:
@@ -58,8 +61,13 @@ def _amount(row: QuarantinedRow) -> Quantity | str | None:
         return row.amount
 
 
+def _day_link(one: DayCount) -> object:
+    """The day; where series are late, as a link to them."""
+    return Link(day_words(one.day), reverse("staff:late", args=[one.day])) if one.missing else one.day
+
+
 DAYS: list[Column[DayCount]] = [
-    Column(gettext_lazy("Day (UTC)"), lambda one: one.day),
+    Column(gettext_lazy("Day"), _day_link),
     Column(gettext_lazy("Series"), lambda one: one.series, numeric=True),
     Column(gettext_lazy("Complete"), lambda one: one.complete, numeric=True),
     Column(gettext_lazy("Missing or partly missing"), lambda one: one.missing, numeric=True),
@@ -199,7 +207,50 @@ def _decided(request: HttpRequest, number: int, *, releases: bool, done: str) ->
     return redirect("staff:run", number)
 
 
+MOST_LATE = 1000
+LATE: list[Column[Late]] = [
+    Column(
+        gettext_lazy("POD"),
+        lambda one: Link(label_for_holder(one.point), reverse("staff:point", args=[one.point.handle])),
+    ),
+    Column(gettext_lazy("Area"), lambda one: one.point.area or "–"),
+    Column(gettext_lazy("Direction"), lambda one: word(DIRECTION, one.direction)),
+    Column(gettext_lazy("Values there"), lambda one: one.present, numeric=True),
+    Column(gettext_lazy("Values expected"), lambda one: one.expected, numeric=True),
+]
+
+
+@require_safe
+@role_required(*STAFF)
+def late_page(request: HttpRequest, day: str) -> HttpResponseBase:
+    """The series that have not all their values of a civil day, each with its metering point."""
+    try:
+        wanted = date.fromisoformat(day)
+    except ValueError:
+        raise Http404 from None
+    found = late(wanted, MOST_LATE)
+    filters = (
+        Search(gettext_lazy("Area"), texts=lambda one: (one.point.area,)),
+        Choice("direction", gettext_lazy("Direction"), DIRECTION, value=lambda one: one.direction),
+        Choice(
+            "values",
+            gettext_lazy("Values there"),
+            {"some": gettext_lazy("in part"), "none": gettext_lazy("none")},
+            value=lambda one: "some" if one.present else "none",
+        ),
+    )
+    title = _("Late on %(day)s") % {"day": day_words(wanted)}
+    lead = _("Only the first %(n)s are shown.") % {"n": MOST_LATE} if len(found) == MOST_LATE else ""
+    crumbs = [Link(_("Today"), reverse("staff:dashboard")), Link(title)]
+    return listing(
+        request, "deliveries/table.html", found, LATE, _("Series with values missing"), file=f"late-{wanted}",
+        filters=filters, empty=_("None: every series has all its values."),
+        context={"title": title, "lead": lead, "crumbs": crumbs},
+    )  # fmt: skip
+
+
 urlpatterns = [
+    path("late/<str:day>", late_page, name="late"),
     path("files", run_list, name="runs"),
     path("files/<int:number>", run_page, name="run"),
     path("files/<int:number>/release", run_release, name="run_release"),
