@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -96,3 +97,18 @@ def test_another_offer_has_its_own_record(deal: Deal, provider: Actor) -> None:
     deal.delivery(DAY, None)
     other = provider.published()
     assert [one.share for one in kept(other.offer_id, deal.now)] == [None, None]
+
+
+def test_a_long_transaction_is_summed_up_and_comes_in_pages_with_its_proofs_folded(deal: Deal) -> None:
+    for _ in range(10):
+        deal.delivery(DAY, HOUR)
+    auditor = Reader("auditor")
+    page = auditor.get(f"/transactions/{deal.contract}")
+    assert re.search(r"\d+ statements by .*Sun Coop.*, from .* to .*\. Each has a proof\.", page)
+    assert page.count("<details><summary>Details and proof") == 25
+    assert "Page 1 of 2" in page
+    second = auditor.get(f"/transactions/{deal.contract}", page="2")
+    proofs = [set(re.findall(r"/log/proofs/\d+", one)) for one in (page, second)]
+    assert len(proofs[0]) == 25
+    assert proofs[1]
+    assert not proofs[0] & proofs[1]

@@ -12,8 +12,9 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import include, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from meterhall.marketplace.ledger import service
@@ -25,8 +26,9 @@ from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
+from meterhall.web.portal.days import day_words
 from meterhall.web.portal.filters import Choice, Search, filtered
-from meterhall.web.portal.tables import Column, listing, plain_table, wants_csv
+from meterhall.web.portal.tables import Column, listing, paged, plain_table, wants_csv
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, Sample, Step
 
 READERS = ("operator", "auditor")
@@ -136,15 +138,39 @@ def transaction(request: HttpRequest, transaction_id: str) -> HttpResponseBase:
     if not steps:
         raise service.UnknownTransaction
     differing = [step for step in steps if step.matched is False]
+    shown, pager = paged(request, steps)
     context = {
         "transaction_id": transaction_id,
         "crumbs": [Link(_("Transactions"), reverse("ledger:transactions")), Link(transaction_id)],
-        "steps": [_step(step) for step in steps],
+        "lead": _summary(steps),
+        "steps": [_step(step) for step in shown],
+        "pager": pager,
         "sides": _sides(steps),
         "differing": differing,
         "samples": [Sample(_("Verify offline"), f"meterhall verify proof-{steps[0].seq}.json --log-key '{log_key()}'")],
     }
     return render(request, "ledger/transaction.html", context)
+
+
+def _summary(steps: list[service.Step]) -> str:
+    """The whole transaction in a sentence."""
+    first, last = min(step.at for step in steps), max(step.at for step in steps)
+    text = ngettext(
+        "%(n)s statement by %(parties)s, on %(first)s.",
+        "%(n)s statements by %(parties)s, from %(first)s to %(last)s. Each has a proof.",
+        len(steps),
+    )
+    return text % {
+        "n": len(steps),
+        "parties": _once(step.by_name for step in steps),
+        "first": day_words(timezone.localtime(first)),
+        "last": day_words(timezone.localtime(last)),
+    }
+
+
+def _once(names: Iterable[str]) -> str:
+    """Each name once, in the order they come."""
+    return ", ".join(dict.fromkeys(names))
 
 
 def _step(step: service.Step) -> Step:

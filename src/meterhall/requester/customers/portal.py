@@ -30,7 +30,7 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.filters import COUNTRIES, Choice, Search, distinct
 from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing
-from meterhall.web.portal.values import Link, Text, state_badge
+from meterhall.web.portal.values import Fact, Link, Text, state_badge
 from meterhall.web.portal.words import word
 
 MOST_LINES = 10_000
@@ -213,6 +213,11 @@ def point(request: HttpRequest, number: int) -> HttpResponse:
         "form": form if may(request, *WRITERS) else None,
         "badge": state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
         "why": spoken(row.detail) or row.code.replace("_", " "),
+        "facts": [
+            Fact(_("Grid operator"), row.operator or _("not found")),
+            Fact(_("Country"), row.country),
+            *([] if may(request, *WRITERS) else [Fact(_("Point of delivery"), row.pod)]),
+        ],
         "crumbs": [Link(_("Customers"), reverse("customers:points")), Link(row.reference)],
     }
     return render(request, "customers/point.html", context)

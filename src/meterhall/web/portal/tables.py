@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
@@ -131,8 +131,7 @@ def table(
     narrowed = rows if isinstance(rows, Filtered) else None
     rows, sort = _ordered(request, rows.rows if isinstance(rows, Filtered) else rows, columns, order, unique)
     sortable = isinstance(rows, QuerySet) and not rows.query.is_sliced
-    shown: Page[Any] = Paginator(rows, PER_PAGE, allow_empty_first_page=True).get_page(request.GET.get("page"))
-    number, pages = shown.number, shown.paginator.num_pages
+    shown, pager = paged(request, rows)
     return Table(
         caption=caption,
         headings=[_heading(request.GET, column, sort, sortable) for column in columns],
@@ -140,13 +139,31 @@ def table(
         total=shown.paginator.count,
         empty=empty,
         csv_href=_href(request.GET, export="csv", page=None) if export else "",
-        page=number,
-        pages=pages,
-        previous_href=_href(request.GET, page=str(number - 1)) if shown.has_previous() else "",
-        next_href=_href(request.GET, page=str(number + 1)) if shown.has_next() else "",
+        **pager,
         id=id,
         filter=_filter(request.GET, narrowed, shown.paginator.count) if narrowed and narrowed.form.fields else None,
     )
+
+
+class Pager(TypedDict):
+    """What `portal/pager.html` shows."""
+
+    page: int
+    pages: int
+    previous_href: str
+    next_href: str
+
+
+def paged(request: HttpRequest, rows: Rows) -> tuple[Page[Any], Pager]:
+    """The page of the rows that the address asks for, and the way to the others."""
+    shown: Page[Any] = Paginator(rows, PER_PAGE, allow_empty_first_page=True).get_page(request.GET.get("page"))
+    number = shown.number
+    return shown, {
+        "page": number,
+        "pages": shown.paginator.num_pages,
+        "previous_href": _href(request.GET, page=str(number - 1)) if shown.has_previous() else "",
+        "next_href": _href(request.GET, page=str(number + 1)) if shown.has_next() else "",
+    }
 
 
 def _ordered(
