@@ -1,4 +1,4 @@
-"""What the machine is asked for: room on a disk that can be written, the certificate's end, how far the clock is off."""
+"""What the machine is asked for: room on a disk that can be written, the certificate's end, the time of its clock."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def offer(request: HttpRequest, offer_id: str, version: int | None = None) -> Ht
     """One offer: scope, price, promises and how they were kept, coverage, versions. Raises `UnknownOffer`."""
     view = service.find(offer_id, NOBODY, version)
     chart = _kept(view)
-    if wants_csv(request):
+    if wants_csv(request) and chart.table:
         return table_csv("promises", chart.table)
     context = {
         "view": view,

@@ -145,7 +145,7 @@ def coded(rows: QuerySet[Any], name: str, label: Text, words: Words, lookup: str
 
     def options() -> list[tuple[str, Text]]:
         codes = rows.order_by().values_list(lookup or name, flat=True).distinct()
-        return sorted(((code, word(words, code)) for code in codes if code), key=lambda pair: pair[1].casefold())
+        return sorted(((code, word(words, code)) for code in codes if code), key=lambda pair: str(pair[1]).casefold())
 
     return Choice(name, label, options, lookup, known=words)
 

@@ -186,7 +186,7 @@ def _filter(query: QueryDict, narrowed: Filtered, shown: int) -> FilterShown | N
         if not whole and not narrowed.form.errors:
             return None
     nothing = dict.fromkeys(narrowed.form.fields)
-    kept = tuple((name, query[name]) for name in ("sort",) if name in query)
+    kept = tuple((name, str(query[name])) for name in ("sort",) if name in query)
     return FilterShown(narrowed.form, narrowed.is_active, _href(query, page=None, **nothing), whole, kept)
 
 

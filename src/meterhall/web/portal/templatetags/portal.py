@@ -78,11 +78,13 @@ def quantity(value: float | Quantity) -> str | SafeString:
     """A number in the reader's manner with its unit beside it."""
     shown = value if isinstance(value, Quantity) else Quantity(value)
     number = shown.number
+    rounded: float | Decimal
     if isinstance(number, Decimal):
-        digits = max(0, -int(number.normalize().as_tuple().exponent))
+        digits, rounded = max(0, -int(number.normalize().as_tuple().exponent)), number
     else:
         digits = 0 if isinstance(number, int) or number == int(number) else 3 if abs(number) < 10 else 1
-    text = number_format(round(number, digits), decimal_pos=digits, use_l10n=True, force_grouping=True)
+        rounded = round(number, digits)
+    text = number_format(rounded, decimal_pos=digits, use_l10n=True, force_grouping=True)
     return format_html("{}\u202f{}", text, shown.unit) if shown.unit else text
 
 
