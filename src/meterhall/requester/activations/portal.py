@@ -273,6 +273,7 @@ def remove(request: HttpRequest, number: int) -> HttpResponse:
 
 CONSENTS: list[Column[ConsentRequest]] = [
     Column(gettext_lazy("Customer"), lambda row: row.reference, "reference"),
+    Column(gettext_lazy("Provider"), lambda row: row.subscription.provider_name),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
     Column(gettext_lazy("Consent"), lambda row: CopyId(row.consent_id) if row.consent_id else "–"),
     Column(gettext_lazy("Link for the customer"), lambda row: CopyId(link_of(row)) if row.state == "open" else "–"),

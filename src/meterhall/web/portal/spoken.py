@@ -12,7 +12,7 @@ from functools import cache
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from meterhall.web.portal.words import Words
+from meterhall.web.portal.words import STATE, Words, word
 
 CHECK: Words = {
     "announcement": gettext_lazy("announcement"),
@@ -108,7 +108,8 @@ def spoken(text: str) -> str:
         return found
     for form, pattern in _patterns():
         if match := pattern.fullmatch(text):
-            return _(form) % match.groupdict()
+            found = match.groupdict()
+            return _(form) % (found | {"state": word(STATE, found["state"])} if "state" in found else found)
     sentence, code = _apart(text)
     return f"{spoken(sentence)} {code}" if code else text
 
