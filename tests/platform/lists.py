@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from django.http import HttpResponse
 
 Get = Callable[[str], HttpResponse]
-ROWS = re.compile(r'<div class="table-frame" id="table">(.*?)</div>', re.S)
-CELL = re.compile(r'<td[^>]*><span class="cell-label"[^>]*>.*?</span><span class="cell-value">(.*?)</span></td>', re.S)
 
 
 def shown(page: str) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.contracts.models import Contract
 from meterhall.provider.deliveries.models import Delivery
+from meterhall.provider.metering.service import take_readings
 from meterhall.provider.offers.models import OwnOffer
 from tests.platform.lists import Get, holds
 from tests.platform.provider.conftest import HOLDER, OTHER, REQUESTER, World
@@ -71,6 +72,31 @@ def test_offers(get: Get, world: World) -> None:
         {"text=SUMS": 1, f"text=off_{0:024}": 1, "status=draft": 1, "status=withdrawn": 0},
         "status=gone",
     )
+
+
+def test_points_of_an_activation(world: World) -> None:
+    points = world.points(2)
+    world.readings(points[:1], date(2026, 3, 1), date(2026, 3, 2))
+    one = world.activate(
+        world.contract(), [(point.pod, "ask_customer") for point in points] + [("IT001E1", "ask_customer")]
+    )
+    get: Get = signed_in("staff").get  # type: ignore[assignment]
+    narrow = {"code=pod_invalid": 1, "state=refused": 1, "state=accepted": 0, f"text={points[0].handle}": 1}
+    holds(get, f"/activations/{one.pk}", narrow, "state=nonsense")
+
+
+def test_rows_set_aside_of_a_file(world: World) -> None:
+    [point] = world.points()
+    rows = [
+        f"{point.pod},2026-03-01T00:00:00Z,-1",
+        f"{point.pod},2026-03-01T00:15:00Z,5",
+        "IT001E12345678,2026-03-01T00:00:00Z,1",
+    ]
+    run = take_readings(("pod,start,energy_wh\n" + "\n".join(rows)).encode(), "PT15M")
+    world.work()
+    get: Get = signed_in("staff").get  # type: ignore[assignment]
+    narrow = {"row=1": 1, "row=2": 0, "row=many": 0, "rule=P1": 1, "rule=V1": 1, "state=released": 0}
+    holds(get, f"/files/{run.pk}", narrow, "rule=V99")
 
 
 def test_files_of_readings(get: Get) -> None:

@@ -54,6 +54,12 @@ def test_activations(get: Get) -> None:
     holds(get, "/activations", narrow, "state=nonsense")
 
 
+def test_answers_of_an_activation(get: Get, activation: Activation) -> None:
+    activation.items.filter(position=1).update(state="refused", code="consent_missing", detail="No consent.")
+    narrow = {"state=refused": 1, "code=consent_missing": 1, "state=pending": 0}
+    holds(get, f"/activations/{activation.pk}", narrow, "code=nonsense")
+
+
 def test_consents(get: Get) -> None:
     for number, sub in enumerate(Subscription.objects.order_by("pk")):
         ConsentRequest.objects.create(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,9 +15,9 @@ from meterhall.provider.points.portal import STAFF
 from meterhall.provider.points.service import pod_of
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
 from meterhall.web.portal.spoken import spoken
-from meterhall.web.portal.tables import Column, listing, table
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.values import CopyId, Link, state_badge
 
 ACTIVATIONS: list[Column[Activation]] = [
@@ -67,10 +66,16 @@ def activation_page(request: HttpRequest, name: str) -> HttpResponseBase:
     if activation is None:
         raise Http404
     rows = activation.items.select_related("point")
-    shown = table(request, rows, ITEMS, _("Points"), order="position", export=False)
     crumbs = [Link(_("Activations"), reverse("staff:activations")), Link(name)]
-    context = {"title": name, "table": shown, "crumbs": crumbs, "badge": state_badge(activation.state)}
-    return render(request, "deliveries/table.html", context)
+    return listing(
+        request, "deliveries/table.html", rows, ITEMS, _("Points"), file=name, order="position",
+        filters=(
+            Search(gettext_lazy("Point"), ("point__handle",)),
+            Choice("code", gettext_lazy("Reason"), distinct(activation.items.all(), "code")),
+            state_choice(activation.items.all()),
+        ),
+        context={"title": name, "crumbs": crumbs, "badge": state_badge(activation.state)},
+    )  # fmt: skip
 
 
 urlpatterns = [

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,9 +24,9 @@ from meterhall.provider.points.service import label_for_holder
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.days import day_words
-from meterhall.web.portal.filters import Choice, Search
+from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
 from meterhall.web.portal.spoken import spoken
-from meterhall.web.portal.tables import Column, csv_response, listing, plain_table, table, wants_csv
+from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Confirmation, Fact, Link, Quantity, state_badge
 from meterhall.web.portal.words import DIRECTION, word
 
@@ -111,39 +111,52 @@ def run_page(request: HttpRequest, number: int) -> HttpResponseBase:
     run = IngestRun.objects.filter(pk=number).first()
     if run is None:
         raise Http404
-    rows, only = run.quarantine.select_related("series", "decision"), request.GET.get("row", "")
-    if only.isdecimal():
-        rows = rows.filter(row=int(only[:18]))
-    if wants_csv(request):
-        return csv_response(f"quarantine-{run.pk}", rows.order_by("row"), QUARANTINE)
-    counted = rows.order_by().values_list("rule", "sentence")
+    only = request.GET.get("row", "")
+    only = only if only.isdecimal() else ""
+    every = run.quarantine.all()
+    counted = (every.filter(_at(only)) if only else every).order_by().values_list("rule", "sentence")
     rules = counted.annotate(number=Count("pk"))
     told = [(rule, spoken(sentence), number) for rule, sentence, number in rules]
     held = counted.filter(state=RowState.HELD).annotate(number=Count("pk")).order_by("rule")
+    filters = (
+        Search(gettext_lazy("Row"), finds=_at, name="row"),
+        Choice("rule", gettext_lazy("Rule"), distinct(every, "rule")),
+        state_choice(every),
+    )
     context = {
         "run": run,
         "badge": state_badge(run_view(run).state),
-        "facts": [
-            Fact(_("Name"), run.name or _("none")),
-            Fact(_("Received"), run.received_at),
-            Fact(_("Worked in"), run.finished_at),
-            Fact(_("Rows"), run.rows),
-            Fact(_("Days written"), run.days_written),
-            Fact(_("Days that brought nothing new"), run.days_unchanged),
-            Fact(_("Rows set aside"), run.quarantined),
-            Fact(_("Of these not listed; the file is kept"), run.unlisted),
-            Fact(_("Problem"), run.problem or _("none")),
-        ],
+        "facts": _run_facts(run),
         "rules": plain_table(_("By rule"), [_("Rule"), _("What it says"), _("Rows")], told, empty=_("none")),
         "held": [
-            (rule, spoken(sentence), number, _choices(run, rule, number, only if only.isdecimal() else ""))
-            for rule, sentence, number in held
+            (rule, spoken(sentence), number, _choices(run, rule, number, only)) for rule, sentence, number in held
         ],
         "may_act": person_of(request).has_role("operator", "staff"),
-        "table": table(request, rows, QUARANTINE, _("Rows set aside"), empty=_("None."), order="row"),
         "crumbs": [Link(_("Files"), reverse("staff:runs")), Link(_("File %(n)s") % {"n": run.pk})],
     }
-    return render(request, "metering/run.html", context)
+    return listing(
+        request, "metering/run.html", every.select_related("series", "decision"), QUARANTINE, _("Rows set aside"),
+        file=f"quarantine-{run.pk}", filters=filters, order="row", empty=_("None."), context=context,
+    )  # fmt: skip
+
+
+def _at(text: str) -> Q:
+    """The row of this number."""
+    return Q(row=int(text)) if text.isdecimal() and len(text) < MOST_DIGITS else Q(pk__in=())
+
+
+def _run_facts(run: IngestRun) -> list[Fact]:
+    return [
+        Fact(_("Name"), run.name or _("none")),
+        Fact(_("Received"), run.received_at),
+        Fact(_("Worked in"), run.finished_at),
+        Fact(_("Rows"), run.rows),
+        Fact(_("Days written"), run.days_written),
+        Fact(_("Days that brought nothing new"), run.days_unchanged),
+        Fact(_("Rows set aside"), run.quarantined),
+        Fact(_("Of these not listed; the file is kept"), run.unlisted),
+        Fact(_("Problem"), run.problem or _("none")),
+    ]
 
 
 def _choices(run: IngestRun, rule: str, number: int, row: str) -> list[Confirmation]:
@@ -208,6 +221,8 @@ def _decided(request: HttpRequest, number: int, *, releases: bool, done: str) ->
 
 
 MOST_LATE = 1000
+MOST_DIGITS = 18
+"""As many fit into a number of the database."""
 LATE: list[Column[Late]] = [
     Column(
         gettext_lazy("POD"),

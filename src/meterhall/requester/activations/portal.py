@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -34,7 +33,7 @@ from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
 from meterhall.web.portal.spoken import spoken
-from meterhall.web.portal.tables import Column, csv_response, listing, table, wants_csv
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, state_badge
 from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, choices, listed, word
@@ -230,9 +229,6 @@ ITEMS: list[Column[ActivationItem]] = [
 def activation(request: HttpRequest, number: int) -> HttpResponse:
     """One activation with the answer for each POD."""
     row = service.find(number)
-    items: QuerySet[ActivationItem] = row.items.all()
-    if wants_csv(request):
-        return csv_response("answers", items, ITEMS)
     view = service.activation_view(row)
     period = view.scope.period
     writes = may(request, *WRITERS)
@@ -250,11 +246,18 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
             Fact(_("Daily deliveries"), word(FORMAT, view.schedule.format) if view.schedule else _("none")),
             Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
         ],
-        "table": table(request, items, ITEMS, _("Points of delivery"), order="position"),
         "actions": [Link(_("Request data"), reverse("collection:ask", args=[row.pk]), primary=True)] if may_ask else [],
         "removable": view.accepted + view.pending if writes and row.state not in {"refused", "ended"} else 0,
     }
-    return render(request, "requester_activations/activation.html", context)
+    items = row.items.all()
+    filters = (
+        Choice("code", gettext_lazy("Reason"), distinct(items, "code")),
+        state_choice(items),
+    )
+    return listing(
+        request, "requester_activations/activation.html", items, ITEMS, _("Points of delivery"), file="answers",
+        filters=filters, order="position", context=context,
+    )  # fmt: skip
 
 
 @require_POST

@@ -108,8 +108,10 @@ def spoken(text: str) -> str:
         return found
     for form, pattern in _patterns():
         if match := pattern.fullmatch(text):
-            found = match.groupdict()
-            return _(form) % (found | {"state": word(STATE, found["state"])} if "state" in found else found)
+            holes = match.groupdict()
+            if "state" in holes:
+                holes["state"] = word(STATE, holes["state"])
+            return _(form) % holes
     sentence, code = _apart(text)
     return f"{spoken(sentence)} {code}" if code else text
 

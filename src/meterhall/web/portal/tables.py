@@ -204,6 +204,7 @@ def plain_table(
         ],
         total=len(rows),
         empty=empty,
+        id="",
     )
 
 
