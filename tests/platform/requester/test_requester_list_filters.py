@@ -50,7 +50,15 @@ def test_contracts(get: Get) -> None:
 
 
 def test_activations(get: Get) -> None:
-    narrow = {f"text=act_{'b' * 24}": 1, f"text=sub_{'6' * 24}": 1, f"provider={HILL}": 1, "state=refused": 0}
+    narrow = {
+        f"text=act_{'b' * 24}": 1,
+        f"text=sub_{'6' * 24}": 1,
+        f"provider={HILL}": 1,
+        "state=refused": 0,
+        "waits=yes": 1,
+        "waits=no": 1,
+    }
+    ActivationItem.objects.filter(position=0).update(state="pending")
     holds(get, "/activations", narrow, "state=nonsense")
 
 
@@ -76,7 +84,15 @@ def test_deliveries(get: Get) -> None:
             provider=one.subscription.provider, delivery_id=f"dlv_{number}", activation=one, announced_at=START,
             state=("received", "rejected")[number],
         )  # fmt: skip
-    narrow = {"text=dlv_1": 1, f"text=act_{'a' * 24}": 1, f"provider={HILL}": 1, "state=rejected": 1, "text=dlv_9": 0}
+    narrow = {
+        "text=dlv_1": 1,
+        f"text=act_{'a' * 24}": 1,
+        f"provider={HILL}": 1,
+        "state=rejected": 1,
+        "text=dlv_9": 0,
+        "look=refused": 1,
+        "look=differ": 0,
+    }
     holds(get, "/deliveries", narrow, "state=nonsense")
 
 
@@ -104,6 +120,13 @@ def test_customers(get: Get) -> None:
         state = ("localised", "unresolved")[number]
         row = {"pod": PODS[number], "country": country, "operator": operator, "state": state}
         CustomerPoint.objects.create(reference=f"A-{number}", **row)
-    narrow = {"text=a-1": 1, "country=FR": 1, "operator=Enedis": 1, "state=unresolved": 1, "country=SE": 0}
+    narrow = {
+        "text=a-1": 1,
+        "country=FR": 1,
+        "operator=Enedis": 1,
+        "state=unresolved": 1,
+        "country=SE": 0,
+        "look=yes": 1,
+    }
     holds(get, "/customers", narrow, "country=XX")
     assert ">not found (1)</option>" in get("/customers").content.decode()

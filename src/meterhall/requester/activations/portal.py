@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -166,6 +167,7 @@ def activations(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
+WAITING = ActivationItem.objects.filter(state="pending").exclude(place=None).values("activation")
 PROVIDER = Choice(
     "provider",
     gettext_lazy("Provider"),
@@ -176,6 +178,12 @@ FILTERS = (
     Search(gettext_lazy("Id of an activation or a contract"), ("remote_id", "subscription__subscription_id")),
     PROVIDER,
     state_choice(Activation.objects.all()),
+    Choice(
+        "waits",
+        gettext_lazy("Waits for a customer"),
+        {"yes": gettext_lazy("yes"), "no": gettext_lazy("no")},
+        narrowing={"yes": Q(pk__in=WAITING), "no": ~Q(pk__in=WAITING)},
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -135,6 +136,15 @@ FILTERS = (
     Search(gettext_lazy("Id of a delivery or an activation"), ("delivery_id", "activation__remote_id")),
     Choice("provider", gettext_lazy("Provider"), distinct(Subscription.objects.all(), "provider", "provider_name")),
     state_choice(Delivery.objects.all()),
+    Choice(
+        "look",
+        gettext_lazy("Needs a look"),
+        {"refused": gettext_lazy("not taken in"), "differ": gettext_lazy("the two sides differ")},
+        narrowing={
+            "refused": Q(state__in=("rejected", "refused")),
+            "differ": Q(pk__in=Version.objects.filter(match="mismatched").values("delivery")),
+        },
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -147,11 +147,18 @@ def _states() -> list[tuple[str, Text]]:
     return [(code, f"{label} ({counts[code]})") for code, label in POINT.items() if code in counts]
 
 
+NOT_FOUND = Q(state__in=("unresolved", "ambiguous", "invalid"))
 FILTERS = (
     Search(gettext_lazy("Reference of the customer"), ("reference__icontains",)),
     Choice("country", gettext_lazy("Country"), distinct(CustomerPoint.objects.all(), "country"), known=COUNTRIES),
     Choice("operator", gettext_lazy("Grid operator"), distinct(CustomerPoint.objects.all(), "operator")),
     Choice("state", gettext_lazy("State"), _states, known=POINT),
+    Choice(
+        "look",
+        gettext_lazy("Needs a look"),
+        {"yes": gettext_lazy("yes"), "no": gettext_lazy("no")},
+        narrowing={"yes": NOT_FOUND, "no": ~NOT_FOUND},
+    ),
 )
 
 
