@@ -41,6 +41,48 @@ def in_code(file: Path) -> Iterator[Message]:
             yield (texts[0], texts[1]) if len(texts) == 2 else texts[0]
 
 
+TABLES = {
+    "domain/readings/rules.py": "SENTENCES",
+    "domain/protocol/activations.py": "REFUSALS",
+    "domain/pods/localise.py": "UNRESOLVED",
+    "provider/metering/register.py": "UNKNOWN DIRECTION RESOLUTION",
+}
+"""Where sentences for people stand that know nothing of gettext; pages show them by `spoken`."""
+TITLES = (
+    "client/errors.py", "domain/errors.py", "domain/pods/errors.py", "lake/table.py", "marketplace/players/portal.py",
+    "provider/consents/portal.py", "provider/consents/service.py", "provider/contracts/signing.py",
+    "requester/activations/consents.py", "requester/activations/customer.py", "requester/activations/service.py",
+    "requester/analysis/service.py", "requester/collection/service.py", "requester/customers/service.py",
+    "requester/partners/portal.py", "requester/partners/service.py", "web/accounts/access.py",
+    "web/accounts/factors.py", "web/accounts/forms.py", "web/accounts/portal.py", "web/accounts/service.py",
+    "web/api.py", "web/membership/service.py", "web/portal/filters.py",
+)  # fmt: skip
+"""Where refusals stand that people meet on pages."""
+
+
+def in_tables(file: Path, names: str) -> Iterator[str]:
+    """The sentences of the tables of a file: values of a dictionary, or the second of a pair."""
+    for node in ast.parse(file.read_text()).body:
+        target = (
+            node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else 0
+        )
+        if not isinstance(target, ast.Name) or target.id not in names.split():
+            continue
+        value = node.value  # type: ignore[union-attr]
+        found = value.values if isinstance(value, ast.Dict) else value.elts[1:] if isinstance(value, ast.Tuple) else []
+        yield from (one.value for one in found if isinstance(one, ast.Constant))
+
+
+def titles(file: Path) -> Iterator[str]:
+    """The sentences of the errors of a file."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        for one in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(one, ast.Assign | ast.AnnAssign) and isinstance(one.value, ast.Constant):
+                target = one.target if isinstance(one, ast.AnnAssign) else one.targets[0]
+                if isinstance(target, ast.Name) and target.id == "title":
+                    yield str(one.value.value)
+
+
 def in_template(file: Path) -> Iterator[Message]:
     """The texts of a template's translate and blocktranslate tags, as Django itself reads them."""
     from django.utils.translation.template import templatize
@@ -58,6 +100,10 @@ def gather() -> list[Message]:
     found: dict[Message, None] = {}
     for file in sorted(SOURCE.rglob("*.py")):
         found.update(dict.fromkeys(in_code(file)))
+    for name, tables in TABLES.items():
+        found.update(dict.fromkeys(in_tables(SOURCE / name, tables)))
+    for name in TITLES:
+        found.update(dict.fromkeys(titles(SOURCE / name)))
     for file in sorted(SOURCE.rglob("*.html")):
         found.update(dict.fromkeys(in_template(file)))
     plural = {message[0] for message in found if isinstance(message, tuple)}

@@ -169,7 +169,9 @@ def _instant(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise BadInstant(f"{text} is no ISO 8601 instant.", field="/access_until") from None
+        raise BadInstant(
+            f"{text[:40]!r} is no day or instant of the calendar: write it as 2027-05-24.", field="/access_until"
+        ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -102,7 +102,7 @@ def _print_run(run: dict[str, Any]) -> None:
 RunArgument = Annotated[int, typer.Argument(help="The number of the run.", metavar="RUN")]
 RuleOption = Annotated[str, typer.Option(help="All rows that break this rule: V10, …")]
 RowOption = Annotated[
-    list[int] | None, typer.Option("--row", help="The row at this place in the file; several may be given.")
+    list[int] | None, typer.Option("--row", help="The row at this place in the file, from 1 on; several may be given.")
 ]
 ReasonOption = Annotated[str, typer.Option(help="Why; it is kept with the decision.")]
 

@@ -69,6 +69,11 @@ class NoPeriod(InvalidInput):
     title = "Name a period, as (first day, day after the last)."
 
 
+class BadDay(InvalidInput):
+    code = "bad_day"
+    title = "A day is written YYYY-MM-DD: 2027-05-24."
+
+
 class GroupUnclear(InvalidInput):
     code = "group_unclear"
     title = (
@@ -113,7 +118,7 @@ class Cursor(Message):
 
 
 def period_of(given: PeriodLike | None, scope: DataScope) -> Period:
-    """The period meant; where none is given the scope's. Raises `NoPeriod`."""
+    """The period meant; where none is given the scope's. Raises `NoPeriod`, `BadDay`."""
     if given is not None:
         return as_period(given)
     if scope.period is None:
@@ -122,13 +127,28 @@ def period_of(given: PeriodLike | None, scope: DataScope) -> Period:
 
 
 def as_period(given: PeriodLike) -> Period:
-    """The period as messages have it. Raises `NoPeriod`."""
+    """The period as messages have it. Raises `NoPeriod` where a day is left out or the last comes first, `BadDay`."""
     if isinstance(given, Period):
         return given
+    first, until = _day(given[0], "from"), _day(given[1], "until")
+    if first is None or until is None:
+        missing = "from, the first day" if first is None else "until, the day after the last"
+        raise NoPeriod(f"A period has both ends; {missing}, is not said.", field="/period")
+    if not first < until:
+        raise NoPeriod(f"The period is empty: it begins on {first} and ends before {until}.", field="/period")
+    return Period(first=first, until=until)
+
+
+def _day(given: date | str, name: str) -> date | None:
+    if not isinstance(given, str) or not given:
+        return given or None
     try:
-        return Period.model_validate({"from": given[0], "until": given[1]})
+        return date.fromisoformat(given)
     except ValueError:
-        raise NoPeriod(field="/period") from None
+        raise BadDay(
+            f"{given[:40]!r} is no day of the calendar: {name} is written YYYY-MM-DD, as 2027-05-24.",
+            field=f"/period/{name}",
+        ) from None
 
 
 class Activation:

@@ -68,10 +68,16 @@ class UnreadableAnswer(MeterhallError):
 
 
 def unreachable(what: str, fault: Exception) -> RemoteUnreachable:
-    """Why nobody answers: of a certificate that is not accepted, what is wrong with it."""
+    """Why nobody answers, in words; of a certificate that is not accepted, what is wrong with it. `cause` is the
+    name of the fault, for those who look into it."""
+    cause = {"cause": type(fault).__name__}
     if found := re.search(r"certificate verify failed: ([\w ,'-]+)", str(fault)):
         return RemoteUnreachable(f"{what} cannot be reached: its certificate is not accepted, {found[1].strip()}.")
-    return RemoteUnreachable(f"{what} cannot be reached: {type(fault).__name__}.")
+    if isinstance(fault, httpx.TimeoutException):
+        return RemoteUnreachable(f"{what} cannot be reached: it did not answer in time.", members=cause)
+    if isinstance(fault, httpx.ConnectError):
+        return RemoteUnreachable(f"{what} cannot be reached: nobody answers at this address.", members=cause)
+    return RemoteUnreachable(f"{what} cannot be reached: the connection broke off.", members=cause)
 
 
 def _seconds(text: str | None) -> float | None:

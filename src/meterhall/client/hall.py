@@ -158,7 +158,7 @@ class Meterhall:
         """Say what we need, for how many customers and where (step 3); the answer has the offers that fit, and `news`
         tells of new ones. Without a `period` it is for readings of all times. The same again is the same wish.
 
-        Raises `NoPeriod`, and like `Line.call`.
+        Raises `NoPeriod`, `BadDay`, and like `Line.call`.
         """
         wanted = Wish(
             text=text, countries=tuple(countries), customers=customers, formats=formats, highest_price=highest_price,

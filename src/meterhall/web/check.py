@@ -59,6 +59,7 @@ def run_checks() -> list[Check]:
         ("keys", _keys),
         ("certificate", machine.certificate),
         ("disk", machine.room),
+        ("folders", machine.writable),
         ("database", _database),
         ("failing work", machine.work),
     ]

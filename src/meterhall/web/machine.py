@@ -1,13 +1,18 @@
-"""What the machine under a platform is asked for: room on the disk, the certificate's end, how far its clock is off."""
+"""What the machine is asked for: room on a disk that can be written, the certificate's end, the time of its clock."""
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+from django.utils.translation import gettext_noop
 
 from meterhall.web.metrics import at_scrape, gauge
 from meterhall.web.platform import platform
@@ -17,9 +22,20 @@ LEAST_FREE_SHARE = 0.05
 MOST_OFF = timedelta(seconds=20)
 """Proofs are refused when clocks are about a minute apart; before that somebody should know."""
 SOON = timedelta(days=14)
+WHY = {
+    errno.ENOSPC: gettext_noop("no space is left on its disk"),
+    errno.EDQUOT: gettext_noop("the quota of its disk is used up"),
+    errno.EROFS: gettext_noop("its disk is read-only"),
+    errno.EACCES: gettext_noop("this program may not write there"),
+    errno.EPERM: gettext_noop("this program may not write there"),
+    errno.ENOENT: gettext_noop("it leads to a folder that is not there"),
+    errno.ENOTDIR: gettext_noop("it is not a folder"),
+    errno.EIO: gettext_noop("its disk is broken"),
+}
 
 FREE = gauge("meterhall_disk_free_bytes", "Room left on the disk the home is on; of several, the one with the least.")
 SIZE = gauge("meterhall_disk_bytes", "Size of that disk.")
+WRITABLE = gauge("meterhall_disk_writable", "1 when every folder of the home can be written, else 0.")
 CERTIFICATE = gauge(
     "meterhall_certificate_seconds", "How long the certificate of the listeners holds; negative when it ran out."
 )
@@ -47,9 +63,33 @@ def fullest() -> Disk:
     return min((Disk(one.total, one.free) for one in usages), key=lambda one: one.free)
 
 
+def unwritable() -> tuple[Path, str] | None:
+    """The first folder of the home that cannot be written, and why, in words; None when all can. Each is tried."""
+    home = platform().home.path
+    for place in (home, home / "lake", home / "files"):
+        if not os.path.lexists(place):
+            continue  # made when it is first needed, in a folder that is tried here
+        try:
+            with tempfile.NamedTemporaryFile(dir=place, prefix=".tried-") as file:
+                file.write(b"1")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as fault:
+            return place, WHY.get(fault.errno or 0, fault.strerror or type(fault).__name__)
+    return None
+
+
+def writable() -> str:
+    """That everything can be written. Raises `ValueError` naming the folder that cannot."""
+    if found := unwritable():
+        raise ValueError(f"cannot be written: {found[0]}: {found[1]}; nothing that comes in is kept until it can")
+    return "can be written"
+
+
 @at_scrape
 def machine() -> None:
     disk = fullest()
+    WRITABLE.set(not unwritable())
     FREE.set(disk.free)
     SIZE.set(disk.total)
     try:

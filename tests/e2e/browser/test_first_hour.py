@@ -99,8 +99,10 @@ def test_an_auditor_finds_a_transaction_and_verifies_it_offline(
     hands.follow("Transactions")
     delivery = hall.deliveries[next(iter(hall.deliveries))]
     hands.write("Any id", str(delivery))
-    hands.press("Find")
+    hands.press("Show")
     assert window.heading == hall.subscriptions[GRID]
+    for folded in window.page.locator("main .timeline summary").all():
+        folded.press("Enter")
     timeline = window.page.locator("main").inner_text()
     assert "What the other side states" in timeline
     proof = window.page.locator("a", has_text="proof").first

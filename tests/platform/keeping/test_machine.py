@@ -135,7 +135,7 @@ def test_a_certificate_that_is_not_accepted_is_named() -> None:
         "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_s"
     )
     assert unreachable("https://x", fault).detail.endswith("its certificate is not accepted, certificate has expired.")
-    assert unreachable("https://x", httpx.ConnectTimeout("")).detail.endswith("cannot be reached: ConnectTimeout.")
+    assert unreachable("https://x", httpx.ConnectTimeout("")).detail.endswith("it did not answer in time.")
 
 
 def test_a_clock_is_compared_with_the_market_places() -> None:

@@ -201,7 +201,7 @@ def test_an_auditor_finds_a_transaction_by_any_id_and_takes_its_proof(deliver: C
     publish()
     proof = ProofFile.model_validate_json(auditor.get(f"/log/proofs/{seq[1]}"))
     assert proof.seq == int(seq[1])
-    assert "Nothing here has this id." in auditor.get("/transactions", id="stm_none")
+    assert "the filter hides" in auditor.get("/transactions", id="stm_none")
 
 
 def test_an_operator_does_not_see_what_two_players_state_to_each_other(deliver: Callable[[bool], str]) -> None:
@@ -269,7 +269,7 @@ def test_an_auditor_reads_every_contract_and_an_operator_none(provider: Actor, r
     assert signed.subscription_id in listed
     assert drafted.subscription_id not in auditor.get("/contracts", state="requester_signed")
     assert signed.subscription_id in auditor.get("/contracts", id=requester.number.lower())
-    assert "No contract fits." in auditor.get("/contracts", id="sub_nothing")
+    assert "the filter hides all 2 there are." in auditor.get("/contracts", id="sub_nothing")
     page = auditor.get(f"/contracts/{signed.subscription_id}")
     assert signed.digest in page
     assert page.count("not yet") == 1, "the provider's signature"

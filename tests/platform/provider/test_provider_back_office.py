@@ -11,7 +11,7 @@ from django.test import Client
 from meterhall.domain.pods import demonstration_pod
 from meterhall.domain.protocol.base import Period
 from meterhall.provider.deliveries.promises import at_risk
-from meterhall.provider.metering.completeness import completeness
+from meterhall.provider.metering.completeness import completeness, late
 from meterhall.provider.metering.models import IngestRun, Series
 from meterhall.provider.metering.service import take_readings
 from meterhall.provider.points.models import Occupancy, Point
@@ -137,8 +137,8 @@ def test_every_row_is_stored_or_set_aside_with_its_rule(world: World, office: Cl
     assert (done["state"], done["rows"], done["quarantined"]) == ("done", 7, 6)
     aside = office.get(f"/api/readings/{run['run']}/quarantine").json()["items"]
     rules = {one["row"]: one["rule"] for one in aside}
-    assert {row: rules[row] for row in (3, 4, 5, 6)} == {3: "P2", 4: "P3", 5: "P1", 6: "P1"}
-    assert (rules[1], set(rules)) == ("V3", {1, 2, 3, 4, 5, 6})
+    assert {row: rules[row] for row in (4, 5, 6, 7)} == {4: "P2", 5: "P3", 6: "P1", 7: "P1"}
+    assert (rules[2], set(rules)) == ("V3", {2, 3, 4, 5, 6, 7})
     assert office.get("/api/readings").json()["items"][0]["run"] == run["run"]
     assert office.get("/api/readings/999").json()["code"] == "unknown_run"
 
@@ -168,12 +168,17 @@ def test_a_file_that_is_none_is_refused_with_the_reason(world: World, office: Cl
     assert upload(office, "x", "P1D", key="r3").json()["field"] == "/resolution"  # type: ignore[attr-defined]
 
 
-def test_completeness_counts_series_with_every_value(world: World, office: Client) -> None:
+def test_completeness_counts_series_with_every_value_of_a_day_in_their_zone(world: World, office: Client) -> None:
     points = world.points(3)
-    world.readings(points, date(2026, 3, 30), date(2026, 3, 31))
+    world.readings(points, date(2026, 3, 29), date(2026, 3, 31))  # UTC: in Rome until 2 o'clock on the 31st
     world.readings(points[:2], date(2026, 3, 31), date(2026, 4, 1))
-    days = {one.day: (one.series, one.complete) for one in completeness(3)}
-    assert days == {date(2026, 3, 31): (3, 2), date(2026, 3, 30): (3, 3), date(2026, 3, 29): (0, 0)}
+    days = {one.day: (one.series, one.complete) for one in completeness(4)}
+    assert days[date(2026, 3, 31)] == (3, 2)
+    assert days[date(2026, 3, 30)] == (3, 3)
+    assert days[date(2026, 3, 29)] == (3, 0), "its first hour was on the 28th of UTC"
+    assert days[date(2026, 3, 28)] == (0, 0)
+    missing = [(one.present, one.expected) for one in late(date(2026, 3, 29), 10)]
+    assert missing == [(88, 92)] * 3, "a day of 23 hours"
     assert office.get("/api/readings/completeness?days=1").json()["days"][0]["complete"] == 2
 
 

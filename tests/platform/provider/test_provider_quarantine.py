@@ -21,6 +21,7 @@ from tests.platform.provider.people import signed_in
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SPIKE_AT = 40
+SPIKE_ROW = SPIKE_AT + 1
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_spike_is_held_with_what_it_said_and_enters_when_it_is_released(world:
     assert (run.rows, run.quarantined, stored(SPIKE_AT)[0]) == (96, 1, None)
     held = rows_of(office, run, "?state=held")
     said = {
-        "row": SPIKE_AT,
+        "row": SPIKE_ROW,
         "rule": "V10",
         "direction": "import",
         "start": "2026-03-01T10:00:00Z",
@@ -89,7 +90,7 @@ def test_deciding_the_same_again_changes_nothing(world: World, office: Client) -
     first = decide(run, releases=True, by="a", rule="V10")
     assert decide(run, releases=True, by="b", rule="V10").pk == first.pk
     world.work()
-    assert decide(run, releases=True, by="b", rows=[SPIKE_AT]).pk == first.pk
+    assert decide(run, releases=True, by="b", rows=[SPIKE_ROW]).pk == first.pk
     assert post(office, run, "refusal", rule="V10")["code"] == "nothing_held"
     assert post(office, run, "release", key="x")["field"] == "/rows"
     assert post(office, run, "release", key="y", rule="V11")["code"] == "nothing_held"
@@ -120,7 +121,7 @@ def test_a_crash_after_the_lakes_commit_neither_loses_nor_doubts_a_row(
 def test_a_slot_that_got_another_value_meanwhile_keeps_it(world: World, office: Client) -> None:
     run = a_spike(world)
     hand_in(world, {SPIKE_AT: 120})
-    assert post(office, run, "release", rows=[SPIKE_AT])["status"] == 202
+    assert post(office, run, "release", rows=[SPIKE_ROW])["status"] == 202
     world.work()
     assert (stored(SPIKE_AT)[0], rows_of(office, run)[0]["state"]) == (120, "overtaken")
 
@@ -128,15 +129,15 @@ def test_a_slot_that_got_another_value_meanwhile_keeps_it(world: World, office: 
 def test_of_two_values_for_one_slot_the_right_one_is_named(world: World) -> None:
     pod = world.points()[0].pod
     run = hand_in(world, {0: 100, 1: 200}, pod, more=f"\n{pod},{START.isoformat()},300")
-    assert {row.row: row.rule for row in run.quarantine.all()} == {0: "V5", 2: "V5"}
+    assert {row.row: row.rule for row in run.quarantine.all()} == {1: "V5", 3: "V5"}
     with pytest.raises(OneSlotTwice):
         decide(run, releases=True, by="a", rule="V5")
-    decide(run, releases=True, by="a", rows=[2])
+    decide(run, releases=True, by="a", rows=[3])
     world.work()
     assert stored(0)[0] == 300
-    decide(run, releases=True, by="a", rows=[0])
+    decide(run, releases=True, by="a", rows=[1])
     world.work()
-    assert {row.row: row.state for row in run.quarantine.all()} == {0: "overtaken", 2: "released"}
+    assert {row.row: row.state for row in run.quarantine.all()} == {1: "overtaken", 3: "released"}
     assert stored(0)[0] == 300
 
 
@@ -170,13 +171,13 @@ def test_the_page_of_a_file_lets_staff_decide_and_auditors_read(world: World) ->
     staff, auditor = signed_in("staff"), signed_in("auditor")
     page = staff.get(f"/files/{run.pk}").content.decode()
     assert f'action="/files/{run.pk}/release"' in page
-    assert f"?row={SPIKE_AT}" in page
+    assert f"?row={SPIKE_ROW}" in page
     assert f'action="/files/{run.pk}/release"' not in auditor.get(f"/files/{run.pk}").content.decode()
     assert auditor.post(f"/files/{run.pk}/release", {"rule": "V10"}).status_code == 403
-    narrowed = staff.get(f"/files/{run.pk}?row={SPIKE_AT}").content.decode()
-    assert f'<input type="hidden" name="row" value="{SPIKE_AT}">' in narrowed
+    narrowed = staff.get(f"/files/{run.pk}?row={SPIKE_ROW}").content.decode()
+    assert f'<input type="hidden" name="row" value="{SPIKE_ROW}">' in narrowed
     answer = staff.post(
-        f"/files/{run.pk}/release", {"rule": "V10", "row": str(SPIKE_AT), "reason": "Seen"}, follow=True
+        f"/files/{run.pk}/release", {"rule": "V10", "row": str(SPIKE_ROW), "reason": "Seen"}, follow=True
     )
     assert "They enter the lake in a moment." in answer.content.decode()
     world.work()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import html
 import json
 import re
@@ -112,6 +113,27 @@ def test_the_curve_page_shows_the_curve(enter: Enter, collected: str) -> None:
     table = enter("auditor").get(f"/curves/{PSEUDONYMS[0]}?from={FIRST}&to={UNTIL}&export=csv")
     lines = table.content.decode().splitlines()
     assert len(lines) == 285
+
+
+def test_the_hours_and_the_days_of_a_curve_are_seen_and_had_as_files(enter: Enter, collected: str) -> None:
+    staff, address = enter("staff"), f"/curves/{PSEUDONYMS[0]}?from={FIRST}&to={UNTIL}"
+    page = staff.get(address).content.decode()
+    assert "Hours of the days" in page
+    for name in ("hours", "completeness"):
+        assert f"export={name}" in page
+
+    def rows(name: str) -> list[list[str]]:
+        return list(csv.reader(staff.get(f"{address}&export={name}").content.decode().splitlines()))
+
+    head, *hours = rows("hours")
+    assert head == ["Day", "Hour", "Mean, W"]
+    assert len(hours) == 71, "three days, one of them without an hour"
+    assert [row[2] for row in hours].count("") == 1, "the hour with the gap"
+    head, *days = rows("completeness")
+    assert head == ["Day", "Values there", "Values expected"]
+    assert [row[1:] for row in days] == [["95", "96"], ["92", "92"], ["96", "96"]]
+    coarse = staff.get(f"{address}&granularity=P1D").content.decode()
+    assert "Hours of the days" not in coarse
 
 
 def test_customers_are_pasted_localised_and_fixed(enter: Enter, grid: GridDouble) -> None:

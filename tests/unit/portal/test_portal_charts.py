@@ -15,7 +15,7 @@ from lxml import etree
 
 from meterhall.domain.readings.curves import MISSING, LoadCurve, Quality, Series
 from meterhall.web.portal.charts import Line, SlaBar, completeness_strip, heatmap, load_curve_chart, sla_bars
-from meterhall.web.portal.charts.heatmap import NO_HOUR, hourly_power
+from meterhall.web.portal.charts.heatmap import NO_HOUR, heat_rows, hourly_power
 from meterhall.web.portal.charts.parts import Chart, clock_changes, nice_ticks, time_ticks
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -164,6 +164,19 @@ def test_the_heat_map_knows_the_hour_that_is_not_and_the_hour_that_is_twice():
     assert autumn[0, 2] == 2500.0
 
 
+def test_the_file_of_the_hours_leaves_out_the_hour_that_is_not():
+    rows = heat_rows(line(SPRING, [250.0] * 92), BRUSSELS)
+    assert len(rows) == 23
+    assert rows[1] == (date(2026, 3, 29), "01:00", 1000.0)
+    assert "02:00" not in [hour for _day, hour, _power in rows]
+
+
+def test_nothing_measured_is_said_and_not_called_kept():
+    assert heatmap(line(SPRING, [np.nan] * 92), BRUSSELS, "t").summary == "No hour has a value."
+    assert sla_bars([SlaBar("x", None, 1.0)], "t").summary == "Nothing has come due yet."
+    assert sla_bars([SlaBar("x", None, 1.0), SlaBar("y", 0.9, 1.0)], "t").summary == "1 of 1 promises broken."
+
+
 def test_an_hour_with_a_missing_quarter_has_no_value():
     values = [250.0] * 92
     values[1] = np.nan
@@ -175,6 +188,14 @@ def test_the_strip_counts_days_and_shows_the_states_by_height():
         [("a", np.ones(4)), ("b", np.array([1.0, 0.5, 0.0, np.nan]))], date(2026, 1, 1), BRUSSELS, "t"
     )
     assert chart.summary.startswith("1 of 2 points complete; 5 days complete, 1 in part, 1 missing")
+    assert chart.table is not None
+    assert [[cell.value for cell in row] for row in chart.table.rows] == [
+        ["a", date(2026, 1, 1), date(2026, 1, 4), "complete", 4, "100 %"],
+        ["b", date(2026, 1, 1), date(2026, 1, 1), "complete", 1, "100 %"],
+        ["b", date(2026, 1, 2), date(2026, 1, 2), "in part", 1, "50 %"],
+        ["b", date(2026, 1, 3), date(2026, 1, 3), "missing", 1, "0 %"],
+        ["b", date(2026, 1, 4), date(2026, 1, 4), "not due", 1, None],
+    ]
     heights = {css: re.search(r"v(\d+)", paths(chart, css)[0])[1] for css in ("c-full", "c-part", "c-missing")}
     assert len(set(heights.values())) == 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import include, path, reverse
@@ -11,13 +10,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from meterhall.domain.market.contracts import readable_contract
-from meterhall.domain.market.states import SUBSCRIPTION
 from meterhall.domain.protocol.agreements import ServiceContract
 from meterhall.marketplace.agreements.models import Subscription
 from meterhall.web.accounts.access import role_required
 from meterhall.web.membership.readable import as_html
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
 
 
@@ -33,31 +32,24 @@ COLUMNS: list[Column[Subscription]] = [
     Column(gettext_lazy("Until"), lambda row: row.access_until, "access_until"),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
 ]
+FILTERS = (
+    Search(
+        gettext_lazy("Id of a contract, an offer or a player"),
+        ("subscription_id", "offer_id", "requester__iexact", "provider__iexact"),
+        name="id",
+    ),
+    state_choice(Subscription.objects.all()),
+)
 
 
 @require_safe
 @role_required("auditor")
 def contracts(request: HttpRequest) -> HttpResponseBase:
-    """All contracts, the newest first; by state, and by the id of a contract, an offer or a player."""
-    wanted, state = request.GET.get("id", "").strip(), request.GET.get("state", "")
-    rows = Subscription.objects.all()
-    if wanted:
-        rows = rows.filter(
-            Q(subscription_id=wanted) | Q(offer_id=wanted) | Q(requester__iexact=wanted) | Q(provider__iexact=wanted)
-        )
-    if state in _states():
-        rows = rows.filter(state=state)
-    if wants_csv(request):
-        return csv_response("contracts", rows.order_by("pk"), COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Contracts"), empty=_("No contract fits."), order="-drafted_at")
-    states = [(name, state_badge(name).text) for name in _states()]
-    return render(
-        request, "agreements/contracts.html", {"table": shown, "id": wanted, "state": state, "states": states}
-    )
-
-
-def _states() -> list[str]:
-    return sorted({"drafted", *SUBSCRIPTION.values()})
+    """All contracts, the newest first."""
+    return listing(
+        request, "agreements/contracts.html", Subscription.objects.all(), COLUMNS, _("Contracts"), file="contracts",
+        filters=FILTERS, order="-drafted_at", empty=_("None yet."),
+    )  # fmt: skip
 
 
 @require_safe

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from meterhall.domain.protocol.offers import Offer, OfferView, ProviderView
+from meterhall.marketplace.agreements.kept import kept
 from meterhall.marketplace.catalogue import service
 from meterhall.marketplace.catalogue.models import OfferVersion, Trait
 from meterhall.marketplace.catalogue.search import OfferSearch, catalogue
@@ -32,9 +33,11 @@ from meterhall.marketplace.players.models import Player
 from meterhall.marketplace.players.words import Words
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.charts import Chart, SlaBar, sla_bars
+from meterhall.web.portal.filters import COUNTRIES, Choice, Search
+from meterhall.web.portal.tables import Column, listing, plain_table, table, table_csv, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range, duration, duration_text
-from meterhall.web.portal.values import CopyId, Fact, Link, Sample, state_badge
+from meterhall.web.portal.values import CopyId, Fact, Link, Sample, Text, state_badge
 from meterhall.web.portal.words import FORMAT
 
 PER_PAGE = 24
@@ -112,8 +115,11 @@ def _card(view: OfferView) -> dict[str, object]:
 
 @require_safe
 def offer(request: HttpRequest, offer_id: str, version: int | None = None) -> HttpResponse:
-    """One offer: scope, price, promises, coverage, versions. Raises `UnknownOffer`."""
+    """One offer: scope, price, promises and how they were kept, coverage, versions. Raises `UnknownOffer`."""
     view = service.find(offer_id, NOBODY, version)
+    chart = _kept(view)
+    if wants_csv(request) and chart.table:
+        return table_csv("promises", chart.table)
     context = {
         "view": view,
         "offer": view.offer,
@@ -122,6 +128,7 @@ def offer(request: HttpRequest, offer_id: str, version: int | None = None) -> Ht
         "facts": _facts(view),
         "data": _data(view.offer),
         "promises": _promises(view.offer),
+        "chart": chart,
         "coverage": _coverage(view.offer),
         "versions": table(request, service.versions(offer_id, NOBODY)[::-1], VERSIONS, _("Versions"), export=False),
         "samples": [Sample("curl", f"curl {platform().base_url}/v1/offers/{offer_id}")],
@@ -184,6 +191,19 @@ def _promises(offer: Offer) -> list[Fact]:
     ]
 
 
+def _kept(view: OfferView) -> Chart:
+    """The promises of times, and the share of requests for which each was kept."""
+    level = view.offer.service_level
+    words = {
+        "answer": _("Answers within %(time)s") % {"time": duration(level.answer_within_s)},
+        "delivery": _("Delivers within %(time)s") % {"time": duration(level.delivery_within_s)},
+    }
+    bars = [SlaBar(words[one.promise], one.share, 1.0) for one in kept(view.offer_id, platform().now())]
+    return sla_bars(
+        bars, _("What was kept in the last 90 days, by the statements of both sides"), csv_url="?export=csv"
+    )
+
+
 def _coverage(offer: Offer) -> object:
     rows = [
         [area.country, word(AREA, area.kind), _short(area.value), area.name or "–"]
@@ -217,10 +237,21 @@ def providers(request: HttpRequest) -> HttpResponse:
     held = catalogue()
     rows = Player.objects.filter(is_provider=True, status="admitted").order_by("organisation", "pk")
     found = [held.provider_view(row) for row in rows]
-    if wants_csv(request):
-        return csv_response("providers", found, PROVIDERS)
-    shown = table(request, found, PROVIDERS, _("Providers"), empty=_("No provider is admitted yet."))
-    return render(request, "catalogue/providers.html", {"table": shown})
+    return listing(
+        request, "catalogue/providers.html", found, PROVIDERS, _("Providers"), file="providers", filters=FILTERS,
+        empty=_("No provider is admitted yet."),
+    )  # fmt: skip
+
+
+def _countries() -> list[tuple[str, Text]]:
+    found = Player.objects.filter(is_provider=True, status="admitted").order_by("country")
+    return [(country, country) for country in found.values_list("country", flat=True).distinct()]
+
+
+FILTERS = (
+    Search(gettext_lazy("Name or access number"), texts=lambda row: (row.organisation, row.access_number)),
+    Choice("country", gettext_lazy("Country"), _countries, value=lambda row: row.country, known=COUNTRIES),
+)
 
 
 nav.register(gettext_lazy("Catalogue"), "catalogue:home", order=10)

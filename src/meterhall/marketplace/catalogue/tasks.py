@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy
 
 from meterhall.domain.protocol.events import OfferChanged
 from meterhall.domain.protocol.offers import Offer
@@ -16,7 +17,7 @@ from meterhall.web.messaging.service import notify
 from meterhall.web.work.engine import every, works_on
 
 
-@works_on(Announcement)
+@works_on(Announcement, gettext_lazy("tell of a new version of an offer"))
 def announce(news: Announcement) -> None:
     """Tell who wished for it, and who has a contract under an older version (MP-8)."""
     row = OfferVersion.objects.select_related("offer").get(pk=news.version_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import include, path, reverse
@@ -16,8 +17,11 @@ from meterhall.marketplace.players.portal import page_of
 from meterhall.marketplace.players.words import Words
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search
+from meterhall.web.portal.spoken import CHECK, spoken
+from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
+from meterhall.web.portal.words import word
 
 READERS = ("operator", "auditor")
 STATUS: Words = {
@@ -56,12 +60,19 @@ def _names() -> dict[str, str]:
 @role_required(*READERS)
 def runs(request: HttpRequest) -> HttpResponseBase:
     """All runs, the newest first."""
-    rows, columns = Certification.objects.all(), _columns(_names())
-    if wants_csv(request):
-        return csv_response("certifications", rows.order_by("-requested_at"), columns)
-    empty = _("No provider has asked to be certified yet.")
-    shown = table(request, rows, columns, _("Conformance runs"), empty=empty, order="-requested_at")
-    return render(request, "certification/list.html", {"table": shown})
+    return listing(
+        request, "certification/list.html", Certification.objects.all(), _columns(_names()), _("Conformance runs"),
+        file="certifications", filters=FILTERS, order="-requested_at",
+        empty=_("No provider has asked to be certified yet."),
+    )  # fmt: skip
+
+
+def _of(text: str) -> Q:
+    named = Player.objects.filter(organisation__icontains=text).values("access_number")
+    return Q(provider__in=named) | Q(provider__iexact=text) | Q(certification_id=text)
+
+
+FILTERS = (Search(gettext_lazy("Provider or id of a run"), finds=_of), Choice("status", gettext_lazy("State"), STATUS))
 
 
 @require_safe
@@ -74,7 +85,7 @@ def run(request: HttpRequest, certification_id: str) -> HttpResponseBase:
     shown = view(row)
     name = _names().get(row.provider, row.provider)
     outcome = {True: Badge(_("passed"), "success"), False: Badge(_("failed"), "danger")}
-    checks = [[check.name, outcome[check.passed], check.detail or "–"] for check in shown.checks]
+    checks = [[word(CHECK, check.name), outcome[check.passed], spoken(check.detail) or "–"] for check in shown.checks]
     context = {
         "name": name,
         "badge": state_badge(row.status, STATUS[row.status]),

@@ -12,8 +12,9 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import include, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from meterhall.marketplace.ledger import service
@@ -25,11 +26,14 @@ from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.days import day_words
+from meterhall.web.portal.filters import Choice, Search, filtered
+from meterhall.web.portal.tables import Column, listing, paged, plain_table, wants_csv
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, Sample, Step
 
 READERS = ("operator", "auditor")
-CHECKPOINTS_SHOWN = 10
+DIGITS = 18
+"""As many fit into a number of the database."""
 MISMATCHES_SHOWN = 50
 
 
@@ -43,27 +47,37 @@ def party_of(request: HttpRequest) -> str | None:
 def transactions(request: HttpRequest) -> HttpResponseBase:
     """The transactions, newest first; or those an id belongs to: transaction, statement, thing, player, entry."""
     party = party_of(request)
-    wanted = request.GET.get("id", "").strip()
     kept = service.visible(party)
-    if wanted:
-        kept = kept.filter(transaction_id__in=_with_id(kept, wanted).values("transaction_id"))
     rows = kept.values("transaction_id").annotate(
         statements=Count("pk"), first=Min("at"), last=Max("at"), open_differences=_differences()
     )
-    if wanted and (found := list(rows[:2])) and len(found) == 1:
-        return redirect("ledger:transaction", transaction_id=found[0]["transaction_id"])
-    if wants_csv(request):
-        return csv_response("transactions", rows.order_by("-last"), _columns(_Parties(kept, every=True)))
-    empty = _("Nothing here has this id.") if wanted else _("No statement has come in yet.")
-    columns = _columns(_Parties(kept))
-    shown = table(request, rows, columns, _("Transactions"), empty=empty, order="-last", unique="transaction_id")
-    return render(request, "ledger/transactions.html", {"table": shown, "id": wanted, "is_auditor": party is None})
+    filters = (
+        Search(
+            _("Any id"),
+            finds=lambda text: Q(transaction_id__in=_with_id(kept, text).values("transaction_id")),
+            hint=_("Of a transaction, statement, contract, activation, delivery, player, or an entry's number"),
+            name="id",
+        ),
+        Choice("sides", _("Both sides"), {"differ": _("differ"), "same": _("no difference")}, narrowing=SIDES),
+    )
+    if request.GET.get("id", "").strip():
+        found = list(filtered(request, rows, filters).rows[:2])
+        if len(found) == 1:
+            return redirect("ledger:transaction", transaction_id=found[0]["transaction_id"])
+    return listing(
+        request, "ledger/transactions.html", rows, _columns(_Parties(kept, every=wants_csv(request))),
+        _("Transactions"), file="transactions", filters=filters, order="-last", unique="transaction_id",
+        empty=_("No statement has come in yet."), context={"is_auditor": party is None},
+    )  # fmt: skip
+
+
+SIDES = {"differ": Q(open_differences__gt=0), "same": Q(open_differences=0)}
 
 
 def _with_id(kept: QuerySet[KeptStatement], wanted: str) -> QuerySet[KeptStatement]:
     fitting = Q(transaction_id=wanted) | Q(statement_id=wanted) | Q(subject=wanted)
     fitting |= Q(subject__startswith=f"{wanted}:") | Q(first_party=wanted) | Q(second_party=wanted)
-    if wanted.isdecimal() and len(wanted) < 18:
+    if wanted.isdecimal() and len(wanted) < DIGITS:
         fitting |= Q(entry_id=int(wanted))
     return kept.filter(fitting)
 
@@ -124,15 +138,39 @@ def transaction(request: HttpRequest, transaction_id: str) -> HttpResponseBase:
     if not steps:
         raise service.UnknownTransaction
     differing = [step for step in steps if step.matched is False]
+    shown, pager = paged(request, steps)
     context = {
         "transaction_id": transaction_id,
         "crumbs": [Link(_("Transactions"), reverse("ledger:transactions")), Link(transaction_id)],
-        "steps": [_step(step) for step in steps],
+        "lead": _summary(steps),
+        "steps": [_step(step) for step in shown],
+        "pager": pager,
         "sides": _sides(steps),
         "differing": differing,
         "samples": [Sample(_("Verify offline"), f"meterhall verify proof-{steps[0].seq}.json --log-key '{log_key()}'")],
     }
     return render(request, "ledger/transaction.html", context)
+
+
+def _summary(steps: list[service.Step]) -> str:
+    """The whole transaction in a sentence."""
+    first, last = min(step.at for step in steps), max(step.at for step in steps)
+    text = ngettext(
+        "%(n)s statement by %(parties)s, on %(first)s.",
+        "%(n)s statements by %(parties)s, from %(first)s to %(last)s. Each has a proof.",
+        len(steps),
+    )
+    return text % {
+        "n": len(steps),
+        "parties": _once(step.by_name for step in steps),
+        "first": day_words(timezone.localtime(first)),
+        "last": day_words(timezone.localtime(last)),
+    }
+
+
+def _once(names: Iterable[str]) -> str:
+    """Each name once, in the order they come."""
+    return ", ".join(dict.fromkeys(names))
 
 
 def _step(step: service.Step) -> Step:
@@ -173,9 +211,9 @@ def proof(request: HttpRequest, seq: int) -> HttpResponseBase:
 @require_safe
 @role_required(*READERS)
 def log_state(request: HttpRequest) -> HttpResponseBase:
-    """How far the log is, who has cosigned it, and where two sides differ."""
-    checkpoints = PublishedCheckpoint.objects.annotate(witnesses=Count("cosignatures")).order_by("-size")
-    newest = checkpoints.first()
+    """How far the log is, who has cosigned it, where two sides differ, and every checkpoint."""
+    checkpoints = PublishedCheckpoint.objects.annotate(witnesses=Count("cosignatures"))
+    newest = checkpoints.order_by("-size").first()
     names = _names()
     context = {
         "size": size(),
@@ -187,18 +225,35 @@ def log_state(request: HttpRequest) -> HttpResponseBase:
         "matched": Match.objects.filter(matched=True).count(),
         "mismatched": Match.objects.filter(matched=False).count(),
         "key": str(log_key()),
-        "checkpoints": table(request, checkpoints[:CHECKPOINTS_SHOWN], CHECKPOINTS, _("Checkpoints"), export=False),
         "mismatches": _mismatches() if party_of(request) is None else None,
     }
-    return render(request, "ledger/log.html", context)
+    return listing(
+        request, "ledger/log.html", checkpoints, CHECKPOINTS, _("Checkpoints"), file="checkpoints",
+        filters=CHECKPOINT_FILTERS, order="-size", empty=_("None yet."), context=context,
+    )  # fmt: skip
 
 
 CHECKPOINTS: list[Column[Any]] = [
-    Column(gettext_lazy("Entries"), lambda row: row.size, numeric=True),
+    Column(gettext_lazy("Entries"), lambda row: row.size, "size", numeric=True),
     Column(gettext_lazy("Root"), lambda row: CopyId(bytes(row.root).hex()[:16])),
-    Column(gettext_lazy("Published"), lambda row: row.published_at),
-    Column(gettext_lazy("Cosigned by"), lambda row: row.witnesses, numeric=True),
+    Column(gettext_lazy("Published"), lambda row: row.published_at, "published_at"),
+    Column(gettext_lazy("Cosigned by"), lambda row: row.witnesses, "witnesses", numeric=True),
 ]
+
+
+def _at_size(text: str) -> Q:
+    return Q(size=int(text)) if text.isdecimal() and len(text) < DIGITS else Q(pk__in=())
+
+
+CHECKPOINT_FILTERS = (
+    Search(gettext_lazy("Number of entries"), finds=_at_size),
+    Choice(
+        "cosigned",
+        gettext_lazy("Cosigned"),
+        {"yes": gettext_lazy("by somebody"), "no": gettext_lazy("by nobody yet")},
+        narrowing={"yes": Q(witnesses__gt=0), "no": Q(witnesses=0)},
+    ),
+)
 
 
 def _mismatches() -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import include, path, reverse
@@ -21,7 +22,8 @@ from meterhall.marketplace.players.models import Decision, Player, PlayerKey
 from meterhall.marketplace.players.words import ACTIVITY, DECISION, ROLE, STATUS, TONE, USE
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import COUNTRIES, Choice, Search, distinct
+from meterhall.web.portal.tables import Column, listing, table
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, Fact, Link, Step, state_badge
 
 READERS = ("operator", "auditor")
@@ -40,6 +42,17 @@ COLUMNS: list[Column[Player]] = [
     Column(gettext_lazy("Applied"), lambda row: row.applied_at, "applied_at"),
     Column(gettext_lazy("State"), lambda row: status_badge(row.status), "status"),
 ]
+FILTERS = (
+    Search(gettext_lazy("Name or access number"), ("organisation__icontains", "access_number__iexact")),
+    Choice("country", gettext_lazy("Country"), distinct(Player.objects.all(), "country"), known=COUNTRIES),
+    Choice(
+        "role",
+        gettext_lazy("Role"),
+        ROLE,
+        narrowing={"provider": Q(is_provider=True), "requester": Q(is_requester=True)},
+    ),
+    Choice("status", gettext_lazy("State"), STATUS),
+)
 
 
 def page_of(number: str) -> str:
@@ -60,26 +73,12 @@ def _roles(row: Player) -> list[str]:
 @require_safe
 @role_required(*READERS)
 def player_list(request: HttpRequest) -> HttpResponseBase:
-    """Those who wait for a decision, then everybody; filtered by state and by name or number."""
-    rows = Player.objects.all()
-    text, status = request.GET.get("text", "").strip(), request.GET.get("status", "")
-    if text:
-        rows = rows.filter(organisation__icontains=text) | rows.filter(access_number__iexact=text)
-    if status in STATUS:
-        rows = rows.filter(status=status)
-    if wants_csv(request):
-        return csv_response("players", rows.order_by("pk"), COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Players"), empty=_("No player fits."), order="organisation")
+    """Those who wait for a decision, then everybody."""
     waiting = Player.objects.filter(status="applied").order_by("applied_at")
-    context = {
-        "table": shown,
-        "waiting": waiting,
-        "waits": status_badge("applied"),
-        "statuses": STATUS.items(),
-        "status": status,
-        "text": text,
-    }
-    return render(request, "players/list.html", context)
+    return listing(
+        request, "players/list.html", Player.objects.all(), COLUMNS, _("Players"), file="players", filters=FILTERS,
+        order="organisation", context={"waiting": waiting, "waits": status_badge("applied")},
+    )  # fmt: skip
 
 
 @require_safe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -11,11 +10,14 @@ from django.views.decorators.http import require_safe
 
 from meterhall.provider.activations.back_office import counted
 from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.contracts.names import requester_choice
 from meterhall.provider.points.portal import STAFF
 from meterhall.provider.points.service import pod_of
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.spoken import spoken
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.values import CopyId, Link, state_badge
 
 ACTIVATIONS: list[Column[Activation]] = [
@@ -32,7 +34,7 @@ ITEMS: list[Column[ActivationItem]] = [
     Column(gettext_lazy("POD"), lambda item: pod_of(item.point).masked if item.point else None),
     Column(gettext_lazy("Point"), lambda item: CopyId(item.point.handle) if item.point else None),
     Column(gettext_lazy("State"), lambda item: state_badge(item.state), "state"),
-    Column(gettext_lazy("Why"), lambda item: f"{item.code}: {item.detail}" if item.code else "–"),
+    Column(gettext_lazy("Why"), lambda item: f"{item.code}: {spoken(item.detail)}" if item.code else "–"),
 ]
 
 
@@ -40,11 +42,20 @@ ITEMS: list[Column[ActivationItem]] = [
 @role_required(*STAFF)
 def activation_list(request: HttpRequest) -> HttpResponseBase:
     """All activations."""
-    rows = counted()
-    if wants_csv(request):
-        return csv_response("activations", rows.order_by("pk"), ACTIVATIONS)
-    shown = table(request, rows, ACTIVATIONS, _("Activations"), empty=_("None yet."), order="-created_at")
-    return render(request, "deliveries/table.html", {"title": _("Activations"), "table": shown})
+    return listing(
+        request, "deliveries/table.html", counted(), ACTIVATIONS, _("Activations"), file="activations",
+        filters=FILTERS, order="-created_at", empty=_("None yet."), context={"title": _("Activations")},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(
+        gettext_lazy("Id of an activation, a contract or a requester"),
+        ("activation_id", "subscription_id", "requester__iexact"),
+    ),
+    requester_choice(Activation.objects.all()),
+    state_choice(Activation.objects.all()),
+)
 
 
 @require_safe
@@ -55,10 +66,16 @@ def activation_page(request: HttpRequest, name: str) -> HttpResponseBase:
     if activation is None:
         raise Http404
     rows = activation.items.select_related("point")
-    shown = table(request, rows, ITEMS, _("Points"), order="position", export=False)
     crumbs = [Link(_("Activations"), reverse("staff:activations")), Link(name)]
-    context = {"title": name, "table": shown, "crumbs": crumbs, "badge": state_badge(activation.state)}
-    return render(request, "deliveries/table.html", context)
+    return listing(
+        request, "deliveries/table.html", rows, ITEMS, _("Points"), file=name, order="position",
+        filters=(
+            Search(gettext_lazy("Point"), ("point__handle",)),
+            Choice("code", gettext_lazy("Reason"), distinct(activation.items.all(), "code")),
+            state_choice(activation.items.all()),
+        ),
+        context={"title": name, "crumbs": crumbs, "badge": state_badge(activation.state)},
+    )  # fmt: skip
 
 
 urlpatterns = [

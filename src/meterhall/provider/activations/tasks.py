@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import ActivationEnded, answer, wake_waiting
@@ -10,7 +12,7 @@ from meterhall.web.messaging.handlers import on
 from meterhall.web.work.engine import works_on
 
 
-@works_on(Activation)
+@works_on(Activation, gettext_lazy("answer an activation"))
 def answer_items(activation: Activation) -> None:
     """Decide the pending items; an activation that ended meanwhile, or whose contract did, is left as it is."""
     try:

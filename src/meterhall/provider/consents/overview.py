@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,7 +12,8 @@ from meterhall.provider.consents.back_office import RequesterConsents, counts
 from meterhall.provider.points.portal import STAFF
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.values import CopyId
 
 
@@ -29,17 +29,25 @@ COLUMNS: list[Column[RequesterConsents]] = [
     Column(gettext_lazy("Partly withdrawn"), lambda row: row.states.get("partly_revoked", 0), numeric=True),
     Column(gettext_lazy("Ended"), _ended, numeric=True),
 ]
+FILTERS = (
+    Search(gettext_lazy("Name or access number"), texts=lambda row: (row.requester_name, row.requester)),
+    Choice(
+        "in_force",
+        gettext_lazy("Consents in force"),
+        {"yes": gettext_lazy("yes"), "no": gettext_lazy("no")},
+        value=lambda row: "yes" if row.points else "no",
+    ),
+)
 
 
 @require_safe
 @role_required(*STAFF)
 def overview(request: HttpRequest) -> HttpResponseBase:
     """How many consents each requester holds, by state."""
-    rows = counts().requesters
-    if wants_csv(request):
-        return csv_response("consents", rows, COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Consents by requester"), empty=_("Nobody has consented yet."))
-    return render(request, "deliveries/table.html", {"title": _("Consents"), "table": shown})
+    return listing(
+        request, "deliveries/table.html", counts().requesters, COLUMNS, _("Consents by requester"), file="consents",
+        filters=FILTERS, empty=_("Nobody has consented yet."), context={"title": _("Consents")},
+    )  # fmt: skip
 
 
 urlpatterns = [path("consent-counts", overview, name="consents")]

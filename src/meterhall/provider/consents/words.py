@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.web.portal.days import day_words
 from meterhall.web.portal.values import Badge, state_badge
 
 DIRECTION: dict[str, str | Promise] = {
@@ -59,7 +59,7 @@ def days(scope: DataScope) -> str:
     """From which days."""
     if scope.period is None:
         return _("From all the time you have held the meter, and from now on")
-    first, last = date_format(scope.period.first), date_format(scope.period.until - timedelta(days=1))
+    first, last = day_words(scope.period.first), day_words(scope.period.until - timedelta(days=1))
     return _("From %(first)s to %(last)s") % {"first": first, "last": last}
 
 

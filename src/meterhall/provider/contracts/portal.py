@@ -24,7 +24,9 @@ from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, r
 from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.spoken import spoken
+from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
 
 READERS = ("operator", "staff", "signer", "auditor")
@@ -61,17 +63,21 @@ COLUMNS: list[Column[Contract]] = [
 @role_required(*READERS)
 def contract_list(request: HttpRequest) -> HttpResponseBase:
     """Contracts that wait for us first, then all."""
-    rows = Contract.objects.all()
-    if wants_csv(request):
-        return csv_response("contracts", rows.order_by("pk"), COLUMNS)
-    waiting = rows.filter(state="requester_signed", signed_at=None).order_by("access_from")
-    context = {
-        "waiting": [(row, page_of(row.pk)) for row in waiting],
-        "table": table(
-            request, rows, COLUMNS, _("Contracts"), empty=_("Nobody has subscribed yet."), order="-access_from"
-        ),
-    }
-    return render(request, "contracts/list.html", context)
+    waiting = Contract.objects.filter(state="requester_signed", signed_at=None).order_by("access_from")
+    return listing(
+        request, "contracts/list.html", Contract.objects.all(), COLUMNS, _("Contracts"), file="contracts",
+        filters=FILTERS, order="-access_from", empty=_("Nobody has subscribed yet."),
+        context={"waiting": [(row, page_of(row.pk)) for row in waiting]},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(
+        gettext_lazy("Name or number of the requester, id of the contract"),
+        ("requester_name__icontains", "requester__iexact", "subscription_id"),
+    ),
+    state_choice(Contract.objects.all()),
+)
 
 
 @never_cache
@@ -142,7 +148,7 @@ def standing(request: HttpRequest) -> HttpResponseBase:
         try:
             accept_standing(tuple(given["offers"]), given["most"], until, fresh_signer(request))
         except MeterhallError as fault:
-            form.add_error(None, fault.detail)
+            form.add_error(None, spoken(fault.detail))
         else:
             messages.success(request, _("Signed. Contracts within these limits are now signed at once."))
             return redirect("contracts:standing")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from meterhall.domain.protocol.events import (
     CertificationStarted,
     Event,
@@ -56,7 +58,7 @@ def certifier(event: Event, data: CertificationStarted) -> None:
     admit_certifier(data)
 
 
-@works_on(SigningJob)
+@works_on(SigningJob, gettext_lazy("sign a contract under a standing acceptance"))
 def sign_contract(job: SigningJob) -> None:
     """Sign one contract under our standing acceptance; where none covers it, a signer finds it on the portal."""
     try:

@@ -5,6 +5,7 @@ From there one click leads to the file and the rule that refused a row, to an ac
 
 from __future__ import annotations
 
+import structlog
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -13,25 +14,31 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from meterhall.domain.errors import MeterhallError
+from meterhall.domain.errors import MeterhallError, Unavailable
 from meterhall.provider.activations.back_office import waiting as waiting_activations
 from meterhall.provider.activations.portal import ACTIVATIONS
 from meterhall.provider.consents.service import invite_customer
 from meterhall.provider.contracts.models import Contract
+from meterhall.provider.contracts.names import requester_choice
 from meterhall.provider.deliveries.back_office import view, with_newest
 from meterhall.provider.deliveries.models import AccessLog, Delivery
 from meterhall.provider.deliveries.promises import at_risk
-from meterhall.provider.metering.completeness import completeness
+from meterhall.provider.metering.completeness import DayCount, completeness
 from meterhall.provider.metering.models import IngestRun
 from meterhall.provider.metering.portal import DAYS, RUNS
 from meterhall.provider.points.portal import STAFF
 from meterhall.web.accounts.access import role_required
+from meterhall.web.machine import unwritable
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.spoken import spoken
+from meterhall.web.portal.tables import Column, listing, plain_table, table
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Quantity, Task, state_badge
 from meterhall.web.portal.words import FORMAT, GRANULARITY, REASON, word
-from meterhall.web.work.letters import laid_aside
+from meterhall.web.work.letters import laid_aside, tried_again
+
+log = structlog.get_logger(__name__)
 
 
 def _outcome(row: Delivery) -> object:
@@ -55,11 +62,13 @@ DELIVERIES: list[Column[Delivery]] = [
 @role_required(*STAFF)
 def dashboard(request: HttpRequest) -> HttpResponseBase:
     """One look in the morning."""
-    waiting = waiting_activations().order_by("created_at")
+    waiting, days = waiting_activations().order_by("created_at"), _days()
     context = {
-        "tasks": _tasks(waiting.count()),
+        "tasks": _tasks(waiting.count(), days),
         "runs": table(request, IngestRun.objects.order_by("-pk")[:8], RUNS, _("What came in"), export=False, id="runs"),
-        "days": table(request, completeness(7), DAYS, _("What is late"), export=False, id="days"),
+        "days": table(
+            request, days, DAYS, _("What is late"), empty=_("The readings cannot be read now."), export=False, id="days"
+        ),
         "waiting": table(request, waiting[:8], ACTIVATIONS, _("Who waits"), export=False, id="waiting"),
         "deliveries": table(
             request,
@@ -82,23 +91,43 @@ def dashboard(request: HttpRequest) -> HttpResponseBase:
     return render(request, "deliveries/dashboard.html", context)
 
 
-def _tasks(waiting: int) -> list[Task]:
+def _days() -> list[DayCount]:
+    """How complete the last days are; none where the readings cannot be read: the page opens all the same."""
+    try:
+        return completeness(7)
+    except (OSError, Unavailable):
+        log.warning("dashboard.no_readings", exc_info=True)
+        return []
+
+
+def _tasks(waiting: int, days: list[DayCount]) -> list[Task]:
     to_sign = Contract.objects.filter(state="requester_signed", signed_at=None).count()
     aside = IngestRun.objects.filter(quarantined__gt=0).order_by("-pk")[:1].count()
     risks = at_risk()
-    late = completeness(1)[0].missing
     lines = [
-        (_("Readings of yesterday"), late, "#days", _("%(n)s series incomplete")),
+        (_("Readings of yesterday"), days[0].missing if days else -1, "#days", _("%(n)s series incomplete")),
         (_("Rows set aside"), aside, "#runs", _("look at the newest file")),
         (_("Customers to be heard"), waiting, reverse("staff:activations"), _("%(n)s activations wait")),
         (_("Contracts"), to_sign, reverse("contracts:list"), _("%(n)s to sign")),
         (_("Promises at risk"), len(risks), "#risks", _("%(n)s soon too late")),
         (_("Failing work"), laid_aside(), reverse("work:letters"), _("%(n)s laid aside")),
+        (_("Work tried again"), tried_again(), reverse("work:letters"), _("%(n)s failing")),
     ]
-    return [_task(title, number, href, text) for title, number, href, text in lines]
+    return [_disk(), *(_task(title, number, href, text) for title, number, href, text in lines)]
+
+
+def _disk() -> Task:
+    """Whether what comes in can be kept."""
+    found = unwritable()
+    if not found:
+        return Task(_("Disk"), state_badge("valid", _("all well")))
+    hint = _("Nothing that comes in is kept until it can be written: %(what)s") % {"what": f"{found[0]}: {_(found[1])}"}
+    return Task(_("Disk"), state_badge("failed", _("cannot be written")), hint=hint)
 
 
 def _task(title: str, number: int, href: str, text: str) -> Task:
+    if number < 0:
+        return Task(title, state_badge("failed", _("not known")), href)
     status = state_badge("waiting", text % {"n": number}) if number else state_badge("valid", _("all well"))
     return Task(title, status, href)
 
@@ -107,11 +136,20 @@ def _task(title: str, number: int, href: str, text: str) -> Task:
 @role_required(*STAFF)
 def delivery_list(request: HttpRequest) -> HttpResponseBase:
     """All deliveries."""
-    rows = with_newest()
-    if wants_csv(request):
-        return csv_response("deliveries", rows.order_by("pk"), DELIVERIES)
-    shown = table(request, rows, DELIVERIES, _("Deliveries"), empty=_("None yet."), order="-created_at")
-    return render(request, "deliveries/table.html", {"title": _("Deliveries"), "table": shown})
+    return listing(
+        request, "deliveries/table.html", with_newest(), DELIVERIES, _("Deliveries"), file="deliveries",
+        filters=FILTERS, order="-created_at", empty=_("None yet."), context={"title": _("Deliveries")},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(
+        gettext_lazy("Id of a delivery, an activation or a requester"),
+        ("delivery_id", "activation_id", "requester__iexact"),
+    ),
+    requester_choice(Delivery.objects.all()),
+    state_choice(Delivery.objects.all()),
+)
 
 
 @require_safe
@@ -169,7 +207,7 @@ def invitation(request: HttpRequest) -> HttpResponseBase:
             link = invite_customer(**form.cleaned_data)
         except MeterhallError as fault:
             field = (fault.field or "").strip("/")
-            form.add_error(field if field in form.fields else None, fault.detail)
+            form.add_error(field if field in form.fields else None, spoken(fault.detail))
     return render(request, "deliveries/invitation.html", {"form": form, "link": CopyId(link) if link else None})
 
 

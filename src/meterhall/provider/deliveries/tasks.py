@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.provider.deliveries.areas import freeze_begun
@@ -16,7 +18,7 @@ from meterhall.web.messaging.handlers import on
 from meterhall.web.work.engine import NotYet, every, works_on
 
 
-@works_on(Delivery, lease_s=900)
+@works_on(Delivery, gettext_lazy("build a delivery"), lease_s=900)
 def build_delivery(delivery: Delivery) -> None:
     """Build the next version; a refusal ends a delivery that has none, with its code."""
     try:
@@ -31,7 +33,7 @@ def build_delivery(delivery: Delivery) -> None:
         raise NotYet(0.1)
 
 
-@works_on(PushJob, lease_s=900)
+@works_on(PushJob, gettext_lazy("put a delivery into a repository"), lease_s=900)
 def push(job: PushJob) -> None:
     """Put a version into the contract's repository."""
     push_version(job)

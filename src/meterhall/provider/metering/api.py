@@ -58,7 +58,9 @@ class Completeness(Message):
 class QuarantineView(Message):
     """A row that was set aside: what it says, the rule it breaks, and what somebody decided about it."""
 
-    row: int = Field(description="Its place in the file, from 0 on; of a wide file several values may have one.")
+    row: int = Field(
+        description="Its place in the file, from 1 on, headings not counted; a wide file has several of one place."
+    )
     rule: str
     sentence: str
     direction: str | None
@@ -151,7 +153,7 @@ def add_metering(api: NinjaAPI) -> None:
     @endpoint(api, "GET", "/readings/completeness", response=Completeness, auth=StaffAuth(), step="readings",
               refuses=(EngineUnavailable, EngineBlind))  # fmt: skip
     def get_completeness(request: HttpRequest, days: int = 7) -> Completeness:
-        """How many series have all their values, for each of the last days (UTC)."""
+        """How many series have all their values, for each of the last civil days, each in the zone of its point."""
         return Completeness(days=tuple(completeness(min(max(days, 1), 31))))
 
     @endpoint(api, "GET", "/readings/{int:run}", response=RunView, auth=StaffAuth(), step="readings",

@@ -18,7 +18,7 @@ MOST_LISTED = 100_000
 
 
 class Held:
-    """What a run sets aside. `rows` are the listed ones, not saved yet."""
+    """What a run sets aside. `rows` are the listed ones, not saved yet; people count them from 1."""
 
     def __init__(self) -> None:
         self.rows: list[QuarantinedRow] = []
@@ -36,7 +36,7 @@ class Held:
             is_read = block.rules[row] not in (Rule.SCHEMA, Rule.CLOCK_GAP)
             self.rows.append(
                 QuarantinedRow(
-                    row=place, rule=rule, sentence=sentence, pod=_kept(pod, 100), direction=_kept(direction, 20),
+                    row=place + 1, rule=rule, sentence=sentence, pod=_kept(pod, 100), direction=_kept(direction, 20),
                     start_s=int(block.starts[row]) if is_read else None,
                     amount="" if value == MISSING else f"{value}e{-block.places} {block.unit}",
                     quality=int(block.quality[row]), text=_kept(block.texts.get(place, ""), 200),
@@ -54,7 +54,7 @@ class Held:
             series, value = known[int(some.series_ids[place])], int(some.values[place])
             self.rows.append(
                 QuarantinedRow(
-                    row=int(some.rows[place]), rule=Rule(rule).id, sentence=Rule(rule).sentence,
+                    row=int(some.rows[place]) + 1, rule=Rule(rule).id, sentence=Rule(rule).sentence,
                     point_id=series.point_id, series=series, direction=series.direction,
                     start_s=int(some.starts[place]), value=value if has_value and value != MISSING else None,
                     quality=int(some.quality[place]),

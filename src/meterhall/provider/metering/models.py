@@ -78,6 +78,7 @@ class RowState(models.TextChoices):
 class QuarantinedRow(models.Model):
     """A row that was set aside, with the rule it breaks and what it said; nothing is dropped silently.
 
+    `row` is its place in the file, from 1 on, a heading not counted.
     `value` is the mantissa in the scale of its `series`; where there is none, `amount` is what the file says.
     """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from django.utils.translation import gettext_lazy
+
 from meterhall.provider.metering.drop_folder import look_into
 from meterhall.provider.metering.models import Decision, IngestRun
 from meterhall.provider.metering.release import carry_out
@@ -14,7 +16,7 @@ from meterhall.web.work.engine import NotYet, every, works_on
 from meterhall.web.work.models import WorkState
 
 
-@works_on(IngestRun, lease_s=900)
+@works_on(IngestRun, gettext_lazy("work in a file of readings"), lease_s=900)
 def ingest(run: IngestRun) -> None:
     """In the order the files came, so that a later correction is never overtaken by what it corrects."""
     if IngestRun.objects.filter(pk__lt=run.pk, work_state=WorkState.PENDING).exists():
@@ -22,7 +24,7 @@ def ingest(run: IngestRun) -> None:
     work_in(run)
 
 
-@works_on(Decision, lease_s=900)
+@works_on(Decision, gettext_lazy("let rows in that were released"), lease_s=900)
 def release(decision: Decision) -> None:
     """Let rows in that somebody looked into."""
     carry_out(decision)

@@ -19,9 +19,11 @@ from meterhall.provider.offers.service import certification, publish_offer, requ
 from meterhall.provider.points.models import Point
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, plain_table, table
+from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.spoken import CHECK, spoken
+from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, state_badge
-from meterhall.web.portal.words import FORMAT, GRANULARITY, listed
+from meterhall.web.portal.words import FORMAT, GRANULARITY, listed, word
 
 READERS = ("operator", "staff", "auditor")
 
@@ -53,8 +55,16 @@ class ProfileForm(forms.Form):
 def offer_list(request: HttpRequest) -> HttpResponseBase:
     """Our offers; a draft with the button that publishes it."""
     drafts = [(row, _publish(row)) for row in OwnOffer.objects.filter(status="draft").order_by("title")]
-    rows = table(request, OwnOffer.objects.all(), COLUMNS, _("Offers"), empty=_("There is none yet."), order="title")
-    return render(request, "offers/list.html", {"table": rows, "drafts": drafts})
+    return listing(
+        request, "offers/list.html", OwnOffer.objects.all(), COLUMNS, _("Offers"), file="offers", filters=FILTERS,
+        order="title", empty=_("There is none yet."), context={"drafts": drafts},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(gettext_lazy("Title or id"), ("title__icontains", "offer_id")),
+    state_choice(OwnOffer.objects.all(), "status"),
+)
 
 
 def _publish(row: OwnOffer) -> Confirmation:
@@ -88,7 +98,9 @@ def certificate(request: HttpRequest) -> HttpResponseBase:
         try:
             _ask(form.cleaned_data, pods)
         except (MeterhallError, ValidationError) as fault:
-            form.add_error(None, fault.detail if isinstance(fault, MeterhallError) else _("There is no sandbox point."))
+            form.add_error(
+                None, spoken(fault.detail) if isinstance(fault, MeterhallError) else _("There is no sandbox point.")
+            )
         else:
             messages.success(request, _("The certifier starts; the result is shown here."))
             return redirect("offers:certificate")
@@ -110,7 +122,11 @@ def _ask(given: dict[str, object], pods: list[str]) -> None:
 def _checks(run: OwnCertification) -> object:
     view = CertificationView.model_validate(run.document)
     rows = [
-        (one.name, Badge(_("passed"), "success") if one.passed else Badge(_("failed"), "danger"), one.detail)
+        (
+            word(CHECK, one.name),
+            Badge(_("passed"), "success") if one.passed else Badge(_("failed"), "danger"),
+            spoken(one.detail),
+        )
         for one in view.checks
     ]
     headings = [_("Check"), _("Result"), _("What was found")]

@@ -17,14 +17,14 @@ from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link
-from meterhall.web.portal.words import DIRECTION, word
+from meterhall.web.portal.words import DIRECTION, USAGE_CLASS, word
 
 STAFF = ("operator", "staff", "auditor")
 COLUMNS: list[Column[Point]] = [
     Column(gettext_lazy("Point"), lambda row: CopyId(row.handle, reverse("staff:point", args=[row.handle])), "handle"),
     Column(gettext_lazy("POD"), label_for_holder),
     Column(gettext_lazy("Area"), lambda row: row.area, "area"),
-    Column(gettext_lazy("Class"), lambda row: row.usage_class, "usage_class"),
+    Column(gettext_lazy("Class"), lambda row: word(USAGE_CLASS, row.usage_class), "usage_class"),
     Column(gettext_lazy("Holders"), lambda row: row.stays, numeric=True),  # type: ignore[attr-defined]
     Column(gettext_lazy("Series"), lambda row: row.measured, numeric=True),  # type: ignore[attr-defined]
     Column(gettext_lazy("Use"), lambda row: Badge(_("test facility"), "info") if row.is_sandbox else Badge(_("real"))),
@@ -78,7 +78,7 @@ def point_page(request: HttpRequest, handle: str) -> HttpResponseBase:
             Fact(_("Time zone"), point.zone),
             Fact(_("Grid area"), point.area or None),
             *place_facts(point),
-            Fact(_("Class"), point.usage_class),
+            Fact(_("Class"), word(USAGE_CLASS, point.usage_class)),
         ],
         "series": plain_table(
             _("Series"), [_("Direction"), _("Minutes a value"), _("First day"), _("Until")], series, empty=_("none")

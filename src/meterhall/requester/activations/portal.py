@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -26,12 +26,15 @@ from meterhall.requester.activations.consents import ConsentRequestIn, Need, cre
 from meterhall.requester.activations.models import Activation, ActivationItem, ConsentRequest
 from meterhall.requester.activations.service import ActivationIn, ItemIn, RefreshIn
 from meterhall.requester.customers.models import CustomerPoint
+from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import contract_of, subscription
 from meterhall.requester.words import READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.spoken import spoken
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, state_badge
 from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, choices, listed, word
@@ -158,11 +161,30 @@ def _count(row: Activation, state: str) -> int:
 @role_required(*READERS)
 def activations(request: HttpRequest) -> HttpResponse:
     """Our activations."""
-    rows = Activation.objects.select_related("subscription")
-    if wants_csv(request):
-        return csv_response("activations", rows, COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Activations"), order="-created_at")
-    return render(request, "requester_activations/activations.html", {"table": shown})
+    return listing(
+        request, "requester_activations/activations.html", Activation.objects.select_related("subscription"), COLUMNS,
+        _("Activations"), file="activations", filters=FILTERS, order="-created_at",
+    )  # fmt: skip
+
+
+WAITING = ActivationItem.objects.filter(state="pending").exclude(place=None).values("activation")
+PROVIDER = Choice(
+    "provider",
+    gettext_lazy("Provider"),
+    distinct(Subscription.objects.all(), "provider", "provider_name"),
+    "subscription__provider",
+)
+FILTERS = (
+    Search(gettext_lazy("Id of an activation or a contract"), ("remote_id", "subscription__subscription_id")),
+    PROVIDER,
+    state_choice(Activation.objects.all()),
+    Choice(
+        "waits",
+        gettext_lazy("Waits for a customer"),
+        {"yes": gettext_lazy("yes"), "no": gettext_lazy("no")},
+        narrowing={"yes": Q(pk__in=WAITING), "no": ~Q(pk__in=WAITING)},
+    ),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -182,7 +204,7 @@ def new(request: HttpRequest, subscription_id: str) -> HttpResponse:
         try:
             made = service.ask(body)
         except MeterhallError as refusal:
-            form.add_error(None, refusal.detail)
+            form.add_error(None, spoken(refusal.detail))
         else:
             messages.success(request, _("The activation is on its way to the provider."))
             return HttpResponseRedirect(reverse("activations:activation", args=[made.pk]))
@@ -204,7 +226,7 @@ def _curve_link(row: ActivationItem) -> object:
 ITEMS: list[Column[ActivationItem]] = [
     Column(gettext_lazy("Point of delivery"), _curve_link, "pod"),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
-    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Why"), lambda row: spoken(row.detail) or row.code.replace("_", " ") or "–"),
     Column(gettext_lazy("Consent"), lambda row: CopyId(row.consent_id) if row.consent_id else "–"),
     Column(gettext_lazy("Access until"), lambda row: service.item_view(row).access_until or "–"),
 ]
@@ -215,9 +237,6 @@ ITEMS: list[Column[ActivationItem]] = [
 def activation(request: HttpRequest, number: int) -> HttpResponse:
     """One activation with the answer for each POD."""
     row = service.find(number)
-    items: QuerySet[ActivationItem] = row.items.all()
-    if wants_csv(request):
-        return csv_response("answers", items, ITEMS)
     view = service.activation_view(row)
     period = view.scope.period
     writes = may(request, *WRITERS)
@@ -225,7 +244,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
     context = {
         "row": row,
         "badge": state_badge(row.state),
-        "why": row.detail,
+        "why": spoken(row.detail),
         "crumbs": [Link(_("Activations"), reverse("activations:activations")), Link(row.remote_id or str(row.pk))],
         "facts": [
             Fact(_("Provider"), row.subscription.provider_name),
@@ -235,11 +254,18 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
             Fact(_("Daily deliveries"), word(FORMAT, view.schedule.format) if view.schedule else _("none")),
             Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
         ],
-        "table": table(request, items, ITEMS, _("Points of delivery"), order="position"),
         "actions": [Link(_("Request data"), reverse("collection:ask", args=[row.pk]), primary=True)] if may_ask else [],
         "removable": view.accepted + view.pending if writes and row.state not in {"refused", "ended"} else 0,
     }
-    return render(request, "requester_activations/activation.html", context)
+    items = row.items.all()
+    filters = (
+        Choice("code", gettext_lazy("Reason"), distinct(items, "code")),
+        state_choice(items),
+    )
+    return listing(
+        request, "requester_activations/activation.html", items, ITEMS, _("Points of delivery"), file="answers",
+        filters=filters, order="position", context=context,
+    )  # fmt: skip
 
 
 @require_POST
@@ -258,6 +284,7 @@ def remove(request: HttpRequest, number: int) -> HttpResponse:
 
 CONSENTS: list[Column[ConsentRequest]] = [
     Column(gettext_lazy("Customer"), lambda row: row.reference, "reference"),
+    Column(gettext_lazy("Provider"), lambda row: row.subscription.provider_name),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
     Column(gettext_lazy("Consent"), lambda row: CopyId(row.consent_id) if row.consent_id else "–"),
     Column(gettext_lazy("Link for the customer"), lambda row: CopyId(link_of(row)) if row.state == "open" else "–"),
@@ -269,9 +296,17 @@ CONSENTS: list[Column[ConsentRequest]] = [
 @role_required(*READERS)
 def consents(request: HttpRequest) -> HttpResponse:
     """Who was asked, and what came of it."""
-    rows = ConsentRequest.objects.select_related("subscription")
-    shown = table(request, rows, CONSENTS, _("Consents"), order="-created_at", export=False)
-    return render(request, "requester_activations/consents.html", {"table": shown})
+    return listing(
+        request, "requester_activations/consents.html", ConsentRequest.objects.select_related("subscription"),
+        CONSENTS, _("Consents"), file="consents", filters=CONSENT_FILTERS, order="-created_at",
+    )  # fmt: skip
+
+
+CONSENT_FILTERS = (
+    Search(gettext_lazy("Reference of the customer, or id of a consent"), ("reference__icontains", "consent_id")),
+    PROVIDER,
+    state_choice(ConsentRequest.objects.all()),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -293,7 +328,7 @@ def ask_consent(request: HttpRequest, subscription_id: str) -> HttpResponse:
                 ConsentRequestIn(subscription_id=subscription_id, reference=answers["reference"], needs=(need,))
             )
         except MeterhallError as refusal:
-            form.add_error(None, refusal.detail)
+            form.add_error(None, spoken(refusal.detail))
         else:
             messages.success(request, _("Send the link to the customer."))
             return HttpResponseRedirect(reverse("activations:consents"))

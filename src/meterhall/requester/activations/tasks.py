@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from meterhall.domain.protocol.events import ActivationAnswered, Event
 from meterhall.requester.activations.exchange import fetch_answers, send, send_refresh
 from meterhall.requester.activations.models import Activation, Refreshing
@@ -10,7 +12,7 @@ from meterhall.web.messaging.handlers import on, overtaken
 from meterhall.web.work.engine import works_on
 
 
-@works_on(Activation)
+@works_on(Activation, gettext_lazy("send an activation, or fetch its answers"))
 def send_or_fetch(activation: Activation) -> None:
     """Send what was not sent; fetch answers of what was."""
     if activation.remote_id:
@@ -19,7 +21,7 @@ def send_or_fetch(activation: Activation) -> None:
         send(activation)
 
 
-@works_on(Refreshing)
+@works_on(Refreshing, gettext_lazy("send a change of an activation"))
 def send_change(change: Refreshing) -> None:
     """Send PODs to add and to remove."""
     send_refresh(change)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -13,20 +14,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from meterhall.domain.protocol.base import Period as Days
 from meterhall.domain.readings import MISSING, GranularityUnavailable, PeriodCurve
+from meterhall.requester.activations.models import ActivationItem
 from meterhall.requester.analysis import service
 from meterhall.requester.analysis.service import Subject
 from meterhall.requester.collection.models import Series
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.customers.service import find_point
+from meterhall.requester.partners.models import Subscription
 from meterhall.requester.words import READERS
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.charts import Chart, Line, completeness_strip, load_curve_chart
+from meterhall.web.portal.charts import Chart, Line, completeness_strip, heatmap, load_curve_chart
+from meterhall.web.portal.charts.heatmap import heat_rows, is_hourly
 from meterhall.web.portal.charts.lines import ESTIMATED
+from meterhall.web.portal.filters import Choice, Search, coded, distinct
 from meterhall.web.portal.periods import Period
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.tables import Column, csv_response, listing, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import Fact, Link
 from meterhall.web.portal.words import DIRECTION, GRANULARITY, MEASURE, word
@@ -67,11 +71,28 @@ def _reference(subject: Subject) -> str:
 @role_required(*READERS)
 def curves(request: HttpRequest) -> HttpResponse:
     """Every series that is held."""
-    rows = Series.objects.filter(withdrawn_at=None).exclude(received_at=None)
-    if wants_csv(request):
-        return csv_response("series", rows, COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Load curves"), order="-received_at")
-    return render(request, "analysis/curves.html", {"table": shown})
+    return listing(
+        request, "analysis/curves.html", HELD, COLUMNS, _("Load curves"), file="series", filters=FILTERS,
+        order="-received_at",
+    )  # fmt: skip
+
+
+HELD = Series.objects.filter(withdrawn_at=None).exclude(received_at=None)
+
+
+def _named(text: str) -> Q:
+    """The series of customers by reference, and of groups by what they are of. PODs are not searched for here."""
+    pods = CustomerPoint.objects.filter(reference__icontains=text).values("pod")
+    items = ActivationItem.objects.filter(pod__in=pods).exclude(pseudonym="").values("pseudonym")
+    return Q(pseudonym__in=items) | Q(group_name__icontains=text) | Q(pseudonym=text)
+
+
+FILTERS = (
+    Search(gettext_lazy("Reference of the customer, or group"), finds=_named),
+    Choice("provider", gettext_lazy("Provider"), distinct(Subscription.objects.all(), "provider", "provider_name")),
+    coded(HELD, "direction", gettext_lazy("Direction"), DIRECTION),
+    coded(HELD, "granularity", gettext_lazy("Granularity"), GRANULARITY),
+)
 
 
 @require_safe
@@ -96,38 +117,64 @@ def _page(request: HttpRequest, subject: Subject, name: str) -> HttpResponseBase
     granularity = granularity if granularity in GRANULARITY else ""
     series = service.series_of(subject, direction)
     period = Period.of(request, subject.zone, service.known_period(series).until - timedelta(days=1))
-    days = Days(first=period.first, until=period.until)
+    days = period.civil()
     try:
         found = service.load_curve(subject, direction, days, granularity or None)
     except GranularityUnavailable:
         found = service.load_curve(subject, direction, days)
+    title = _reference(subject) or name
+    line = _line(found, title)
+    export = request.GET.get("export", "")
+    if export == "completeness":
+        return csv_response("completeness", service.completeness(subject, direction, days), COMPLETENESS)
+    if export == "hours" and is_hourly(line):
+        return csv_response("hours", heat_rows(line, subject.zone), HOURS)
     if wants_csv(request):
         lines = HttpResponse("".join(service.csv_rows(subject, found)), content_type="text/csv; charset=utf-8")
         lines["Content-Disposition"] = 'attachment; filename="readings.csv"'
         return lines
-    title = _reference(subject) or name
     context = {
         "title": title,
         "crumbs": [Link(_("Load curves"), reverse("analysis:curves")), Link(title)],
-        "charts": [_chart(found, subject, title, period), _strip(subject, direction, title, days)],
+        "charts": _charts(line, subject, direction, period),
         "facts": _facts(subject, series),
         "choices": _choices(subject, direction, str(found.granularity), series[0].granularity, period),
     }
     return render(request, "analysis/curve.html", context)
 
 
-def _chart(found: PeriodCurve, subject: Subject, title: str, period: Period) -> Chart:
+COMPLETENESS: list[Column[service.DayCompleteness]] = [
+    Column(gettext_lazy("Day"), lambda one: one.day),
+    Column(gettext_lazy("Values there"), lambda one: one.present),
+    Column(gettext_lazy("Values expected"), lambda one: one.expected),
+]
+HOURS: list[Column[tuple[date, str, float | None]]] = [
+    Column(gettext_lazy("Day"), lambda row: row[0]),
+    Column(gettext_lazy("Hour"), lambda row: row[1]),
+    Column(gettext_lazy("Mean, W"), lambda row: row[2]),
+]
+
+
+def _line(found: PeriodCurve, title: str) -> Line:
     there = found.mantissas != MISSING
     energies = np.where(there, found.mantissas, np.nan) * 10.0**found.series.scale
-    line = Line(title, found.edges, energies, np.isin(found.quality, ESTIMATED) & there)
-    return load_curve_chart(
+    return Line(title, found.edges, energies, np.isin(found.quality, ESTIMATED) & there)
+
+
+def _charts(line: Line, subject: Subject, direction: str, period: Period) -> list[Chart]:
+    """The load curve, when in the day the energy flows, and which days are complete."""
+    shares = [one.present / one.expected for one in service.completeness(subject, direction, period.civil())]
+    curve = load_curve_chart(
         [line], subject.zone, _("Load curve"), csv_url=period.with_query(export="csv"), links=period.links()
     )
-
-
-def _strip(subject: Subject, direction: str, title: str, days: Days) -> Chart:
-    shares = [one.present / one.expected for one in service.completeness(subject, direction, days)]
-    return completeness_strip([(title, np.array(shares))], days.first, subject.zone, _("Completeness"))
+    strip = completeness_strip(
+        [(str(line.label), np.array(shares))], period.first, subject.zone, _("Completeness"),
+        csv_url=period.with_query(export="completeness"),
+    )  # fmt: skip
+    if not is_hourly(line):
+        return [curve, strip]
+    hours = heatmap(line, subject.zone, _("Hours of the days"), csv_url=period.with_query(export="hours"))
+    return [curve, hours, strip]
 
 
 def _facts(subject: Subject, series: list[Series]) -> list[Fact]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -29,12 +30,15 @@ from meterhall.requester.collection.manifests import manifest_of
 from meterhall.requester.collection.models import DataAsked, Delivery, Series, Version
 from meterhall.requester.collection.service import DataRequestIn
 from meterhall.requester.collection.store import name_of
+from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import contract_of
 from meterhall.requester.words import READERS, TRANSMISSION, WRITERS
 from meterhall.web.accounts.access import role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.spoken import spoken
+from meterhall.web.portal.tables import Column, listing, plain_table, table
 from meterhall.web.portal.templatetags.portal import day_range
 from meterhall.web.portal.values import CopyId, Fact, Link, Sample, Step, Tone, state_badge
 from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, MEASURE, REASON, STATE, choices, word
@@ -43,6 +47,10 @@ COLUMNS: list[Column[Delivery]] = [
     Column(
         gettext_lazy("Delivery"),
         lambda row: Link(row.delivery_id, reverse("collection:delivery", args=[row.delivery_id])),
+    ),
+    Column(
+        gettext_lazy("Provider"),
+        lambda row: row.activation.subscription.provider_name if row.activation else row.provider,
     ),
     Column(gettext_lazy("Version"), lambda row: row.version, "version", numeric=True),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
@@ -54,7 +62,7 @@ COLUMNS: list[Column[Delivery]] = [
 ASKED: list[Column[DataAsked]] = [
     Column(gettext_lazy("Asked"), lambda row: row.created_at, "created_at"),
     Column(gettext_lazy("State"), lambda row: state_badge(row.state), "state"),
-    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Why"), lambda row: spoken(row.detail) or row.code.replace("_", " ") or "–"),
     Column(
         gettext_lazy("Delivery"),
         lambda row: (
@@ -114,17 +122,30 @@ class RequestForm(ScopeForm):
 @role_required(*READERS)
 def deliveries(request: HttpRequest) -> HttpResponse:
     """What came, and what was asked for."""
-    rows = Delivery.objects.all()
-    if wants_csv(request):
-        return csv_response("deliveries", rows, COLUMNS)
-    asked = DataAsked.objects.exclude(state="taken")
-    context = {
-        "table": table(request, rows, COLUMNS, _("Deliveries"), order="-announced_at"),
-        "asked": table(
-            request, asked, ASKED, _("Requests not answered or refused"), order="-created_at", id="asked", export=False
-        ),
-    }
-    return render(request, "collection/deliveries.html", context)
+    asked = table(
+        request, DataAsked.objects.exclude(state="taken"), ASKED, _("Requests not answered or refused"),
+        order="-created_at", id="asked", export=False,
+    )  # fmt: skip
+    return listing(
+        request, "collection/deliveries.html", Delivery.objects.select_related("activation__subscription"), COLUMNS,
+        _("Deliveries"), file="deliveries", filters=FILTERS, order="-announced_at", context={"asked": asked},
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(gettext_lazy("Id of a delivery or an activation"), ("delivery_id", "activation__remote_id")),
+    Choice("provider", gettext_lazy("Provider"), distinct(Subscription.objects.all(), "provider", "provider_name")),
+    state_choice(Delivery.objects.all()),
+    Choice(
+        "look",
+        gettext_lazy("Needs a look"),
+        {"refused": gettext_lazy("not taken in"), "differ": gettext_lazy("the two sides differ")},
+        narrowing={
+            "refused": Q(state__in=("rejected", "refused")),
+            "differ": Q(pk__in=Version.objects.filter(match="mismatched").values("delivery")),
+        },
+    ),
+)
 
 
 @require_safe
@@ -136,7 +157,7 @@ def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
     context = {
         "row": row,
         "badge": state_badge(row.state),
-        "why": row.detail,
+        "why": spoken(row.detail),
         "crumbs": [Link(_("Deliveries"), reverse("collection:deliveries")), Link(delivery_id)],
         "facts": [
             Fact(_("Provider"), row.activation.subscription.provider_name if row.activation else row.provider),
@@ -232,7 +253,7 @@ def ask(request: HttpRequest, number: int) -> HttpResponse:
         except ValidationError:
             form.add_error("area", _("A group is of a grid area, with or without a class, or of a postal code."))
         except MeterhallError as refusal:
-            form.add_error(None, refusal.detail)
+            form.add_error(None, spoken(refusal.detail))
         else:
             messages.success(request, _("The request is on its way; the delivery appears here."))
             return HttpResponseRedirect(reverse("collection:deliveries"))

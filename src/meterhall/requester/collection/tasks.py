@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from meterhall.domain.protocol.events import ConsentChanged, DeliveryMatched, DeliveryReady, Event
 from meterhall.requester.collection.collect import collect
 from meterhall.requester.collection.models import DataAsked, Delivery, Withdrawal
@@ -12,19 +14,19 @@ from meterhall.web.messaging.peers import UnknownPeer, transport_keys
 from meterhall.web.work.engine import works_on
 
 
-@works_on(DataAsked)
+@works_on(DataAsked, gettext_lazy("ask a provider for data"))
 def send(asked: DataAsked) -> None:
     """Send what was asked for."""
     send_request(asked)
 
 
-@works_on(Delivery, lease_s=900)
+@works_on(Delivery, gettext_lazy("fetch a delivery"), lease_s=900)
 def collect_delivery(delivery: Delivery) -> None:
     """Collect the newest version."""
     collect(delivery)
 
 
-@works_on(Withdrawal, lease_s=300)
+@works_on(Withdrawal, gettext_lazy("erase what was taken back"), lease_s=300)
 def work_off(withdrawal: Withdrawal) -> None:
     """Erase what was taken back."""
     end_processing(withdrawal)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path, reverse
@@ -26,8 +27,10 @@ from meterhall.requester.customers.service import CustomerPointChange, CustomerP
 from meterhall.requester.words import POINT, READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
-from meterhall.web.portal.values import Link, state_badge
+from meterhall.web.portal.filters import COUNTRIES, Choice, Search, distinct
+from meterhall.web.portal.spoken import spoken
+from meterhall.web.portal.tables import Column, listing
+from meterhall.web.portal.values import Fact, Link, Text, state_badge
 from meterhall.web.portal.words import word
 
 MOST_LINES = 10_000
@@ -118,30 +121,45 @@ COLUMNS: list[Column[CustomerPoint]] = [
         lambda row: state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
         "state",
     ),
-    Column(gettext_lazy("Why"), lambda row: row.detail or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Why"), lambda row: spoken(row.detail) or row.code.replace("_", " ") or "–"),
 ]
 
 
 @require_safe
 @role_required(*READERS)
 def points(request: HttpRequest) -> HttpResponse:
-    """The list, by state and grid operator."""
-    rows = CustomerPoint.objects.all()
-    state = request.GET.get("state", "")
-    rows = rows.filter(state=state) if state in POINT else rows
-    if wants_csv(request):
-        return csv_response("customers", rows, COLUMNS)
-    counts = [(code, str(label), CustomerPoint.objects.filter(state=code).count()) for code, label in POINT.items()]
+    """The list, by state, country and grid operator."""
     writes = may(request, *WRITERS)
     context = {
-        "table": table(request, rows, COLUMNS, _("Points of delivery"), order="reference"),
-        "counts": [one for one in counts if one[2]],
-        "state": state,
         "samples": samples.localisation(),
         "actions": [Link(_("Add customers"), reverse("customers:add"), primary=True)] if writes else [],
         "waiting": writes and CustomerPoint.objects.filter(provider="").exclude(state="invalid").count(),
     }
-    return render(request, "customers/points.html", context)
+    return listing(
+        request, "customers/points.html", CustomerPoint.objects.all(), COLUMNS, _("Points of delivery"),
+        file="customers", filters=FILTERS, order="reference", context=context,
+    )  # fmt: skip
+
+
+def _states() -> list[tuple[str, Text]]:
+    """The states with how many lines are in each."""
+    counts = dict(CustomerPoint.objects.order_by().values_list("state").annotate(Count("pk")))
+    return [(code, f"{label} ({counts[code]})") for code, label in POINT.items() if code in counts]
+
+
+NOT_FOUND = Q(state__in=("unresolved", "ambiguous", "invalid"))
+FILTERS = (
+    Search(gettext_lazy("Reference of the customer"), ("reference__icontains",)),
+    Choice("country", gettext_lazy("Country"), distinct(CustomerPoint.objects.all(), "country"), known=COUNTRIES),
+    Choice("operator", gettext_lazy("Grid operator"), distinct(CustomerPoint.objects.all(), "operator")),
+    Choice("state", gettext_lazy("State"), _states, known=POINT),
+    Choice(
+        "look",
+        gettext_lazy("Needs a look"),
+        {"yes": gettext_lazy("yes"), "no": gettext_lazy("no")},
+        narrowing={"yes": NOT_FOUND, "no": ~NOT_FOUND},
+    ),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -169,7 +187,7 @@ def _localise(request: HttpRequest, rows: list[CustomerPoint]) -> None:
     try:
         found = service.localise(rows)
     except MeterhallError as refusal:
-        messages.error(request, _("The list is kept; the Market Place did not answer: %s") % refusal.detail)
+        messages.error(request, _("The list is kept; the Market Place did not answer: %s") % spoken(refusal.detail))
         return
     text = ngettext("%d point was found.", "%d points were found.", found.resolved) % found.resolved
     messages.success(request, text)
@@ -193,7 +211,7 @@ def point(request: HttpRequest, number: int) -> HttpResponse:
         try:
             changed = service.change_point(row, change)
         except MeterhallError as refusal:
-            form.add_error("pod", refusal.detail)
+            form.add_error("pod", spoken(refusal.detail))
         else:
             _localise(request, [changed])
             return HttpResponseRedirect(reverse("customers:points"))
@@ -201,7 +219,12 @@ def point(request: HttpRequest, number: int) -> HttpResponse:
         "row": row,
         "form": form if may(request, *WRITERS) else None,
         "badge": state_badge(TONES.get(row.state, row.state), word(POINT, row.state)),
-        "why": row.detail or row.code.replace("_", " "),
+        "why": spoken(row.detail) or row.code.replace("_", " "),
+        "facts": [
+            Fact(_("Grid operator"), row.operator or _("not found")),
+            Fact(_("Country"), row.country),
+            *([] if may(request, *WRITERS) else [Fact(_("Point of delivery"), row.pod)]),
+        ],
         "crumbs": [Link(_("Customers"), reverse("customers:points")), Link(row.reference)],
     }
     return render(request, "customers/point.html", context)

@@ -27,7 +27,8 @@ from meterhall.requester.words import KIND, READERS, TIMING, TRANSMISSION, WRITE
 from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, may, role_required
 from meterhall.web.membership.readable import as_html
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
+from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.templatetags.portal import duration_text
 from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, state_badge
 from meterhall.web.portal.words import FORMAT, GRANULARITY, choices, listed, word
@@ -178,11 +179,20 @@ def _title(row: Subscription) -> str:
 @role_required(*READERS)
 def subscriptions(request: HttpRequest) -> HttpResponse:
     """Our contracts."""
-    rows = Subscription.objects.all()
-    if wants_csv(request):
-        return csv_response("contracts", rows, COLUMNS)
-    shown = table(request, rows, COLUMNS, _("Contracts"), order="-updated_at")
-    return render(request, "partners/subscriptions.html", {"table": shown})
+    return listing(
+        request, "partners/subscriptions.html", Subscription.objects.all(), COLUMNS, _("Contracts"), file="contracts",
+        filters=FILTERS, order="-updated_at",
+    )  # fmt: skip
+
+
+FILTERS = (
+    Search(
+        gettext_lazy("Offer, or id of the contract"),
+        ("document__contract__offer__title__icontains", "subscription_id", "offer_id"),
+    ),
+    Choice("provider", gettext_lazy("Provider"), distinct(Subscription.objects.all(), "provider", "provider_name")),
+    state_choice(Subscription.objects.all()),
+)
 
 
 @require_safe

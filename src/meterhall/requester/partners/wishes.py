@@ -21,6 +21,7 @@ from meterhall.requester.partners.models import WishKept
 from meterhall.requester.words import KIND, READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.portal import nav
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, Fact, Link, state_badge
 from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, choices, listed, word
@@ -109,7 +110,7 @@ def wishes(request: HttpRequest) -> HttpResponse:
             made = service.wish(form.wish())
         except RemoteRefusal as refusal:
             field = (refusal.field or "").split("/")[1:2]
-            form.add_error(field[0] if field and field[0] in form.fields else None, refusal.detail)
+            form.add_error(field[0] if field and field[0] in form.fields else None, spoken(refusal.detail))
         else:
             messages.success(request, _("The wish is kept open; you are told when an offer fits."))
             return HttpResponseRedirect(reverse("partners:wish", args=[made.wish_id]))

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.web.accounts.factors import WrongPasskey
+from meterhall.web.portal.spoken import spoken
 
 
 class PasswordsDiffer(InvalidInput):
@@ -75,7 +76,7 @@ def mark(form: forms.Form, fault: MeterhallError) -> None:
         return
     form.errors.clear()  # of fields that another way in left empty
     field = (fault.field or "").removeprefix("/")
-    form.add_error(field if field in form.fields and not form[field].is_hidden else None, fault.detail)
+    form.add_error(field if field in form.fields and not form[field].is_hidden else None, spoken(fault.detail))
 
 
 def credential_in(text: str) -> Any:

@@ -22,6 +22,7 @@ from meterhall.web.membership.readable import as_html
 from meterhall.web.messaging.models import Identity
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
 
 KINDS = [
@@ -62,7 +63,7 @@ def standing(request: HttpRequest) -> HttpResponse:
         try:
             _enrol(form.cleaned_data)
         except MeterhallError as refusal:
-            form.add_error(_field_of(refusal), refusal.detail)
+            form.add_error(_field_of(refusal), spoken(refusal.detail))
         else:
             messages.success(request, _("The application is on its way; the Market Place admits players by hand."))
             return HttpResponseRedirect(reverse("membership:standing"))

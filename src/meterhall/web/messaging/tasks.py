@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy
 
 from meterhall.client.b2b import B2BClient, post_event
 from meterhall.domain.protocol.events import Event
@@ -24,7 +25,7 @@ ANSWERS_KEPT = timedelta(days=30)
 AT_ONCE = 500
 
 
-@works_on(Outbox, lease_s=60)
+@works_on(Outbox, gettext_lazy("send a message"), lease_s=60)
 def send(message: Outbox) -> None:
     """Deliver one message; an event to its recipient's inbox, a statement to the Market Place."""
     if message.kind == Outbox.Kind.STATEMENT:
@@ -52,7 +53,7 @@ def _post_event(message: Outbox) -> None:
     )
 
 
-@works_on(Inbox, lease_s=120)
+@works_on(Inbox, gettext_lazy("work off a message that came"), lease_s=120)
 def take(arrived: Inbox) -> None:
     """Hand an event to its handler."""
     event = Event.model_validate_json(arrived.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +30,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
             "contact": config.contact,
             "zone": config.zone,
             "accent_url": accent_url(config.accent),
+            "languages": settings.LANGUAGES,
             "theme": theme if theme in THEMES else "auto",
             "person": person,
             "nav": nav.items(request, person.roles if person else ()),

@@ -13,8 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from meterhall.web.portal.charts import Chart, Line, SlaBar, completeness_strip, heatmap, load_curve_chart, sla_bars
+from meterhall.web.portal.filters import Choice, Search, filtered
 from meterhall.web.portal.periods import Period
-from meterhall.web.portal.tables import Heading, Table, plain_table
+from meterhall.web.portal.tables import FilterShown, Heading, Table, plain_table
 from meterhall.web.portal.values import (
     Badge,
     Confirmation,
@@ -47,7 +48,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
     messages.success(request, "The offer is published.")
     messages.warning(request, "The certificate lapses in five days.")
     messages.error(request, "The certificate has lapsed; the offer is hidden.")
-    return render(request, "portal/gallery.html", _context() | {"charts": _charts()})
+    return render(request, "portal/gallery.html", _context(request) | {"charts": _charts()})
 
 
 def _charts() -> list[Chart]:
@@ -88,8 +89,17 @@ def _made_up(
     return Line(label, edges, energies, estimated)
 
 
-def _table() -> Table:
-    """A table that is sorted, goes on to further pages and can be had as a file."""
+def _filter(request: HttpRequest, hidden_rows: int) -> FilterShown:
+    """The form above a list."""
+    filters = (
+        Search("Offer or provider"),
+        Choice("state", "State", {"published": "published", "lapsed": "lapsed"}),
+    )
+    return FilterShown(filtered(request, [], filters).form, True, "#", hidden_rows)
+
+
+def _table(request: HttpRequest) -> Table:
+    """A table that is searched, sorted, goes on to further pages and can be had as a file."""
     head = ["Offer", "Provider", "Price a point and month", "State"]
     made = plain_table(
         "Offers",
@@ -102,11 +112,11 @@ def _table() -> Table:
     sorted_by = [Heading(one, one == head[2], "#", "ascending" if one == head[0] else "") for one in head[:3]]
     return replace(
         made, headings=[*sorted_by, Heading(head[3], False)], total=61, page=2, pages=3,
-        previous_href="#", next_href="#", csv_href="#",
+        previous_href="#", next_href="#", csv_href="#", filter=_filter(request, 0),
     )  # fmt: skip
 
 
-def _context() -> dict[str, object]:
+def _context(request: HttpRequest) -> dict[str, object]:
     facts = [
         Fact("Access number", CopyId("MH-BE-4F7K2Q", "#")),
         Fact("Energy last year", Quantity(3412.5, "kWh")),
@@ -120,7 +130,7 @@ def _context() -> dict[str, object]:
         "badges": [Badge(tone, tone) for tone in ("neutral", "info", "success", "warning", "danger")],
         "facts": facts,
         "answers": [Fact("Country", "Belgium", "#"), Fact("Points", 12000, "#"), Fact("Format", "Parquet", "#")],
-        "table": _table(),
+        "table": _table(request),
         "empty_table": plain_table("Wishes", ["Wish", "Since"], []),
         "form": SampleForm({"organisation": "", "email": "nobody", "country": "BE"}),
         "tasks": [

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from meterhall.domain.protocol.base import Period as CivilDays
 from meterhall.domain.readings.civil import midnight
 from meterhall.web.portal.values import Link
 
@@ -30,7 +31,7 @@ class Period:
     @classmethod
     def of(cls, request: HttpRequest, zone: ZoneInfo, newest: date, days: int = 7) -> Self:
         """The period asked for; else the `days` up to and including `newest`. What can't be read is not asked for."""
-        query = tuple((key, str(value)) for key, value in request.GET.items() if key not in {"from", "to"})
+        query = tuple((key, str(value)) for key, value in request.GET.items() if key not in {"from", "to", "export"})
         first, until = _day(request.GET.get("from", "")), _day(request.GET.get("to", ""))
         if first is None or until is None or not first < until <= first + LONGEST:
             until = newest + timedelta(days=1)
@@ -46,6 +47,10 @@ class Period:
     def end(self) -> datetime:
         """The end, exclusive, UTC."""
         return midnight(self.zone, self.until)
+
+    def civil(self) -> CivilDays:
+        """The days as the calls name them."""
+        return CivilDays(first=self.first, until=self.until)
 
     @property
     def days(self) -> int:

@@ -1,18 +1,25 @@
-"""Tables people can sort, filter, page and export; the state is in the address, so that a view can be shared."""
+"""Tables people can sort, filter, page and export; the state is in the address, so that a view can be shared.
+
+`listing` is the way of a page that is a list; `table` that of a page with more on it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypedDict, TypeVar
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
 
+from meterhall.web.portal.filters import Filter, Filtered, Rows, filtered
 from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, Text
 
 V = TypeVar("V")
@@ -50,6 +57,19 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterShown:
+    """The form above a table."""
+
+    form: Form
+    is_active: bool
+    clear_href: str
+    hidden_rows: int
+    """How many rows there are behind a filter that lets none through."""
+    kept: tuple[tuple[str, str], ...] = ()
+    """What else of the address the form sends on: the order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """What `portal/components/data_table.html` shows."""
 
@@ -64,12 +84,37 @@ class Table:
     previous_href: str = ""
     next_href: str = ""
     id: str = "table"
-    extra: dict[str, str] = field(default_factory=dict)
+    filter: FilterShown | None = None
+
+
+def listing(
+    request: HttpRequest,
+    template: str,
+    rows: Rows,
+    columns: Sequence[Column[Any]],
+    caption: Text,
+    *,
+    file: str,
+    filters: Sequence[Filter] = (),
+    order: str = "",
+    empty: Text = "",
+    unique: str = "pk",
+    context: Mapping[str, object] | None = None,
+) -> HttpResponse:
+    """The page of a list, or with `?export=csv` all rows its filter lets through as `<file>.csv`, in the same order.
+
+    Raises `UnknownFilter` for a file by a filter that is none; the page says it beside the field.
+    """
+    found = filtered(request, rows, filters)
+    if wants_csv(request):
+        return csv_response(file, _ordered(request, found.checked(), columns, order, unique)[0], columns)
+    shown = table(request, found, columns, caption, empty=empty, order=order, unique=unique)
+    return render(request, template, {**(context or {}), "table": shown})
 
 
 def table(
     request: HttpRequest,
-    rows: QuerySet[Any] | Sequence[Any],
+    rows: Rows | Filtered,
     columns: Sequence[Column[Any]],
     caption: Text,
     *,
@@ -83,14 +128,10 @@ def table(
 
     `unique` breaks ties, so that no row is on two pages.
     """
+    narrowed = rows if isinstance(rows, Filtered) else None
+    rows, sort = _ordered(request, rows.rows if isinstance(rows, Filtered) else rows, columns, order, unique)
     sortable = isinstance(rows, QuerySet) and not rows.query.is_sliced
-    sort = request.GET.get("sort", order)
-    if sort.removeprefix("-") not in {column.sort for column in columns if column.sort}:
-        sort = order  # another table's of the page, or nobody's
-    if isinstance(rows, QuerySet) and sortable and sort:
-        rows = rows.order_by(sort, unique)
-    shown: Page[Any] = Paginator(rows, PER_PAGE, allow_empty_first_page=True).get_page(request.GET.get("page"))
-    number, pages = shown.number, shown.paginator.num_pages
+    shown, pager = paged(request, rows)
     return Table(
         caption=caption,
         headings=[_heading(request.GET, column, sort, sortable) for column in columns],
@@ -98,12 +139,55 @@ def table(
         total=shown.paginator.count,
         empty=empty,
         csv_href=_href(request.GET, export="csv", page=None) if export else "",
-        page=number,
-        pages=pages,
-        previous_href=_href(request.GET, page=str(number - 1)) if shown.has_previous() else "",
-        next_href=_href(request.GET, page=str(number + 1)) if shown.has_next() else "",
+        **pager,
         id=id,
+        filter=_filter(request.GET, narrowed, shown.paginator.count) if narrowed and narrowed.form.fields else None,
     )
+
+
+class Pager(TypedDict):
+    """What `portal/pager.html` shows."""
+
+    page: int
+    pages: int
+    previous_href: str
+    next_href: str
+
+
+def paged(request: HttpRequest, rows: Rows) -> tuple[Page[Any], Pager]:
+    """The page of the rows that the address asks for, and the way to the others."""
+    shown: Page[Any] = Paginator(rows, PER_PAGE, allow_empty_first_page=True).get_page(request.GET.get("page"))
+    number = shown.number
+    return shown, {
+        "page": number,
+        "pages": shown.paginator.num_pages,
+        "previous_href": _href(request.GET, page=str(number - 1)) if shown.has_previous() else "",
+        "next_href": _href(request.GET, page=str(number + 1)) if shown.has_next() else "",
+    }
+
+
+def _ordered(
+    request: HttpRequest, rows: Rows, columns: Sequence[Column[Any]], order: str, unique: str
+) -> tuple[Rows, str]:
+    """The rows in the order the address asks for, and that order."""
+    sort = request.GET.get("sort", order)
+    if sort.removeprefix("-") not in {column.sort for column in columns if column.sort}:
+        sort = order  # another table's of the page, or nobody's
+    if isinstance(rows, QuerySet) and not rows.query.is_sliced and sort:
+        return rows.order_by(sort, unique), sort
+    return rows, sort
+
+
+def _filter(query: QueryDict, narrowed: Filtered, shown: int) -> FilterShown | None:
+    """The form; none above a list that has no rows at all."""
+    whole = 0
+    if not shown:
+        whole = narrowed.whole.count() if isinstance(narrowed.whole, QuerySet) else len(narrowed.whole)
+        if not whole and not narrowed.form.errors:
+            return None
+    nothing = dict.fromkeys(narrowed.form.fields)
+    kept = tuple((name, str(query[name])) for name in ("sort",) if name in query)
+    return FilterShown(narrowed.form, narrowed.is_active, _href(query, page=None, **nothing), whole, kept)
 
 
 def plain_table(
@@ -120,6 +204,7 @@ def plain_table(
         ],
         total=len(rows),
         empty=empty,
+        id="",
     )
 
 
@@ -128,7 +213,7 @@ def wants_csv(request: HttpRequest) -> bool:
     return request.GET.get("export") == "csv"
 
 
-def csv_response(name: str, rows: QuerySet[Any] | Sequence[Any], columns: Sequence[Column[Any]]) -> HttpResponse:
+def csv_response(name: str, rows: Rows, columns: Sequence[Column[Any]]) -> HttpResponse:
     """All rows as `<name>.csv`; a cell that a spreadsheet would take for a formula is made text."""
     out = io.StringIO()
     writer = csv.writer(out)
@@ -137,6 +222,18 @@ def csv_response(name: str, rows: QuerySet[Any] | Sequence[Any], columns: Sequen
         writer.writerow([_safe(as_text(column.value(row))) for column in columns])
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def table_csv(name: str, shown: Table) -> HttpResponse:
+    """A table at hand as `<name>.csv`: what a chart shows."""
+    columns: list[Column[list[Cell]]] = [
+        Column(heading.label, partial(_value, place)) for place, heading in enumerate(shown.headings)
+    ]
+    return csv_response(name, shown.rows, columns)
+
+
+def _value(place: int, row: list[Cell]) -> object:
+    return row[place].value
 
 
 def as_text(value: object) -> str:

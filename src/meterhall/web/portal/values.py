@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from django.utils.functional import Promise
@@ -47,7 +48,7 @@ class CopyId:
 class Quantity:
     """A number with its unit."""
 
-    number: int | float
+    number: int | float | Decimal
     unit: str = ""
 
 

@@ -12,9 +12,11 @@ from django.views.decorators.http import require_POST
 from meterhall.domain.errors import MeterhallError
 from meterhall.web.accounts.service import set_language
 from meterhall.web.accounts.session import signed_in
+from meterhall.web.membership.steps import CODES, missing_step
 from meterhall.web.portal.context import THEME_COOKIE, THEMES
 
 YEAR_S = 31_536_000
+UNAVAILABLE = 503
 
 
 @require_POST
@@ -40,8 +42,16 @@ def _keep(response: HttpResponse, name: str, value: str) -> None:
 
 
 def refusal(request: HttpRequest, fault: MeterhallError) -> HttpResponse:
-    """A typed refusal as a page: what is the matter, its code, and the way back."""
-    response = render(request, "portal/refusal.html", {"fault": fault}, status=fault.status)
+    """A typed refusal as a page: what is the matter, which step is missing, its code, and the way on."""
+    step = missing_step() if getattr(fault, "remote_code", fault.code) in CODES else None
+    context = {
+        "fault": fault,
+        "step": step[0] if step else "",
+        "to_step": step[1] if step else None,
+        "again": request.get_full_path() if fault.status == UNAVAILABLE and request.method in ("GET", "HEAD") else "",
+        "may_pass": fault.status == UNAVAILABLE,
+    }
+    response = render(request, "portal/refusal.html", context, status=fault.status)
     response.code = fault.code  # type: ignore[attr-defined]  # for the log
     if fault.retry_after_s is not None:
         response["Retry-After"] = str(fault.retry_after_s)

@@ -30,6 +30,8 @@ FORMAT: Mapping[str, Promise] = {
     "cim": gettext_lazy("CIM (VHD 1.04, XML)"),
     "cim_json": gettext_lazy("CIM (VHD 1.04, JSON)"),
 }
+USAGE_CLASS: Words = {"household": gettext_lazy("household")}
+"""Classes of customer: the one a point has where nobody names another; the others are the grid operator's own."""
 MEASURE: Words = {
     "sum": gettext_lazy("sum"),
     "mean": gettext_lazy("mean"),

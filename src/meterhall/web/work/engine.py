@@ -17,6 +17,7 @@ import structlog
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.models import F, Min, Q
 from django.db.models.functions import Coalesce, Greatest
+from django.utils.functional import Promise
 from django.utils.module_loading import autodiscover_modules
 
 from meterhall.web.logs import described, fresh_correlation
@@ -48,18 +49,21 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Rows of `model`, the function that does one of them, and how long one may take at most."""
+    """Rows of `model`, the function that does one of them, how long one may take at most, and what it is in words."""
 
     model: type[Any]
     run: Callable[[Any], None]
     lease_s: float
+    says: str | Promise = ""
 
 
 QUEUES: dict[type[Any], Queue] = {}
 
 
-def works_on(model: type[Row], *, lease_s: float = 120) -> Callable[[Callable[[Row], None]], Callable[[Row], None]]:
-    """Register the function that does one row of `model`.
+def works_on(
+    model: type[Row], says: str | Promise, *, lease_s: float = 120
+) -> Callable[[Callable[[Row], None]], Callable[[Row], None]]:
+    """Register the function that does one row of `model`; `says` is for people: what it does.
 
     It runs outside any transaction, may run twice for one row after a crash, and must bear that. On return the row is
     done; on an exception it is tried again later; after the configured days it is dead and listed. What takes longer
@@ -67,7 +71,7 @@ def works_on(model: type[Row], *, lease_s: float = 120) -> Callable[[Callable[[R
     """
 
     def register(run: Callable[[Row], None]) -> Callable[[Row], None]:
-        QUEUES[model] = Queue(model, run, lease_s)
+        QUEUES[model] = Queue(model, run, lease_s, says)
         return run
 
     return register

@@ -63,6 +63,11 @@ def laid_aside() -> int:
     return sum(_of(model, STATES["dead"]).count() for model in queues())
 
 
+def tried_again() -> int:
+    """How many pieces of work failed and are tried again by themselves."""
+    return sum(_of(model, STATES["retrying"]).count() for model in queues())
+
+
 def some(state: LetterState, after: str, limit: int) -> tuple[list[DeadLetter], bool]:
     """So many of them, and whether there are more."""
     found = list(islice(letters(state, after), limit + 1))

@@ -15,16 +15,18 @@ from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
 from meterhall.web.portal.values import Confirmation, CopyId
 from meterhall.web.work.letters import DeadLetter, NoDeadLetter, redeliver, some
+from meterhall.web.work.words import what, why
 
 READERS = ("operator", "staff", "auditor")
 SHOWN = 500
 COLUMNS: list[Column[DeadLetter]] = [
-    Column(gettext_lazy("What"), lambda one: one.type or one.queue),
+    Column(gettext_lazy("What"), what),
+    Column(gettext_lazy("Kind"), lambda one: one.type or "–"),
     Column(gettext_lazy("Id"), lambda one: CopyId(one.row)),
     Column(gettext_lazy("Party"), lambda one: CopyId(one.party) if one.party else "–"),
     Column(gettext_lazy("Attempts"), lambda one: one.attempts, numeric=True),
     Column(gettext_lazy("Next attempt"), lambda one: one.due_at),
-    Column(gettext_lazy("Why it failed"), lambda one: one.error),
+    Column(gettext_lazy("Why it failed"), why),
 ]
 
 
@@ -37,7 +39,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if wants_csv(request):
         return csv_response("failing-work", [*dead, *retrying], COLUMNS)
     context = {
-        "dead": [(one, _again(one)) for one in dead],
+        "dead": [(one, what(one), why(one), _again(one)) for one in dead],
         "retrying": table(
             request,
             retrying,

@@ -50,13 +50,8 @@ def completeness_strip(
     pieces += [parts.path("".join(d[css]), css) for css in (NOT_DUE, FULL, PART, MISSING) if css in d]
     if days:
         pieces += _axis(first_day, days, zone, width, bottom)
-    summary, table = _summary(rows), _table(rows, title)
-    legend = (
-        LegendEntry(_("complete"), FULL, "box"),
-        LegendEntry(_("in part"), PART, "box"),
-        LegendEntry(_("missing"), MISSING, "box"),
-        LegendEntry(_("not due"), NOT_DUE, "box"),
-    )
+    summary, table = _summary(rows), _table(rows, first_day, title)
+    legend = tuple(LegendEntry(words, css, "box") for css, words in _words().items())
     svg = parts.svg_of(pieces, bottom + 36, f"{title}. {summary}")
     return Chart(id, title, summary, svg, table, csv_url, legend)
 
@@ -77,6 +72,10 @@ def state_of(share: float) -> str:
     if np.isnan(share):
         return NOT_DUE
     return FULL if share >= 1 else MISSING if share <= 0 else PART
+
+
+def _words() -> dict[str, str]:
+    return {FULL: _("complete"), PART: _("in part"), MISSING: _("missing"), NOT_DUE: _("not due")}
 
 
 def _runs(shares: NDArray[np.float64]) -> list[tuple[str, int, int]]:
@@ -105,6 +104,19 @@ def _summary(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
     }  # fmt: skip
 
 
-def _table(rows: Sequence[tuple[str, NDArray[np.float64]]], title: Text) -> Table:
-    heads = [_("Point"), _("Days complete"), _("In part"), _("Missing")]
-    return plain_table(title, heads, [[label, *_counts(shares)] for label, shares in rows])
+def _table(rows: Sequence[tuple[str, NDArray[np.float64]]], first_day: date, title: Text) -> Table:
+    """The days that follow each other in one state, of each point."""
+    words = _words()
+    lines = [
+        [
+            label,
+            first_day + timedelta(days=begin),
+            first_day + timedelta(days=end - 1),
+            words[css],
+            end - begin,
+            None if css == NOT_DUE else f"{parts.figure(100 * float(np.mean(shares[begin:end])), 1)} %",
+        ]
+        for label, shares in rows
+        for css, begin, end in _runs(shares)
+    ]
+    return plain_table(title, [_("Point"), _("First day"), _("Last day"), _("State"), _("Days"), _("Values")], lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -34,7 +34,7 @@ def heatmap(line: Line, zone: ZoneInfo, title: Text, *, id: str = "heatmap", csv
     An hour with a value missing has none; the hour a clock change leaves out stays blank, the one it repeats shows the
     mean of both.
     """
-    if not len(line) or np.diff(line.edges).max() > HOUR_S:
+    if not is_hourly(line):
         reason = _("The values are coarser than an hour.") if len(line) else _("There is no data for this period.")
         return Chart(id, title, reason, SafeString(""), csv_url=csv_url)
     first = line.start.astimezone(zone).date()
@@ -89,6 +89,22 @@ def hourly_power(line: Line, zone: ZoneInfo) -> NDArray[np.float64]:
     return grid
 
 
+def heat_rows(line: Line, zone: ZoneInfo) -> list[tuple[date, str, float | None]]:
+    """Each hour of each civil day with its mean power in W, None where a value is missing; for a file."""
+    first = line.start.astimezone(zone).date()
+    return [
+        (first + timedelta(days=day), f"{hour:02}:00", None if np.isnan(value) else round(float(value), 3))
+        for day, hours in enumerate(hourly_power(line, zone))
+        for hour, value in enumerate(hours)
+        if value != NO_HOUR
+    ]
+
+
+def is_hourly(line: Line) -> bool:
+    """Whether the line has slots, none of them longer than an hour: what the heat map can be drawn of."""
+    return len(line) > 0 and int(np.diff(line.edges).max()) <= HOUR_S
+
+
 def _levels(power: NDArray[np.float64], top: float) -> NDArray[np.int64]:
     scaled = np.clip(np.nan_to_num(power) / (top or 1.0) * (LEVELS - 1), 0, LEVELS - 1)
     levels = np.round(scaled).astype(np.int64)
@@ -113,6 +129,8 @@ def _cells(levels: NDArray[np.int64], width: float) -> list[str]:
 def _summary(power: NDArray[np.float64], top: float) -> str:
     hours = power != NO_HOUR
     missing = int(np.isnan(power).sum())
+    if missing == hours.sum():
+        return _("No hour has a value.")
     known = np.where(hours & ~np.isnan(power), power, 0.0)
     counts = np.maximum((hours & ~np.isnan(power)).sum(axis=0), 1)
     peak = int(np.argmax(known.sum(axis=0) / counts))

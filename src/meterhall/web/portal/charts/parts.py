@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from meterhall.domain.readings.civil import midnight
+from meterhall.web.portal.days import day_words
 from meterhall.web.portal.tables import Table
 from meterhall.web.portal.values import Link, Text
 
@@ -129,7 +130,7 @@ def _hour_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> li
         on_step = local.minute == 0 and local.hour % step == 0 and (step == 1 or not local.fold)
         if at >= start and on_step:
             first = not ticks or local.hour == 0
-            ticks.append(Tick(at, f"{local:%H:%M}" + (f"\n{date_format(local, 'j M')}" if first else ""), first))
+            ticks.append(Tick(at, f"{local:%H:%M}" + (f"\n{day_words(local, 'j M')}" if first else ""), first))
         at += QUARTER
     return ticks
 
@@ -139,7 +140,7 @@ def _day_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> lis
     ticks: list[Tick] = []
     while (at := midnight(zone, day)) <= end:
         if at >= start:
-            ticks.append(Tick(at, date_format(day, "j M"), day.day == 1))
+            ticks.append(Tick(at, day_words(day, "j M"), day.day == 1))
             day += timedelta(days=step)
         else:
             day += timedelta(days=1)
@@ -151,7 +152,7 @@ def _month_ticks(start: datetime, end: datetime, zone: ZoneInfo, step: int) -> l
     ticks: list[Tick] = []
     while (at := midnight(zone, day)) <= end:
         if at >= start and (day.month - 1) % step == 0:
-            label = date_format(day, "M") + (f"\n{day.year}" if day.month == 1 or not ticks else "")
+            label = day_words(day, "M") + (f"\n{day.year}" if day.month == 1 or not ticks else "")
             ticks.append(Tick(at, label, day.month == 1))
         day = (day + timedelta(days=31)).replace(day=1)
     return ticks
@@ -213,11 +214,11 @@ def value_axis(
 
 def day_text(day: date) -> str:
     """A day for a reader."""
-    return date_format(day, "DATE_FORMAT")
+    return day_words(day, "DATE_FORMAT")
 
 
 def instant_text(at: datetime, zone: ZoneInfo) -> str:
     """An instant for a reader; where the clock shows the same time twice, with the zone's abbreviation."""
     local = at.astimezone(zone)
     twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}" + (f" {local:%Z}" if twice else "")
+    return f"{day_words(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}" + (f" {local:%Z}" if twice else "")

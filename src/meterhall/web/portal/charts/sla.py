@@ -43,8 +43,10 @@ def sla_bars(bars: Sequence[SlaBar], title: Text, *, id: str = "sla", csv_url: s
         mark = number(LEFT + bar.promised * (RIGHT - LEFT))
         pieces.append(parts.path(f"M{mark} {y - 4}v{BAR + 8}", "c-target"))
         pieces.append(parts.text(RIGHT + 12, y + 13, _percent(bar.kept)))
-    broken = sum(1 for bar in bars if bar.held is False)
-    summary = _("%(broken)s of %(all)s promises broken.") % {"broken": broken, "all": len(bars)}
+    measured = [bar.held for bar in bars if bar.held is not None]
+    broken = measured.count(False)
+    summary = _("%(broken)s of %(all)s promises broken.") % {"broken": broken, "all": len(measured)}
+    summary = summary if measured else _("Nothing has come due yet.")
     words = {True: Badge(_("held"), "success"), False: Badge(_("broken"), "danger"), None: Badge(_("not measured"))}
     rows = [[bar.label, _percent(bar.kept), _percent(bar.promised), words[bar.held]] for bar in bars]
     table = plain_table(title, [_("Promise"), _("Kept"), _("Promised"), _("Result")], rows)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django import template
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from meterhall.web.portal.days import day_words
+from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, state_badge
 
 register = template.Library()
@@ -59,15 +62,15 @@ def when(value: datetime | date | None) -> str | SafeString:
     if value is None:
         return show(None)
     if not isinstance(value, datetime):
-        return format_html('<time datetime="{}">{}</time>', value.isoformat(), date_format(value, "DATE_FORMAT"))
+        return format_html('<time datetime="{}">{}</time>', value.isoformat(), day_words(value))
     local = timezone.localtime(value)
-    text = f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
+    text = f"{day_words(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%H:%M:%S %Z}", text)
 
 
 def day_range(first: date, until: date) -> str:
     """The first and the last civil day of a period; `until` itself is not in it."""
-    return f"{date_format(first)} – {date_format(until - timedelta(days=1))}"
+    return f"{day_words(first)} – {day_words(until - timedelta(days=1))}"
 
 
 @register.filter
@@ -75,8 +78,13 @@ def quantity(value: float | Quantity) -> str | SafeString:
     """A number in the reader's manner with its unit beside it."""
     shown = value if isinstance(value, Quantity) else Quantity(value)
     number = shown.number
-    digits = 0 if isinstance(number, int) or number == int(number) else 3 if abs(number) < 10 else 1
-    text = number_format(round(number, digits), decimal_pos=digits or None, use_l10n=True, force_grouping=True)
+    rounded: float | Decimal
+    if isinstance(number, Decimal):
+        digits, rounded = max(0, -int(number.normalize().as_tuple().exponent)), number
+    else:
+        digits = 0 if isinstance(number, int) or number == int(number) else 3 if abs(number) < 10 else 1
+        rounded = round(number, digits)
+    text = number_format(rounded, decimal_pos=digits, use_l10n=True, force_grouping=True)
     return format_html("{}\u202f{}", text, shown.unit) if shown.unit else text
 
 
@@ -102,6 +110,12 @@ def duration_text(period: str) -> str:
         ngettext("%(n)d day", "%(n)d days", days) % {"n": days} if days else "",
     ]
     return ", ".join(word for word in words if word) or period
+
+
+@register.filter(name="spoken")
+def spoken_text(text: str) -> str:
+    """A sentence of the domain or of another platform in the reader's language."""
+    return spoken(text)
 
 
 @register.filter
