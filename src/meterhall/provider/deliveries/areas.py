@@ -181,10 +181,18 @@ def note_answer(delivery: Delivery, request: DataRequest, answer: Answer) -> Non
 
 
 def answer(
-    delivery: Delivery, request: DataRequest, over: GroupOf, stretches: Sequence[Stretch], minimum: int
+    delivery: Delivery,
+    request: DataRequest,
+    over: GroupOf,
+    stretches: Sequence[Stretch],
+    minimum: int,
+    known_at: datetime | None = None,
 ) -> Answer:
-    """The measures of the group over the period: a curve each, in each direction, under a name of its own."""
-    names, now = names_of(delivery, request), platform().now()
+    """The measures of the group over the period: a curve each, in each direction, under a name of its own.
+
+    Of values as they were known then; by now where it is not said.
+    """
+    names, now = names_of(delivery, request), known_at or platform().now()
     curves: list[Curve] = []
     months: list[GroupMonth] = []
     noted: list[Told] = []

@@ -14,7 +14,7 @@ from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES
 from meterhall.provider.consents.epoch import epoch
 from meterhall.provider.contracts.service import NoContract, contract_in_force
 from meterhall.provider.deliveries.access import log_part
-from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, log_closed
 from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, PushJob

@@ -194,12 +194,14 @@ def _pseudonyms(row: Delivery) -> list[str]:
 
 def _curves(row: Delivery) -> Any:
     """The series the delivery belongs to; many are cut short."""
-    series = Series.objects.filter(provider=row.provider, pseudonym__in=_pseudonyms(row)[:500], withdrawn_at=None)
+    names, version = _pseudonyms(row)[:500], row.versions.last()
+    forecast = version is not None and manifest_of(version).forecast is not None
+    series = Series.objects.filter(provider=row.provider, pseudonym__in=names, is_forecast=forecast, withdrawn_at=None)
     rows = [
         [
             Link(
                 str(word(MEASURE, one.measure)) if one.measure else one.pseudonym,
-                reverse("analysis:curve", args=[one.pseudonym]),
+                reverse("analysis:curve", args=[one.pseudonym]) + ("?forecast=1" if forecast else ""),
             ),
             word(DIRECTION, one.direction),
             day_range(one.first_day, one.until_day) if one.first_day and one.until_day else None,
