@@ -69,6 +69,14 @@ def test_what_is_mostly_noise_is_learnt_and_beats_the_week_before() -> None:
     assert np.abs(made.curve.mantissas - true).mean() < 30
 
 
+@pytest.mark.parametrize("days", range(30, 60, 6))
+def test_what_has_too_few_weeks_for_every_lag_is_learnt_all_the_same(days: int) -> None:
+    made = forecast(noisy, days=days)
+    assert made.back_test.ratio is not None
+    assert made.back_test.ratio <= 1
+    assert MISSING not in made.curve.mantissas.tolist()
+
+
 def test_every_value_is_projected_and_the_same_again() -> None:
     one, other = forecast(noisy), forecast(noisy)
     assert one.curve.mantissas.tolist() == other.curve.mantissas.tolist()

@@ -32,7 +32,7 @@ class ClockDays:
     @property
     def known(self) -> NDArray[np.bool_]:
         """The days of which at least half is there, shape (days,)."""
-        return np.isfinite(self.values).mean(axis=1) >= _LEAST_SHARE
+        return np.asarray(np.isfinite(self.values).mean(axis=1) >= _LEAST_SHARE)
 
 
 def clock_days(curve: LoadCurve, zone: ZoneInfo, until: date) -> ClockDays:

@@ -137,7 +137,7 @@ def _best(
 
 def _trainable(known: NDArray[np.int64], last: int) -> NDArray[np.int64]:
     """The known days up to `last` that have a day one week before them."""
-    return known[(known <= last) & (known >= known[0] + WEEK)]
+    return np.asarray(known[(known <= last) & (known >= known[0] + WEEK)])
 
 
 def _learnt(

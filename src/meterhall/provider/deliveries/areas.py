@@ -107,6 +107,23 @@ def stretches_of(request: DataRequest, over: GroupOf) -> list[Stretch]:
     return found
 
 
+def told_stretches(request: DataRequest, over: GroupOf, minimum: int, *, forecast: bool) -> list[Stretch]:
+    """The stretches a delivery tells of. A forecast does without the months in which the group was still too small.
+
+    Raises `MonthNotBegun`.
+    """
+    found = stretches_of(request, over)
+    if not forecast:
+        return found
+    kept: list[Stretch] = []
+    for one in reversed(found):
+        later = kept and kept[-1].direction == one.direction
+        if later and (len(one.points) < minimum or kept[-1].days.first != one.days.until):
+            continue
+        kept.append(one)
+    return kept[::-1]
+
+
 def frozen(over: GroupOf, direction: str, month: date) -> frozenset[int]:
     """The members of a group in a month: those it was settled with, or settled now and kept; a group of none is not."""
     name = {

@@ -32,7 +32,7 @@ from meterhall.lake import CursorExpired
 from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
-from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, stretches_of
+from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, told_stretches
 from meterhall.provider.deliveries.drawing import Drawn, draw_curves, draw_forecasts, draw_group, draw_sum, folder
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
 from meterhall.provider.deliveries.forecasts import told_by
@@ -95,8 +95,8 @@ def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None
     frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
     told, known_at = told_by(request, delivery.is_forecast), delivery.created_at if delivery.is_forecast else None
-    stretches = stretches_of(told, over)
     minimum = minimum_group(delivery.activation)
+    stretches = told_stretches(told, over, minimum, forecast=delivery.is_forecast)
     check_stretches(stretches, told, minimum)
     found = answer(delivery, told, over, stretches, minimum, known_at)
     drawn = draw_group(delivery, request, [], found.curves, ZoneInfo(platform().config.zone))

@@ -132,7 +132,7 @@ def _said(found: Forecast) -> ForecastMade:
     ratio = None if tested.ratio is None else _decimal(tested.ratio)
     return ForecastMade(
         pseudonym=series.usage_point,
-        direction=series.direction.value,  # type: ignore[arg-type]
+        direction=series.direction.value,
         method=found.method.value,
         known_until=found.known_until,
         tested=tested.period,

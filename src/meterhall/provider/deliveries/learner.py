@@ -43,6 +43,10 @@ def boosted(features: NDArray[np.float64], values: NDArray[np.float64]) -> Predi
     if len(values) > MOST_ROWS:
         chosen = np.sort(np.random.default_rng(0).choice(len(values), MOST_ROWS, replace=False))
         features, values = features[chosen], values[chosen]
+    unknown = ~np.isfinite(features).any(axis=0)
+    features = np.where(
+        unknown, 0.0, features
+    )  # a column without any number is refused; of one number nothing is learnt
     model = HistGradientBoostingRegressor(**_SETTING)
     with threadpool_limits(limits=1):
         model.fit(features, values)

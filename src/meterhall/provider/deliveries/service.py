@@ -29,7 +29,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import acknowledge, find, frame_of
 from meterhall.provider.contracts.service import contract_in_force
-from meterhall.provider.deliveries.areas import check_stretches, stretches_of
+from meterhall.provider.deliveries.areas import check_stretches, told_stretches
 from meterhall.provider.deliveries.curves import with_series
 from meterhall.provider.deliveries.entitled import accepted_items, entitled
 from meterhall.provider.deliveries.forecasts import check_count, check_forecast, is_forecast, told_by
@@ -157,7 +157,8 @@ def _check(request: DataRequest, activation: Activation) -> None:
     if request.over is not None:
         if activation.is_sandbox or frame.scope.kind != "aggregate":
             raise OutsideActivation(field="/over")
-        check_stretches(stretches_of(told, request.over), told, minimum_group(activation))
+        minimum = minimum_group(activation)
+        check_stretches(told_stretches(told, request.over, minimum, forecast=forecast), told, minimum)
         return
     items = accepted_items(activation, request)
     if request.pseudonyms and len({item.pseudonym for item in items}) < len(set(request.pseudonyms)):
