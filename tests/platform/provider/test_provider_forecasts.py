@@ -226,6 +226,20 @@ def test_a_forecast_of_a_group_tells_the_days_it_is_made_from(world: World) -> N
         ask(world, of_groups(world, READINGS, OTHER), group=True, over=GroupOf(postal_code="1"), period=march)
 
 
+def test_the_next_day_s_forecast_of_an_area_tells_one_day_more(world: World) -> None:
+    points = world.points(6, area="A")
+    measured(world, points, days=40)
+    activation = of_groups(world)
+    for later in range(3):
+        measured(world, points, days=1, until=TODAY + later * DAY)
+        day = TOMORROW.first + later * DAY
+        ask(world, activation, group=True, over=GroupOf(area="A"), period=Period(first=day, until=day + DAY))
+        world.clock.now += DAY
+    told = GroupAnswered.objects.order_by("pk").values_list("first", "until")
+    days = [TODAY + count * DAY for count in range(3)]
+    assert list(told) == [(date(2026, 3, 1), days[0]), (days[0], days[1]), (days[1], days[2])]
+
+
 def test_a_list_of_points_is_forecast_as_its_sum_and_too_few_are_not(world: World) -> None:
     points = world.points(6)
     measured(world, points)
