@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -149,6 +150,7 @@ def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
             if view.group_size
             else Fact(_("Points"), len(_pseudonyms(row))),
             *_group_facts(view.group),
+            *_forecast_facts(view),
             Fact(_("Both sides say the same"), state_badge(row.match) if row.match else None),
             Fact(_("Delivery"), CopyId(delivery_id)),
         ],
@@ -167,6 +169,20 @@ def _group_facts(group: GroupAnswer | None) -> list[Fact]:
         Fact(_("Group"), name_of(group.over) or None),
         Fact(_("Complete"), f"{100 * there / expected:.1f} %" if expected else None),
         Fact(_("Slots withheld, one point being most of them"), sum(one.withheld for one in group.months)),
+    ]
+
+
+def _forecast_facts(view: service.DeliveryView) -> list[Fact]:
+    """How large the error was on the days before, and how many curves are without a forecast."""
+    if view.forecast is None:
+        return []
+    made, naive = (
+        sum(Decimal(getattr(one, name)) for one in view.forecasts) for name in ("error_wh", "naive_error_wh")
+    )
+    share = f"{100 * made / naive:.0f} %" if naive else None
+    return [
+        Fact(_("Error on the days before, to that of repeating the week"), share),
+        Fact(_("Curves without a forecast"), len(view.forecast.absent)),
     ]
 
 
