@@ -22,14 +22,15 @@ KEY_ID, SECRET = "AKIAEXAMPLE", "another secret of the grid"
 
 @dataclass
 class Sftp:
-    """A running server; `breaks_after` lets a file grow to so many bytes, once, and then ends the connection."""
+    """A running server. `breaks_after` lets a file grow to so many bytes, once, and then ends the connection; `flips`
+    changes a bit of what is written, once; `user_key` lets a key in besides the password."""
 
     folder: Path
     port: int
     host_key: str
     breaks_after: int | None = None
     flips: bool = False
-    on_write: object = None
+    user_key: str = ""
     transports: list[paramiko.Transport] = field(default_factory=list)
     written: int = 0
 
@@ -37,13 +38,24 @@ class Sftp:
     def address(self) -> str:
         return f"sftp://127.0.0.1:{self.port}"
 
-    def entry(self, **changes: str) -> str:
+    def entry(self, *, without: str = "", **changes: str) -> str:
         """What `storage.toml` says of it."""
         known = {"user": USER, "password": PASSWORD, "host_key": self.host_key} | changes
+        known.pop(without, None)
         return f'["{self.address}"]\n' + "".join(f'{name} = "{value}"\n' for name, value in known.items())
 
 
 class _Login(paramiko.ServerInterface):
+    def __init__(self, user_key: str) -> None:
+        self.user_key = user_key
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        right = (username, key.get_base64()) == (USER, self.user_key)
+        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password,publickey"
+
     def check_auth_password(self, username: str, password: str) -> int:
         right = (username, password) == (USER, PASSWORD)
         return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
@@ -65,8 +77,6 @@ class _Handle(SFTPHandle):
             self.server.flips, data = False, bytes([data[0] ^ 1]) + data[1:]
         self.server.written += len(data)
         answer: int = super().write(offset, data)
-        if callable(self.server.on_write):
-            self.server.on_write()
         return answer
 
     def stat(self) -> SFTPAttributes:
@@ -136,7 +146,7 @@ def sftp(folder: Path) -> Iterator[Sftp]:
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _interface(server))
             server.transports.append(transport)
             try:
-                transport.start_server(server=_Login())
+                transport.start_server(server=_Login(server.user_key))
             except (paramiko.SSHException, EOFError):
                 continue
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.base import Period
@@ -177,6 +179,19 @@ def test_nothing_is_sent_where_the_home_has_no_entry_or_another_key_answers(
     assert not any(secret in f"{refusal.value!r}{refusal.value.members}" for secret in (PASSWORD, SECRET))
     known(world, there.entry())
     assert files(there.address) == {}
+
+
+def test_a_key_of_the_home_lets_in_as_well(world: World, far: Sftp) -> None:
+    key = Ed25519PrivateKey.generate()
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    (world.home.path / "storage").mkdir()
+    write_private(world.home.path / "storage" / "advisor", text)
+    known(world, far.entry(without="password", key_file="storage/advisor"))
+    with pytest.raises(StorageUnreachable), opened(f"{far.address}/in"):
+        pass
+    far.user_key = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()[1]
+    with opened(f"{far.address}/in") as place:
+        assert place.size("/in/nothing") is None
 
 
 @pytest.mark.parametrize(
