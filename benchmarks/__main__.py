@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import formats, intake, lake, load, platforms, spark
+from benchmarks import forecast, formats, intake, lake, load, platforms, spark
 from benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "series": lake.series,
     "sum": lake.group_sum,
     "spark": spark.spark,
+    "forecast": forecast.forecast,
     "platform": platforms.platform,
     "ten-steps": load.ten_steps,
     "large-activations": load.large_activations,

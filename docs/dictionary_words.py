@@ -45,6 +45,7 @@ DRAWN: Final = {
     "deliveries": (
         ("ManifestView", "Manifest", "Part", "Receipt"),
         ("DataRequest", "GroupOf", "GroupAnswer", "GroupCurveName", "GroupMonth"),
+        ("ForecastAnswer", "ForecastMade", "NotForecast"),
         ("Changes", "ChangedValues"),
     ),
     "localisation": (("LocalisationItem", "LocalisationAnswer", "LocalisationCandidate"),),

@@ -1,5 +1,5 @@
 """The market a scenario plays in: the Market Place, one requester, and contracts about everything the provider
-has: of single curves, and of aggregates."""
+has: of single curves, of aggregates, and of forecasts of either."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from meterhall.web.messaging.peers import remember_marketplace, remember_player,
 
 MARKETPLACE, PROVIDER, REQUESTER = "MH0000000009", "MH0000000017", "MH0000000025"
 SUBSCRIPTION, OF_AGGREGATES = f"sub_{1:024x}", f"sub_{2:024x}"
+OF_FORECASTS, OF_AGGREGATE_FORECASTS = f"sub_{3:024x}", f"sub_{4:024x}"
 GRANULARITIES = ("PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "P1D", "P1M")
 
 
@@ -41,13 +42,18 @@ def enter_market(now: datetime) -> None:
     )
     _contract(now, legal_id, SUBSCRIPTION, {})
     _contract(now, legal_id, OF_AGGREGATES, {"kind": "aggregate"})
+    _contract(now, legal_id, OF_FORECASTS, {"timing": "forecast"})
+    _contract(now, legal_id, OF_AGGREGATE_FORECASTS, {"kind": "aggregate", "timing": "forecast"})
 
 
 def _contract(now: datetime, legal_id: LegalIdentifier, subscription: str, kind: dict[str, str]) -> None:
     offer = Offer(
         title="Readings",
-        scope=DataScope.model_validate({"granularities": GRANULARITIES, "directions": ("import", "export")} | kind),
-        minimum_group=10 if kind else None,
+        service_type="forecast" if "timing" in kind else "metering_data",
+        scope=DataScope.model_validate(
+            {"granularities": GRANULARITIES[: 5 if "timing" in kind else 7], "directions": ("import", "export")} | kind
+        ),
+        minimum_group=10 if "kind" in kind else None,
         formats=("csv",),
         price=Price(amount="0", per="free"),
         countries=("ES",),

@@ -2,10 +2,11 @@
 
 What may happen: `points` are registered with their holders, `readings` are handed in (the column `resolution` says how
 fine) or a `file` as `<n>_profile.toml` beside it says, rows set aside are let in by a `release`, a holder `consents`,
-a requester makes an `activation` (of `aggregates`: without PODs) or a `request` for data, a holder `revokes`. After
-each the provider does what it has to do. Then there are the `answers` an activation got, what the `gate` said right
-after a revocation, what is `stored` and which rows are set `aside` in the end, and of every version of every delivery
-the `manifests` and the values: `<delivery>_v<version>.csv`; of groups the `groups`; what was not told as `refusals` and
+a requester makes an `activation` (of `aggregates`: without PODs; of forecasts where the column `timing` says so) or a
+`request` for data, a holder `revokes`. After each the provider does what it has to do. Then there are the `answers` an
+activation got, what the `gate` said right after a revocation, what is `stored` and which rows are set `aside` in the
+end, and of every version of every delivery the `manifests` and the values: `<delivery>_v<version>.csv`; of groups the
+`groups`, of forecasts the `forecasts` with their error and what is `absent`; what was not told as `refusals` and
 `undelivered`.
 """
 
@@ -33,7 +34,7 @@ from meterhall.domain.readings.amounts import decimal_text
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import request_activation
 from meterhall.provider.consents.service import grant, revoke
-from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.gate import open_part
 from meterhall.provider.deliveries.models import Delivery
 from meterhall.provider.deliveries.service import live_parts, manifest_view, request_data
@@ -45,7 +46,14 @@ from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn
 from meterhall.provider.points.service import register_points
 from meterhall.web.work.engine import QUEUES, REPEATED, claim, discover, perform
-from tests.scenarios.market import OF_AGGREGATES, REQUESTER, SUBSCRIPTION, enter_market
+from tests.scenarios.market import (
+    OF_AGGREGATE_FORECASTS,
+    OF_AGGREGATES,
+    OF_FORECASTS,
+    REQUESTER,
+    SUBSCRIPTION,
+    enter_market,
+)
 
 FOLLOWING = ("follow_consents", "follow_readings")
 
@@ -143,7 +151,7 @@ class Scenario:
         for row in rows_of(file):
             detail = GrantedDetail(
                 need="history",
-                subscription_id=SUBSCRIPTION,
+                subscription_id=OF_FORECASTS if row.get("timing") else SUBSCRIPTION,
                 scope=_scope(row),
                 purpose="Advice on saving energy",
                 access_until=self.clock() + timedelta(days=365),
@@ -154,7 +162,8 @@ class Scenario:
     def _activate(self, file: Path) -> None:
         rows = rows_of(file)
         items = tuple(ItemIn(pod=row["pod"], proof=f"consent:{self._consents[row['consent_of']]}") for row in rows)
-        request = ActivationRequest(subscription_id=SUBSCRIPTION, scope=_scope(rows[0]), items=items)
+        subscription = OF_FORECASTS if rows[0].get("timing") else SUBSCRIPTION
+        request = ActivationRequest(subscription_id=subscription, scope=_scope(rows[0]), items=items)
         self._activation = request_activation(request, REQUESTER, is_sandbox=False).activation_id
         self._work()
         answered = Activation.objects.get(pk=self._activation).items.all()
@@ -162,7 +171,8 @@ class Scenario:
 
     def _activate_aggregates(self, file: Path) -> None:
         scope = _scope(rows_of(file)[0]).model_copy(update={"kind": "aggregate"})
-        request = ActivationRequest(subscription_id=OF_AGGREGATES, scope=scope)
+        subscription = OF_AGGREGATE_FORECASTS if scope.timing == "forecast" else OF_AGGREGATES
+        request = ActivationRequest(subscription_id=subscription, scope=scope)
         self._activation = request_activation(request, REQUESTER, is_sandbox=False).activation_id
 
     def _request(self, file: Path) -> None:
@@ -203,6 +213,8 @@ class Scenario:
                 view = manifest_view(delivery)
                 self.outcome.setdefault("manifests", []).append(_manifest_row(number, view.manifest))
                 self.outcome.setdefault("groups", []).extend(_group_rows(number, view.manifest))
+                self.outcome.setdefault("forecasts", []).extend(_forecast_rows(number, view.manifest))
+                self.outcome.setdefault("absent", []).extend(_absent_rows(number, view.manifest))
                 self.outcome[f"{number}_v{delivery.version}"] = sorted(self._values(delivery), key=_place)
         self.clock.at += timedelta(hours=1)
 
@@ -279,8 +291,32 @@ def _group_rows(number: int, manifest: Manifest) -> Iterator[Row]:
         yield {"delivery": str(number)} | {name: str(value) for name, value in month.document().items()}
 
 
+def _forecast_rows(number: int, manifest: Manifest) -> Iterator[Row]:
+    pods, version = _pods(), str(manifest.version)
+    for one in (one for part in manifest.parts for one in part.forecasts or ()):
+        yield {
+            "delivery": str(number), "version": version, "pod": pods[one.pseudonym], "method": one.method,
+            "known_until": str(one.known_until), "tested_from": str(one.tested.first),
+            "tested_until": str(one.tested.until), "tested_days": str(one.tested_days), "error_wh": one.error_wh,
+            "naive_error_wh": one.naive_error_wh, "error_ratio": one.error_ratio or "",
+        }  # fmt: skip
+
+
+def _absent_rows(number: int, manifest: Manifest) -> Iterator[Row]:
+    pods = _pods()
+    for one in manifest.forecast.absent if manifest.forecast else ():
+        said = {"pod": pods[one.pseudonym], "direction": one.direction, "code": one.code}
+        yield {"delivery": str(number), "version": str(manifest.version)} | said
+
+
 def _scope(row: Row) -> DataScope:
-    return DataScope(granularities=tuple(row["granularities"].split()), period=_period(row))  # type: ignore[arg-type]
+    return DataScope.model_validate(
+        {
+            "granularities": row["granularities"].split(),
+            "period": {"from": row["from"], "until": row["until"]},
+            "timing": row.get("timing") or "historical",
+        }
+    )
 
 
 def _answer(item: ActivationItem) -> Row:

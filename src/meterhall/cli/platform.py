@@ -120,15 +120,21 @@ def _running(role: str, commands: typer.Typer) -> None:
 
 
 def _serve(role: str, home: Path, part: list[Part] | None) -> None:
-    """Run the parts until told to stop. Raises `SparkMissing` where the engine of the settings needs its client."""
+    """Run the parts until told to stop. Raises `SparkMissing` and `StorageMissing` where a setting needs what is not
+    installed."""
     from meterhall.web.config import EMBEDDED
     from meterhall.web.home import Home
     from meterhall.web.serve import PARTS, Supervisor
 
-    if Home(home).config.engine != EMBEDDED:
+    config = Home(home).config
+    if config.engine != EMBEDDED:
         from meterhall.lake.spark import require_client
 
         require_client()
+    if config.drop_folder.startswith(("sftp://", "s3://")):
+        from meterhall.web.storage import require_libraries
+
+        require_libraries()
     django_ready(role, home)
     migrate()
     raise typer.Exit(Supervisor(role, home.resolve(), tuple(one.value for one in part) if part else PARTS).run())

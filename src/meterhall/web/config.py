@@ -93,7 +93,8 @@ class Config(BaseSettings):
     )
     drop_folder: str = Field(
         "",
-        description="Folder that files of readings are taken from: PT15M/… for quarter-hours, or PROFILE/… (provider).",
+        description="Folder that files of readings are taken from: PT15M/… for quarter-hours, or PROFILE/…; here, or "
+        "sftp://host/folder or s3://bucket/folder (provider).",
     )
     engine: str = Field(
         EMBEDDED,

@@ -15,7 +15,7 @@ from meterhall.domain.readings import MISSING
 from meterhall.formats import FORMATS
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.deliveries.areas import MonthNotBegun, freeze_begun
-from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.gate import open_part
 from meterhall.provider.deliveries.models import Delivery, FrozenGroup, GroupAnswered
 from meterhall.provider.deliveries.service import OutsideActivation, live_parts, newest

@@ -22,8 +22,8 @@ from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.deliveries import curves as curve_reading
-from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.changes import changes_since
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.follow import follow_ends
 from meterhall.provider.deliveries.gate import open_part
 from meterhall.provider.deliveries.models import AccessLog, Delivery, PushJob

@@ -9,8 +9,8 @@ import pytest
 
 from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.lake import EngineBlind, EngineUnavailable
-from meterhall.provider.deliveries.build import folder
 from meterhall.provider.deliveries.changes import changes_since
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.models import Delivery
 from meterhall.provider.deliveries.service import request_data
 from meterhall.provider.metering import service

@@ -10,7 +10,7 @@ import pytest
 
 from meterhall.domain.protocol.base import FormatName, Period
 from meterhall.formats import FORMATS
-from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.service import live_parts
 from tests.platform.provider.conftest import REQUESTER, World
 from tests.platform.provider.test_provider_deliveries import curves, manifest

@@ -23,7 +23,7 @@ from meterhall.provider.activations.service import ActivationEnded, end, refresh
 from meterhall.provider.consents.service import revoke, terminate
 from meterhall.provider.contracts.service import NoContract, end_contract
 from meterhall.provider.contracts.tasks import suspended
-from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, open_part, respond
 from meterhall.provider.deliveries.models import AccessLog, Delivery
 from meterhall.provider.deliveries.service import ConsentRevoked, PartReplaced, UnknownDelivery, newest

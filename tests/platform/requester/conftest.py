@@ -166,6 +166,8 @@ class GridDouble:
     ) -> Manifest:  # fmt: skip
         """Sign a manifest over these parts and have them to be fetched."""
         made = tuple(self._write(delivery_id, number, curves, form) for number, curves in parts.items())
+        if said := changes.pop("forecasts", None):
+            made = tuple(Part.model_validate(one.document() | {"forecasts": said}) for one in made)
         facts: dict[str, Any] = {
             "delivery_id": delivery_id, "version": version, "activation_id": f"act_{'a' * 24}",
             "subscription_id": f"sub_{'5' * 24}", "provider": GRID, "requester": ME, "created_at": START,

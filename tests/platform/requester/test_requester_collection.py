@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -9,13 +10,14 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from meterhall.domain.protocol.base import FormatName
+from meterhall.domain.protocol.base import FormatName, Period
 from meterhall.domain.protocol.canonical import commitment, digest
-from meterhall.domain.protocol.deliveries import ManifestView
+from meterhall.domain.protocol.deliveries import ForecastAnswer, ManifestView
 from meterhall.domain.protocol.events import ConsentChanged
 from meterhall.domain.protocol.keys import SigningKey, sign, verify
 from meterhall.domain.readings import MISSING
 from meterhall.requester.activations.models import Activation, ActivationItem, ConsentKnown
+from meterhall.requester.analysis.service import load_curve, subject_of
 from meterhall.requester.collection.models import Delivery, Series, Version, Withdrawal
 from meterhall.requester.collection.service import note_match
 from meterhall.requester.collection.store import lake, spec, store, withdraw
@@ -24,6 +26,7 @@ from meterhall.web.platform import Platform
 
 from .conftest import (
     CONSENT,
+    FIRST,
     GRID,
     GROUP,
     ME,
@@ -401,3 +404,21 @@ def test_a_manifest_under_a_key_nobody_knows_yet_is_believed_once_the_market_pla
     resign(grid, delivery_id, fresh)
     vouch(grid, fresh)
     assert ready(delivery_id).state == "received"
+
+
+def test_forecasts_are_kept_apart_from_readings_of_the_same_point(
+    activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    grid.publish({1: [curve()]}, delivery_id)
+    ready(delivery_id)
+    other = f"dlv_{'b' * 24}"
+    grid.publish({1: [curve(first=500)]}, other, forecast=ForecastAnswer(known_at=START))
+    assert ready(other).state == "received"
+    assert Series.objects.filter(pseudonym=PSEUDONYMS[0]).count() == 2
+    subject, days = subject_of(PSEUDONYMS[0]), Period(first=FIRST, until=FIRST + timedelta(days=1))
+    read, expected = (
+        load_curve(replace(subject, is_forecast=one), "import", days).mantissas[:20].tolist() for one in (False, True)
+    )
+    assert [one - other for one, other in zip(expected, read, strict=True)] == [400] * 20
+    withdraw(GRID, [PSEUDONYMS[0]], START)
+    assert not Series.objects.exclude(first_day=None).exists(), "what a customer takes back is gone from both"

@@ -296,6 +296,24 @@ def test_a_group_of_the_providers_points_is_asked_for_and_shown(
     assert "median · 10YIT · household · 30" in staff.get("/curves").content.decode()
 
 
+def test_a_forecast_is_shown_apart_with_its_error(
+    enter: Enter, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    staff, days = enter("staff"), {"from": str(FIRST), "until": str(UNTIL)}
+    made = {"direction": "import", "method": "gradient_boosting", "known_until": str(FIRST), "tested": days,
+            "tested_days": 14, "naive_error_wh": "200", "pseudonym": PSEUDONYMS[0], "error_wh": "150"}  # fmt: skip
+    absent = {"pseudonym": PSEUDONYMS[1], "direction": "import", "code": "history_too_short"}
+    forecast = {"known_at": "2025-03-01T08:00:00Z", "absent": [absent]}
+    grid.publish({1: [curve()]}, delivery_id, forecast=forecast, forecasts=[made])
+    ready(delivery_id)
+    page = staff.get(f"/deliveries/{delivery_id}").content.decode()
+    assert "75 %" in page
+    assert f"/curves/{PSEUDONYMS[0]}?forecast=1" in page
+    shown = staff.get(f"/curves/{PSEUDONYMS[0]}?forecast=1&from={FIRST}&to={UNTIL}")
+    assert (shown.status_code, "· forecast" in shown.content.decode()) == (200, True)
+    assert staff.get(f"/curves/{PSEUDONYMS[0]}").status_code == 404, "there are no readings of it"
+
+
 def test_data_is_requested_and_a_point_taken_out(enter: Enter, activation: Activation, grid: GridDouble) -> None:
     staff = enter("staff")
     form = {

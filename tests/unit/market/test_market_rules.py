@@ -29,7 +29,7 @@ from meterhall.domain.market import (
     readable_terms,
     service_contract,
 )
-from meterhall.domain.market.offers import CoverageIsPod, check_offer
+from meterhall.domain.market.offers import CoverageIsPod, InvalidOffer, check_offer
 from meterhall.domain.market.texts import TextHoldsPod, refuse_pods
 from meterhall.domain.pods import demonstration_pod
 from meterhall.domain.pods.coverage import InvalidCoverage
@@ -367,3 +367,26 @@ def test_a_coverage_that_could_hold_no_point_is_refused(kind: str, country: str,
 )
 def test_a_coverage_of_many_points_is_taken(kind: str, country: str, value: str) -> None:
     check_offer(covering(kind, country, value))
+
+
+@pytest.mark.parametrize(
+    ("service", "timing", "granularities", "field"),
+    [
+        ("forecast", "forecast", ("PT15M", "PT1H"), None),
+        ("metering_data", "historical", ("PT1H", "P1D"), None),
+        ("metering_data", "forecast", ("PT1H",), "/scope/timing"),
+        ("forecast", "historical", ("PT1H",), "/scope/timing"),
+        ("forecast", "forecast", ("PT1H", "P1D"), "/scope/granularities"),
+    ],
+)
+def test_a_service_of_forecasts_has_their_timing_and_slots_of_a_day(
+    service: str, timing: str, granularities: tuple[str, ...], field: str | None
+) -> None:
+    scope = DataScope.model_validate({"timing": timing, "granularities": granularities})
+    made = offer(service_type=service, scope=scope)
+    if field is None:
+        check_offer(made)
+        return
+    with pytest.raises(InvalidOffer) as refusal:
+        check_offer(made)
+    assert refusal.value.field == field

@@ -43,10 +43,18 @@ def check_offer(offer: Offer) -> None:
         raise InvalidOffer("A price of nothing is `free`, and only that is.", field="/price")
     if Decimal(offer.service_level.availability_percent) > 100:
         raise InvalidOffer("More than 100 percent cannot be promised.", field="/service_level/availability_percent")
+    _check_forecast(offer)
     codes = [option.code for option in offer.options]
     for at, code in enumerate(codes):
         if code in codes[:at]:
             raise InvalidOffer("Two options have the same code.", field=f"/options/{at}/code")
+
+
+def _check_forecast(offer: Offer) -> None:
+    if (offer.service_type == "forecast") != (offer.scope.timing == "forecast"):
+        raise InvalidOffer("A service of forecasts has the timing `forecast`, and only it has.", field="/scope/timing")
+    if offer.scope.timing == "forecast" and {"P1D", "P1M"} & set(offer.scope.granularities):
+        raise InvalidOffer("A forecast is of the slots of a day, of an hour at most.", field="/scope/granularities")
 
 
 def _check_area(area: CoverageArea, offer: Offer, where: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from meterhall.domain.protocol.base import (
     AccessNumber,
@@ -18,7 +19,6 @@ from meterhall.domain.protocol.base import (
     SeenLines,
     ShortText,
     SubscriptionId,
-    Url,
 )
 from meterhall.domain.protocol.offers import Offer
 from meterhall.domain.protocol.players import LegalIdentifier
@@ -29,6 +29,9 @@ COUNTERSIGNATURE_TYP = "meterhall-countersignature+jws"
 QUIT_TYP = "meterhall-quit+jws"
 SIGNER_FRESH_S = 300
 """A contract key is released by a second factor at most this old."""
+
+RepositoryUrl = Annotated[str, StringConstraints(pattern=r"^(https|sftp|s3)://[^\s#]+$", max_length=500)]
+PLAIN_FOLDER: Final = re.compile(r"(?:sftp|s3)://[A-Za-z0-9.-]+(?::\d{1,5})?(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._=+-]+)*/?")
 
 SubscriptionState = Literal["drafted", "requester_signed", "active", "quit", "refused", "suspended", "expired"]
 
@@ -61,11 +64,24 @@ class Party(Message):
 class Repository(Message):
     """Where pushed deliveries go; fixed in the contract, so that nothing is ever sent elsewhere."""
 
-    kind: Literal["https"] = Field("https", description="How it is reached: by `PUT` over HTTPS.")
-    url: Url = Field(
-        description="Base URL; parts go to `<url>/<delivery id>/<version>/parts/<number>`, the manifest after them to "
-        "`<url>/<delivery id>/<version>/manifest`."
+    kind: Literal["https", "sftp", "s3"] = Field(
+        "https",
+        description="How it is reached: by `PUT` over HTTPS; `sftp`, `s3`: as files, for which the provider must have "
+        "been given a way in.",
     )
+    url: RepositoryUrl = Field(
+        description="Base URL of that kind: `https://…`, `sftp://host/folder`, `s3://bucket/folder`, the latter two "
+        "without name, password, query or `..`; parts go to `<url>/<delivery id>/<version>/parts/<number>`, the "
+        "manifest after them to `<url>/<delivery id>/<version>/manifest`."
+    )
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        if self.url.partition(":")[0] != self.kind:
+            raise ValueError("the address is not of this kind")
+        if self.kind != "https" and not PLAIN_FOLDER.fullmatch(self.url):
+            raise ValueError("a folder is named plainly, without name, password, query or ..")
+        return self
 
 
 class ServiceContract(Message):

@@ -11,6 +11,7 @@ from meterhall.domain.protocol.base import (
     AccessNumber,
     Acknowledgement,
     ActivationId,
+    Amount,
     DeliveryId,
     Digest,
     DirectionName,
@@ -82,6 +83,8 @@ def check_over(
 class DataRequest(Message):
     """Ask for data of an activation (step 8). With `group` the sum of the members is delivered, never a member.
 
+    Of an activation of forecasts the period is the one day after today in the provider's zone.
+
     With `over` the members are the provider's own points, no consent is needed, and no `pseudonyms` are named. Neither
     `over` nor `measures` stands without `group`.
     """
@@ -128,6 +131,54 @@ class DataRequested(Message):
     acknowledgement: Acknowledgement = Field(description="`data.acknowledged`; keep it.")
 
 
+ForecastMethod = Literal["same_weekday", "last_day", "gradient_boosting"]
+"""How a day is forecast; what each is stands with the member `method`."""
+
+
+class ForecastMade(Message):
+    """How one curve of a forecast was made, and how large its error was on the days before.
+
+    Each day of the back-test is forecast from what was as old then as what this forecast is made from is now. The
+    method with the smallest error there made the forecast. Errors are mean absolute errors of the slots in which there
+    is a reading and either naive forecast.
+    """
+
+    pseudonym: Pseudonym = Field(description="Under which the part has the curve.")
+    direction: DirectionName = Field(description="Which way the energy flows, seen from the customer.")
+    method: ForecastMethod = Field(
+        description="`same_weekday`: the day a week before, again; `last_day`: the last known day, again; "
+        "`gradient_boosting`: learnt from the curve's own twelve weeks before, by gradient-boosted trees."
+    )
+    known_until: date = Field(description="The day after the last one it was made from.")
+    tested: Period = Field(description="From the first to the last day of the back-test.")
+    tested_days: int = Field(ge=1, description="On how many of these days it was tried.")
+    error_wh: Amount = Field(description="The method's mean absolute error there, in Wh a slot: a decimal in text.")
+    naive_error_wh: Amount = Field(
+        description="That of the seasonal-naive forecast, `same_weekday`, in the same slots: a decimal in text."
+    )
+    error_ratio: Amount | None = Field(
+        None, description="The first as a share of the second: below 1 it is better; absent: the second is zero."
+    )
+
+
+class NotForecast(Message):
+    """A curve of which there is no forecast, and why; nothing is invented in its place."""
+
+    pseudonym: Pseudonym = Field(description="The usage point, or the measure of a group.")
+    direction: DirectionName = Field(description="Which way the energy flows, seen from the customer.")
+    code: Literal["history_too_short", "history_too_old"] = Field(
+        description="`history_too_short`: fewer than seven days could be tried, two weeks are needed; "
+        "`history_too_old`: the last known day lies more than a week before the day asked for."
+    )
+
+
+class ForecastAnswer(Message):
+    """What a delivery of a forecast was made from. How large its error was stands with the parts."""
+
+    known_at: Instant = Field(description="It is made from readings as they were known then; a later one changes none.")
+    absent: tuple[NotForecast, ...] = Field((), description="Of what there is no forecast, and why.")
+
+
 class Part(Message):
     """One immutable file of a delivery."""
 
@@ -144,6 +195,9 @@ class Part(Message):
     )
     readings: int = Field(ge=0, description="Values in the file, missing slots not counted.")
     missing: int = Field(ge=0, description="Slots of the period without a value.")
+    forecasts: tuple[ForecastMade, ...] | None = Field(
+        None, description="Of a forecast how each curve in the file was made, and its error; absent: it is of readings."
+    )
 
 
 class GroupCurveName(Message):
@@ -172,7 +226,9 @@ class GroupAnswer(Message):
 
     over: GroupOf | None = Field(None, description="The points it is over; absent: a list of PODs.")
     curves: tuple[GroupCurveName, ...] = Field(description="The measures in the parts and their names, each once.")
-    months: tuple[GroupMonth, ...] = Field(description="How many PODs and how complete, by month and direction.")
+    months: tuple[GroupMonth, ...] = Field(
+        description="How many PODs and how complete, by month and direction; of a forecast, in what it was made from."
+    )
 
 
 class Manifest(Message):
@@ -201,6 +257,9 @@ class Manifest(Message):
     )
     group: GroupAnswer | None = Field(
         None, description="Of a group what its curves are, and how complete. Absent: single curves, or nothing is left."
+    )
+    forecast: ForecastAnswer | None = Field(
+        None, description="Of a forecast what it was made from; every value is marked as projected. Absent: readings."
     )
     commitment_salt: Salt = Field(
         description="Salt of the commitments to this manifest in both sides' statements: 16 random bytes in hex, the "

@@ -29,7 +29,7 @@ from meterhall.domain.protocol.base import (
     WishId,
 )
 
-ServiceType = Literal["metering_data", "energy_monitoring", "local_energy_control", "flexibility"]
+ServiceType = Literal["metering_data", "forecast", "energy_monitoring", "local_energy_control", "flexibility"]
 Timing = Literal["historical", "near_real_time", "forecast"]
 Transmission = Literal["pull", "push"]
 IsoPeriod = Annotated[str, StringConstraints(pattern=r"^P(\d+Y)?(\d+M)?(\d+D)?$", min_length=3)]
@@ -48,7 +48,7 @@ class DataScope(Message):
     timing: Timing = Field(
         "historical",
         description="`historical`: readings of days past; `near_real_time`: readings soon after they are taken; "
-        "`forecast`: values expected of days to come.",
+        "`forecast`: values expected of the next civil day.",
     )
     directions: EachOnce[DirectionName] = Field(
         ("import",),
@@ -137,8 +137,9 @@ class Offer(Message):
     summary: SeenLines = Field("", description="What is served, for people; searched together with the title.")
     service_type: ServiceType = Field(
         "metering_data",
-        description="`metering_data`: readings and their sums; `energy_monitoring`, `local_energy_control`, "
-        "`flexibility`: services of the unregulated environment.",
+        description="`metering_data`: readings and their sums; `forecast`: what is expected of the next day, with a "
+        "scope of that timing; `energy_monitoring`, `local_energy_control`, `flexibility`: services of the unregulated "
+        "environment.",
     )
     scope: DataScope = Field(description="Which data can be had.")
     formats: EachOnce[FormatName] = Field(min_length=1, description="The file formats a delivery can be asked in.")

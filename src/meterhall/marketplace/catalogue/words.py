@@ -11,6 +11,7 @@ from meterhall.marketplace.players.words import Words
 
 SERVICE: Words = {
     "metering_data": gettext_lazy("metering data"),
+    "forecast": gettext_lazy("forecast"),
     "energy_monitoring": gettext_lazy("energy monitoring"),
     "local_energy_control": gettext_lazy("local energy control"),
     "flexibility": gettext_lazy("flexibility"),

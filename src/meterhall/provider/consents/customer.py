@@ -181,6 +181,8 @@ def withdraw(request: HttpRequest, consent_id: str) -> HttpResponseBase:
 
 def _directions(row: AccessLog) -> str:
     names = ", ".join(str(DIRECTION[one]) for one in row.directions)
+    if row.is_forecast:
+        names = _("%(names)s, as a forecast") % {"names": names}
     return _("%(names)s (in a sum)") % {"names": names} if row.is_sum else names
 
 

@@ -27,7 +27,7 @@ def log_part(part: DeliveryPart, contents: Iterable[PartContent], kind: AccessLo
             _row(
                 content.item, Period(first=content.first, until=content.until), kind, delivery.activation,
                 granularity=request.granularity, directions=request.directions, is_sum=request.group,
-                delivery=delivery, version=delivery.version, part=part.number,
+                is_forecast=delivery.is_forecast, delivery=delivery, version=delivery.version, part=part.number,
             )
             for content in contents
         ]
@@ -64,6 +64,7 @@ def _row(
     granularity: str,
     directions: tuple[str, ...],
     is_sum: bool = False,
+    is_forecast: bool = False,
     delivery: Delivery | None = None,
     version: int = 0,
     part: int = 0,
@@ -80,6 +81,7 @@ def _row(
         granularity=granularity,
         directions=list(directions),
         is_sum=is_sum,
+        is_forecast=is_forecast,
         delivery=delivery,
         version=version,
         part=part,

@@ -12,13 +12,16 @@ from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.deliveries import Changes, DataRequest, DataRequested, ManifestView, ReceiptTaken
 from meterhall.domain.protocol.keys import BadSignature
+from meterhall.domain.readings import GranularityUnavailable
 from meterhall.lake import CursorExpired, EngineBlind, EngineUnavailable
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.activations.service import ActivationEnded, UnknownActivation, find
 from meterhall.provider.contracts.service import NoContract
 from meterhall.provider.deliveries.areas import MonthNotBegun
 from meterhall.provider.deliveries.changes import changes_since
+from meterhall.provider.deliveries.forecasts import ForecastDay, ForecastTooMany
 from meterhall.provider.deliveries.gate import RangeNotSatisfiable, open_part, respond
+from meterhall.provider.deliveries.learner import ForecastMissing
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
     DeliveryExpired,
@@ -44,7 +47,8 @@ from meterhall.web.security import TokenAuth, caller
 
 REQUEST_REFUSALS = (
     UnknownActivation, NoContract, ActivationEnded, OutsideActivation, FormatNotOffered, UnknownPseudonym,
-    NothingAccepted, GroupTooSmall, MonthNotBegun, PeriodEmpty, PeriodTooLong, NoRepository,
+    NothingAccepted, GroupTooSmall, MonthNotBegun, PeriodEmpty, PeriodTooLong, NoRepository, ForecastDay,
+    ForecastTooMany, ForecastMissing, GranularityUnavailable,
 )  # fmt: skip
 
 PART_REFUSALS = (

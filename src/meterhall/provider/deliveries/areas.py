@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -107,6 +107,23 @@ def stretches_of(request: DataRequest, over: GroupOf) -> list[Stretch]:
     return found
 
 
+def told_stretches(request: DataRequest, over: GroupOf, minimum: int, *, forecast: bool) -> list[Stretch]:
+    """The stretches a delivery tells of. A forecast does without the months in which the group was still too small.
+
+    Raises `MonthNotBegun`.
+    """
+    found = stretches_of(request, over)
+    if not forecast:
+        return found
+    kept: list[Stretch] = []
+    for one in reversed(found):
+        later = kept and kept[-1].direction == one.direction
+        if later and (len(one.points) < minimum or kept[-1].days.first != one.days.until):
+            continue
+        kept.append(one)
+    return kept[::-1]
+
+
 def frozen(over: GroupOf, direction: str, month: date) -> frozenset[int]:
     """The members of a group in a month: those it was settled with, or settled now and kept; a group of none is not."""
     name = {
@@ -163,28 +180,49 @@ def note_answer(delivery: Delivery, request: DataRequest, answer: Answer) -> Non
         one, said = told.stretch, (request.granularity, told.withheld)
         given = answered(one.days, [one.direction])
         check_granularity(given, one.points, *said)
-        same = [other for other in given if (other.first, other.until) == (one.days.first, one.days.until)]
-        if not told.is_news and any(
-            (other.granularity, other.withheld) == said and frozenset(other.points) == one.points for other in same
-        ):
-            continue
-        GroupAnswered.objects.create(
-            delivery=delivery,
-            first=one.days.first,
-            until=one.days.until,
-            directions=[one.direction],
-            points=sorted(one.points),
-            granularity=request.granularity,
-            withheld=told.withheld,
-            answered_at=answer.at,
+        same = [
+            Period(first=other.first, until=other.until)
+            for other in given
+            if (other.granularity, other.withheld) == said and frozenset(other.points) == one.points
+        ]
+        GroupAnswered.objects.bulk_create(
+            GroupAnswered(
+                delivery=delivery,
+                first=days.first,
+                until=days.until,
+                directions=[one.direction],
+                points=sorted(one.points),
+                granularity=request.granularity,
+                withheld=told.withheld,
+                answered_at=answer.at,
+            )
+            for days in ([one.days] if told.is_news else _besides(one.days, same))
         )
 
 
+def _besides(days: Period, told: Iterable[Period]) -> list[Period]:
+    """The days that none of these periods has, in stretches."""
+    left = [days]
+    for one in told:
+        before = [Period(first=part.first, until=min(part.until, one.first)) for part in left if part.first < one.first]
+        after = [Period(first=max(part.first, one.until), until=part.until) for part in left if one.until < part.until]
+        left = before + after
+    return left
+
+
 def answer(
-    delivery: Delivery, request: DataRequest, over: GroupOf, stretches: Sequence[Stretch], minimum: int
+    delivery: Delivery,
+    request: DataRequest,
+    over: GroupOf,
+    stretches: Sequence[Stretch],
+    minimum: int,
+    known_at: datetime | None = None,
 ) -> Answer:
-    """The measures of the group over the period: a curve each, in each direction, under a name of its own."""
-    names, now = names_of(delivery, request), platform().now()
+    """The measures of the group over the period: a curve each, in each direction, under a name of its own.
+
+    Of values as they were known then; by now where it is not said.
+    """
+    names, now = names_of(delivery, request), known_at or platform().now()
     curves: list[Curve] = []
     months: list[GroupMonth] = []
     noted: list[Told] = []
@@ -205,11 +243,11 @@ class _Table:
     def __init__(self, request: DataRequest, stretch: Stretch, measures: Sequence[Measure], minimum: int) -> None:
         self.stretch = stretch
         self._minimum = minimum
-        self._told_at = {
-            other.answered_at
+        self._told = [
+            (Period(first=other.first, until=other.until), other.answered_at)
             for other in answered(stretch.days, [stretch.direction])
             if other.answered_at and frozenset(other.points) == stretch.points
-        }
+        ]
         self._wanted = parse_granularity(request.granularity)
         self._measures, self._zone = measures, ZoneInfo(platform().config.zone)
         found = Series.objects.filter(direction=stretch.direction).order_by("resolution_s", "pk")
@@ -241,7 +279,7 @@ class _Table:
         """Read what is known of the members by now, and measure it, some slots at once."""
         for days in self._pieces():
             matrix, edges = self._matrix(days, now)
-            told = [self._matrix(days, at)[0] for at in sorted(self._told_at)]
+            told = [self._matrix(days, at)[0] for at in self._told_at(days)]
             step = max(VALUES_AT_ONCE // len(matrix), 1)
             for at in range(0, matrix.shape[1], step):
                 cut = slice(at, at + step)
@@ -258,13 +296,29 @@ class _Table:
         for one, found in measured(values, self._measures).items():
             self.values[one].append(np.where(hidden, MISSING, found))
 
+    def _told_at(self, days: Period) -> list[datetime]:
+        """When these days were told before; of a month that is one slot, when one of its days was."""
+        return sorted(
+            {
+                at
+                for told, at in self._told
+                if days.within(told) or (self._wanted.monthly and told.first < days.until and days.first < told.until)
+            }
+        )
+
     def _pieces(self) -> Iterator[Period]:
-        """The days in runs that may be held at once; a month whole where a slot is as long."""
-        slots = max(len(self.stretch.points), 1) * 96
-        most = 31 if self._wanted.monthly else max(VALUES_AT_ONCE // slots, 1)
+        """The days in runs that may be held at once, each told before as a whole or not; a month whole where a slot is
+        as long."""
+        if self._wanted.monthly:
+            yield self.stretch.days
+            return
+        most = max(VALUES_AT_ONCE // (max(len(self.stretch.points), 1) * 96), 1)
         first, until = self.stretch.days.first.toordinal(), self.stretch.days.until.toordinal()
-        for at in range(first, until, most):
-            yield Period(first=date.fromordinal(at), until=date.fromordinal(min(at + most, until)))
+        bounds = {day.toordinal() for told, _ in self._told for day in (told.first, told.until)}
+        edges = sorted({first, until, *(one for one in bounds if first < one < until)})
+        for start, end in pairwise(edges):
+            for at in range(start, end, most):
+                yield Period(first=date.fromordinal(at), until=date.fromordinal(min(at + most, end)))
 
     def _matrix(self, days: Period, at: datetime) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The members' values in the granularity asked for, as known at an instant, and the slots' edges.

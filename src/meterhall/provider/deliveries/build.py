@@ -6,78 +6,49 @@ unless meanwhile something ended or another attempt was faster. What a crash lea
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.canonical import commitment, digest
-from meterhall.domain.protocol.deliveries import MANIFEST_TYP, DataRequest, GroupAnswer, GroupOf, Manifest, Part
+from meterhall.domain.protocol.canonical import commitment
+from meterhall.domain.protocol.deliveries import (
+    MANIFEST_TYP,
+    DataRequest,
+    ForecastAnswer,
+    GroupOf,
+    Manifest,
+    NotForecast,
+    Part,
+)
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import sign
-from meterhall.domain.readings import Curve
 from meterhall.domain.readings.civil import midnight
-from meterhall.formats import FORMATS, PartHeader
 from meterhall.lake import CursorExpired
 from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
-from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, stretches_of
-from meterhall.provider.deliveries.curves import batches, curves_by_item, pods_a_part, told_over, with_series
+from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, told_stretches
+from meterhall.provider.deliveries.drawing import Drawn, draw_curves, draw_forecasts, draw_group, draw_sum, folder
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
+from meterhall.provider.deliveries.forecasts import told_by
 from meterhall.provider.deliveries.groups import (
-    GroupGranularity,
-    answered,
-    check_granularity,
     check_sum,
-    curve_names,
     minimum_group,
-    names_of,
     note_sum,
 )
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
 from meterhall.provider.deliveries.service import NothingAccepted, live_parts
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake
-from meterhall.web.home import write_private
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import NotYet
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A file as written, not yet part of a version."""
-
-    part: Part
-    path: str
-    members: Sequence[Entitled]
-    group: GroupAnswer | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What passed through an encoder."""
-
-    readings: int = 0
-    missing: int = 0
-    pseudonyms: set[str] = field(default_factory=set)
-
-    def counted(self, curves: Iterator[Curve]) -> Iterator[Curve]:
-        """The same curves, counted on the way."""
-        for curve in curves:
-            there = int(curve.present.sum())
-            self.readings += there
-            self.missing += len(curve) - there
-            self.pseudonyms.add(curve.series.usage_point)
-            yield curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +60,7 @@ class Plan:
     drawn: list[Drawn]
     lake_cursor: str
     epoch: int
+    absent: Sequence[NotForecast] = ()
     answer: Answer | None = None
 
 
@@ -110,8 +82,9 @@ def build(delivery: Delivery) -> None:
     inside = contents_by_part(delivery)
     having = {content.item_id for part in kept for content in inside.get(part.pk, [])}
     fresh = [one for one in may.values() if one.item.pk not in having]
-    drawn = _draw_sum(delivery, request, fresh) if request.group else _draw(delivery, request, fresh)
-    _publish(delivery, request, Plan(kept, gone, drawn, cursor, seen))
+    how = draw_sum if request.group else draw_forecasts if delivery.is_forecast else draw_curves
+    drawn = how(delivery, request, fresh)
+    _publish(delivery, request, Plan(kept, gone, drawn.files, cursor, seen, drawn.absent))
 
 
 def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None:
@@ -121,12 +94,13 @@ def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None
     seen = epoch()
     frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
-    stretches = stretches_of(request, over)
+    told, known_at = told_by(request, delivery.is_forecast), delivery.created_at if delivery.is_forecast else None
     minimum = minimum_group(delivery.activation)
-    check_stretches(stretches, request, minimum)
-    found = answer(delivery, request, over, stretches, minimum)
-    drawn = [_write(delivery, request, _next_number(delivery), [], iter(found.curves))]
-    _publish(delivery, request, Plan([], {}, drawn, cursor, seen, found))
+    stretches = told_stretches(told, over, minimum, forecast=delivery.is_forecast)
+    check_stretches(stretches, told, minimum)
+    found = answer(delivery, told, over, stretches, minimum, known_at)
+    drawn = draw_group(delivery, request, [], found.curves, ZoneInfo(platform().config.zone))
+    _publish(delivery, request, Plan([], {}, drawn.files, cursor, seen, drawn.absent, found))
 
 
 def _candidates(delivery: Delivery, request: DataRequest) -> list[ActivationItem]:
@@ -173,8 +147,11 @@ def _withheld(delivery: Delivery) -> list[DeliveryPart]:
 
 
 def changed_points(delivery: Delivery) -> set[int]:
-    """The points in the newest version of which something changed that is in it: another holder's days are not."""
-    if not delivery.version:
+    """The points in the newest version of which something changed that is in it: another holder's days are not.
+
+    A forecast stays what it was: nothing in it was a reading.
+    """
+    if not delivery.version or delivery.is_forecast:
         return set()
     contents: dict[int | None, list[PartContent]] = {}
     for content in PartContent.objects.filter(part__in=live_parts(delivery)).select_related("item__point"):
@@ -194,112 +171,23 @@ def _has(content: PartContent, day: date) -> bool:
     return midnight(zone, content.first) < start + timedelta(days=1) and start < midnight(zone, content.until)
 
 
-def _draw(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> list[Drawn]:
-    number, most = _next_number(delivery), pods_a_part(request)
-    drawn: list[Drawn] = []
-    for batch in batches(members, request, most):
-        curves = curves_by_item(request, batch)
-        for at in range(0, len(batch), most):
-            some = batch[at : at + most]
-            theirs = (curve for one in some for curve in curves.get(one.item.pk, []))
-            drawn.append(_write(delivery, request, number + len(drawn), some, theirs))
-    return drawn
-
-
-def _next_number(delivery: Delivery) -> int:
-    newest = delivery.parts.order_by("-number").values_list("number", flat=True).first()
-    return (newest or 0) + 1
-
-
-def _draw_sum(delivery: Delivery, request: DataRequest, allowed: list[Entitled]) -> list[Drawn]:
-    """The sum over the members; a later version whose sum would give somebody away has none."""
-    members = with_series(request, allowed)
-    try:
-        check_sum(members, request, minimum_group(delivery.activation))
-    except GroupTooSmall:
-        if not delivery.version:
-            raise
-        return []
-    names = names_of(delivery, request)
-    curves, told = told_over(request, members, names)
-    withheld = any(one.withheld for one in told)
-    points = {one.point.pk for one in members}
-    try:
-        check_granularity(answered(request.period, request.directions), points, request.granularity, withheld)
-    except GroupGranularity:
-        if not delivery.version:
-            raise
-        return []
-    drawn = _write(delivery, request, _next_number(delivery), members, iter(curves))
-    return [replace(drawn, group=GroupAnswer(curves=curve_names(names), months=told))]
-
-
-def _write(
-    delivery: Delivery, request: DataRequest, number: int, members: Sequence[Entitled], curves: Iterator[Curve]
-) -> Drawn:
-    form, tally = FORMATS[request.format], Tally()
-    content = b"".join(form.encode(tally.counted(curves), _header(delivery, number, members)))
-    relative = f"{delivery.delivery_id}/{number}-{secrets.token_hex(4)}.{form.extension}"
-    path = folder() / relative
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, content)
-    part = Part(
-        number=number,
-        media_type=form.media_type,
-        extension=form.extension,
-        size_bytes=len(content),
-        digest=digest(content),
-        pseudonyms=tuple(sorted(tally.pseudonyms)),
-        readings=tally.readings,
-        missing=tally.missing,
-    )
-    return Drawn(part, relative, members)
-
-
-def _header(delivery: Delivery, number: int, members: Sequence[Entitled]) -> PartHeader:
-    zones = [ZoneInfo(name) for name in {platform().config.zone, *(one.point.zone for one in members)}]
-    return PartHeader(
-        delivery_id=delivery.delivery_id,
-        part_number=number,
-        provider=my_access_number(),
-        provider_name=platform().config.name,
-        base_url=platform().base_url,
-        zones={one.item.pseudonym: one.point.zone for one in members},
-        default_zone=platform().config.zone,
-        title=f"Delivery {delivery.delivery_id}, part {number}",
-        published_at=delivery.created_at,
-        updated_at=platform().now(),
-        requester=delivery.requester,
-        country=platform().config.country,
-        period=(
-            min(midnight(zone, delivery.first) for zone in zones),
-            max(midnight(zone, delivery.until) for zone in zones),
-        ),
-    )
-
-
-def folder() -> Path:
-    """Where the parts are."""
-    return platform().home.path / "files" / "deliveries"
-
-
 def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
     before = delivery.versions.order_by("-version").first()
-    manifest = _manifest(delivery, request, before, plan)
+    manifest, told = _manifest(delivery, request, before, plan), told_by(request, delivery.is_forecast)
     with transaction.atomic():
         if hold_epoch() != plan.epoch:
             raise NotYet(0.1)
         if Delivery.objects.select_for_update().get(pk=delivery.pk).version != delivery.version:
             raise NotYet(0.1)
         if plan.answer is not None:
-            check_stretches([one.stretch for one in plan.answer.stretches], request, minimum_group(delivery.activation))
-            note_answer(delivery, request, plan.answer)
+            check_stretches([one.stretch for one in plan.answer.stretches], told, minimum_group(delivery.activation))
+            note_answer(delivery, told, plan.answer)
         elif request.group and plan.drawn:
             members = plan.drawn[0].members
-            check_sum(members, request, minimum_group(delivery.activation))
+            check_sum(members, told, minimum_group(delivery.activation))
             group = plan.drawn[0].group
             withheld = group is not None and any(one.withheld for one in group.months)
-            note_sum(delivery, request, {one.point.pk for one in members}, withheld)
+            note_sum(delivery, told, {one.point.pk for one in members}, withheld)
         for key, reason in plan.gone.items():
             DeliveryPart.objects.filter(pk=key).update(replaced_reason=reason)
         for one in plan.drawn:
@@ -363,10 +251,19 @@ def _manifest(delivery: Delivery, request: DataRequest, before: DeliveryVersion 
         format=request.format,
         group_size=_group_size(request, plan),
         group=plan.answer.group if plan.answer else next((one.group for one in plan.drawn), None),
+        forecast=_forecast(delivery, before, plan),
         commitment_salt=delivery.salt,
         parts=tuple(sorted(parts, key=lambda part: part.number)),
         withdrawn=tuple(sorted(had - have)),
     )
+
+
+def _forecast(delivery: Delivery, before: DeliveryVersion | None, plan: Plan) -> ForecastAnswer | None:
+    """What is said of a forecast; what could not be forecast at first is not tried again."""
+    if not delivery.is_forecast:
+        return None
+    said = Manifest.model_validate(before.manifest).forecast if before else None
+    return said or ForecastAnswer(known_at=delivery.created_at, absent=tuple(plan.absent))
 
 
 def _group_size(request: DataRequest, plan: Plan) -> int | None:

@@ -81,11 +81,13 @@ def parse_place(text: str | None) -> Place:
 def changes_since(activation: Activation, since: str | None) -> Changes:
     """A page of what changed since the cursor, of what may be had now.
 
-    Raises `CursorExpired`, `InvalidCursor`, and `OutsideActivation` where only sums are contracted.
+    Raises `CursorExpired`, `InvalidCursor`, and `OutsideActivation` where only sums or forecasts are contracted.
     """
     frame = frame_of(activation)
     if frame.scope.kind != "individual":
         raise OutsideActivation("The activation is of sums; the feed has single curves.", field="/activation_id")
+    if frame.scope.timing == "forecast":
+        raise OutsideActivation("The activation is of forecasts; the feed has readings.", field="/activation_id")
     place = parse_place(since)
     items = activation.items.filter(state="accepted").select_related("point", "consent_item")
     may = {one.point.pk: one for one in entitled(frame, items, ALWAYS).values()}

@@ -51,6 +51,14 @@ def batches(members: Sequence[Entitled], request: DataRequest, part: int) -> Ite
         yield members[at : at + size]
 
 
+def whole_curves(
+    request: DataRequest, some: Sequence[Entitled], direction: str, known_at: datetime
+) -> Iterator[tuple[Entitled, Curve]]:
+    """The curve of each item over the whole period, as it was known then; missing on days that are not the holder's."""
+    for one, curve in _read(request, some, direction, known_at):
+        yield one, _in_granularity(curve, request, ZoneInfo(one.point.zone))
+
+
 def curves_by_item(request: DataRequest, some: Sequence[Entitled]) -> dict[int, list[Curve]]:
     """The curve of each item in each direction, under its pseudonym; from its holder's first day to the last."""
     found: dict[int, list[Curve]] = {}
@@ -62,18 +70,17 @@ def curves_by_item(request: DataRequest, some: Sequence[Entitled]) -> dict[int, 
 
 
 def told_over(
-    request: DataRequest, some: Sequence[Entitled], names: dict[Measure, str]
+    request: DataRequest, some: Sequence[Entitled], names: dict[Measure, str], known_at: datetime | None = None
 ) -> tuple[list[Curve], tuple[GroupMonth, ...]]:
-    """The measures in each direction under these names, and how complete they are.
+    """The measures in each direction under these names, and how complete they are; as known then, else by now.
 
     A slot in which one member has no value has none, nor one of which a member is too much.
     """
     found: list[Curve] = []
     told: list[GroupMonth] = []
     for direction in request.directions:
-        curves = [
-            _in_granularity(curve, request, ZoneInfo(one.point.zone)) for one, curve in _read(request, some, direction)
-        ]
+        reads = _read(request, some, direction, known_at)
+        curves = [_in_granularity(curve, request, ZoneInfo(one.point.zone)) for one, curve in reads]
         total = sum_curves(curves)
         known = max(curve.available_at for curve in curves)
         values, hidden = _measured(curves, total.scale, tuple(names))
@@ -125,7 +132,9 @@ def with_series(request: DataRequest, some: Iterable[Entitled]) -> list[Entitled
     return [one for one in known if all(one.point.pk in points for points in having)]
 
 
-def _read(request: DataRequest, some: Sequence[Entitled], direction: str) -> Iterator[tuple[Entitled, LoadCurve]]:
+def _read(
+    request: DataRequest, some: Sequence[Entitled], direction: str, known_at: datetime | None = None
+) -> Iterator[tuple[Entitled, LoadCurve]]:
     """The curve of each item over the whole period, missing on days that are not the holder's: those are never read."""
     series = series_of_points([one.point for one in some], direction)
     having = [one for one in some if one.point.pk in series]
@@ -133,7 +142,10 @@ def _read(request: DataRequest, some: Sequence[Entitled], direction: str) -> Ite
     for _, group in groupby(having, key=_alike):
         members = list(group)
         specs, zone = [spec(series[one.point.pk]) for one in members], ZoneInfo(members[0].point.zone)
-        reads = [lake().read(specs, midnight(zone, days.first), midnight(zone, days.until)) for days in members[0].days]
+        reads = [
+            lake().read(specs, midnight(zone, days.first), midnight(zone, days.until), as_known_at=known_at)
+            for days in members[0].days
+        ]
         stretches = [(list(run) for _, run in groupby(read, key=lambda block: block.spec.id)) for read in reads]
         for one, *runs in zip(members, *stretches, strict=True):
             yield one, _curve([block for run in runs for block in run], series[one.point.pk], one, request.period)

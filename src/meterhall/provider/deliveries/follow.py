@@ -86,6 +86,7 @@ def _having(points: dict[int, set[date]]) -> list[tuple[Delivery, int]]:
         item__point__in=list(points),
         part__replaced_reason="",
         part__delivery__state="published",
+        part__delivery__is_forecast=False,
         part__delivery__first__lte=last + timedelta(days=1),
         part__delivery__until__gte=first,
     )

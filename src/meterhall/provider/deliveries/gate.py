@@ -23,7 +23,7 @@ from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch
 from meterhall.provider.deliveries.access import log_part
-from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.metrics import ABORTS
 from meterhall.provider.deliveries.models import AccessLog, Delivery, DeliveryPart, PartContent

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
+from django.db.models import Q
+
 from meterhall.domain.errors import InvalidInput
+from meterhall.domain.forecasting import HISTORY_DAYS
 from meterhall.domain.privacy import GroupTooSmall, check_difference, check_group, check_percentile
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest, GroupCurveName, Measure
@@ -67,13 +71,15 @@ def curve_names(names: dict[Measure, str]) -> tuple[GroupCurveName, ...]:
 
 
 def seen_alone(points: set[int], period: Period) -> set[int]:
-    """The points whose own curve has been delivered for days of the period."""
+    """The points whose own curve has been delivered for days of the period, or a forecast made from them: it may be
+    one of them again."""
+    behind = timedelta(days=HISTORY_DAYS + 1)
+    readings = Q(part__delivery__is_forecast=False, first__lt=period.until, until__gt=period.first)
+    forecasts = Q(part__delivery__is_forecast=True, first__lt=period.until + behind, first__gt=period.first)
     seen: set[int] = set()
     for some in pieces(points):
-        contents = PartContent.objects.filter(
-            item__point__in=some, first__lt=period.until, until__gt=period.first
-        ).exclude(part__delivery__request__group=True)
-        seen.update(contents.values_list("item__point", flat=True))
+        contents = PartContent.objects.filter(readings | forecasts, item__point__in=some)
+        seen.update(contents.exclude(part__delivery__request__group=True).values_list("item__point", flat=True))
     return seen
 
 
@@ -96,11 +102,12 @@ def check_granularity(given: Iterable[GroupAnswered], points: Set[int], granular
 
 
 def note_sum(delivery: Delivery, request: DataRequest, points: set[int], withheld: bool) -> None:
-    """Remember that the sum over these points is given away; for good, also when a later version is over fewer.
+    """Remember that the sum over these points is given away, of the request's days; for good, also when a later version
+    is over fewer.
 
     Raises `GroupGranularity`.
     """
-    period = Period(first=delivery.first, until=delivery.until)
+    period = request.period
     check_granularity(answered(period, request.directions), points, request.granularity, withheld)
     known = GroupAnswered.objects.filter(delivery=delivery)
     if all(set(one.points) != points or one.withheld != withheld for one in known):

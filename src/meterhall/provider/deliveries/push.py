@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import httpx
 from django.db import transaction
@@ -10,18 +11,26 @@ from django.db import transaction
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.client.errors import unreachable
 from meterhall.client.signatures import SignedRequest
+from meterhall.domain.errors import Unavailable
+from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES
 from meterhall.provider.consents.epoch import epoch
 from meterhall.provider.contracts.service import NoContract, contract_in_force
 from meterhall.provider.deliveries.access import log_part
-from meterhall.provider.deliveries.build import folder
+from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, log_closed
-from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, PushJob
+from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, DeliveryVersion, PushJob
 from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede, view_of
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
+from meterhall.web.storage import Place, is_elsewhere, opened
+
+
+class StorageDiffers(Unavailable):
+    code = "storage_differs"
+    title = "What was read back is not what was sent; it is removed there and sent again."
 
 
 def push_version(job: PushJob) -> None:
@@ -40,22 +49,83 @@ def push_version(job: PushJob) -> None:
         return
     if contract.repository is None:
         raise NoRepository
-    base = f"{contract.repository.url.rstrip('/')}/{delivery.delivery_id}/{version.version}"
-    for part in live_parts(delivery):
+    url, folder_of = contract.repository.url, f"{delivery.delivery_id}/{version.version}"
+    if is_elsewhere(url):
+        with opened(f"{url.rstrip('/')}/{folder_of}") as place:
+            whole = _put_all(version, partial(put_there, place))
+    else:
+        whole = _put_all(version, partial(_put_https, f"{url.rstrip('/')}/{folder_of}"))
+    if whole:
+        _note(job)
+    else:
+        supersede([delivery])
+
+
+Put = Callable[[str, bytes, str, Opened | None], None]
+"""Puts what has a name under the version, content and media type there; that of a part through its gate."""
+
+
+def _put_all(version: DeliveryVersion, put: Put) -> bool:
+    """Every part, each after it was let through, then the manifest; False where a consent ended before or midway."""
+    for part in live_parts(version.delivery):
         seen = epoch()
         found = passes(part)
         if found is None:
-            supersede([delivery])
-            return
+            return False
         log_part(part, found.contents, AccessLog.Kind.PUSH)
-        opened = Opened(part, found.contents, seen, found.until)
+        gate = Opened(part, found.contents, seen, found.until)
         try:
-            _put(f"{base}/parts/{part.number}", _read(part), part.document["media_type"], opened)
+            put(f"parts/{part.number}", _read(part), part.document["media_type"], gate)
         except BodyWithdrawn:
-            supersede([delivery])
-            return
-    _put(f"{base}/manifest", view_of(version).canonical(), "application/json")
-    _note(job)
+            return False
+    put("manifest", view_of(version).canonical(), "application/json", None)
+    return True
+
+
+def _put_https(base: str, name: str, content: bytes, media_type: str, gate: Opened | None) -> None:
+    _put(f"{base}/{name}", content, media_type, *([] if gate is None else [gate]))
+
+
+def put_there(place: Place, name: str, content: bytes, media_type: str, gate: Opened | None) -> None:
+    """Put a file into a folder elsewhere: under another name until it is whole and read back as what was sent.
+
+    What is there already is left; where the file system lets a file be gone on with, one that broke off is. What had
+    been sent of a part whose consent ends midway is removed, and `BodyWithdrawn` raised. Raises `StorageDiffers`.
+    """
+    there, said = place.at(*name.split("/")), digest(content)
+    if place.size(there) == len(content) and place.digest(there) == said:
+        return
+    coming = f"{there}.partial"
+    sent = _sent(place, coming, content)
+    place.fs.makedirs(there.rpartition("/")[0], exist_ok=True)
+    try:
+        with place.fs.open(coming, "ab" if sent else "wb") as file:
+            for block in blocks(content, sent, gate):
+                file.write(block)
+    except BodyWithdrawn:
+        place.fs.rm(coming)
+        raise
+    if place.digest(coming) != said:
+        place.fs.rm(coming)
+        raise StorageDiffers(retry_after_s=1)
+    place.fs.mv(coming, there)
+
+
+def _sent(place: Place, coming: str, content: bytes) -> int:
+    """How much of a file that broke off can be gone on with: what is there, where it is how the file begins."""
+    size = place.size(coming) or 0
+    if not place.appends or not 0 < size <= len(content) or place.digest(coming) != digest(content[:size]):
+        return 0
+    return size
+
+
+def blocks(content: bytes, start: int, gate: Opened | None) -> Iterator[bytes]:
+    """The content from `start` on in blocks, each after a look whether it may leave. Raises `BodyWithdrawn`."""
+    for at in range(start, len(content), GATE_BLOCK_BYTES):
+        if gate is not None and not gate.still_open():
+            log_closed(gate, at)
+            raise BodyWithdrawn("a consent behind this body has ended")
+        yield content[at : at + GATE_BLOCK_BYTES]
 
 
 def _read(part: DeliveryPart) -> bytes:
@@ -69,11 +139,7 @@ class Gated(httpx.SyncByteStream):
         self._content, self._opened = content, opened
 
     def __iter__(self) -> Iterator[bytes]:
-        for start in range(0, len(self._content), GATE_BLOCK_BYTES):
-            if not self._opened.still_open():
-                log_closed(self._opened, start)
-                raise BodyWithdrawn("a consent behind this body has ended")
-            yield self._content[start : start + GATE_BLOCK_BYTES]
+        return blocks(self._content, 0, self._opened)
 
 
 def _put(url: str, content: bytes, media_type: str, opened: Opened | None = None) -> None:

@@ -1,5 +1,8 @@
 """Scheduled deliveries: every day for the day before, as soon as that day is over in the POD's zone and its readings
-are in, or half a day later with what there is; a correction follows what comes still later."""
+are in, or half a day later with what there is; a correction follows what comes still later.
+
+A schedule of forecasts goes by the same days: when one is over and in, the second day after it is forecast.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,10 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, entitled
+from meterhall.provider.deliveries.forecasts import MOST_CURVES
 from meterhall.provider.deliveries.service import create_delivery
 from meterhall.provider.metering.service import series_of
+from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
@@ -53,11 +58,14 @@ def _catch_up(activation: Activation) -> int:
             return count
         request = _request(activation, schedule, frame.scope, day)
         may = entitled(frame, accepted_items(activation, request), request.period)
+        if frame.scope.timing == "forecast" and request.period.first <= _today():
+            _deliver(activation, [], day)
+            continue
         if not _over(day, may.values()):
             return count
         if may and not _is_due(day, may.values(), frame.scope):
             return count
-        _deliver(activation, request, day, there=bool(may))
+        _deliver(activation, _requests(request, list(may.values()), frame.scope), day)
     return MOST_DAYS
 
 
@@ -67,19 +75,41 @@ def _next_day(activation: Activation, scope: DataScope) -> date | None:
     day = activation.delivered_until or activation.created_at.astimezone(zone).date() - DAY
     if scope.period is None:
         return day
-    day = max(day, scope.period.first)
-    return day if day < scope.period.until else None
+    ahead = _ahead(scope)
+    day = max(day, scope.period.first - ahead)
+    return day if day + ahead < scope.period.until else None
+
+
+def _ahead(scope: DataScope) -> timedelta:
+    """How far after the day that is over the day lies that is delivered."""
+    return 2 * DAY if scope.timing == "forecast" else timedelta()
+
+
+def _today() -> date:
+    return platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
 
 
 def _request(activation: Activation, schedule: Schedule, scope: DataScope, day: date) -> DataRequest:
+    first = day + _ahead(scope)
     return DataRequest(
         activation_id=activation.activation_id,
-        period=Period(first=day, until=day + DAY),
+        period=Period(first=first, until=first + DAY),
         granularity=schedule.granularity,
         format=schedule.format,
         directions=scope.directions,
         transmission=schedule.transmission,
     )
+
+
+def _requests(request: DataRequest, members: list[Entitled], scope: DataScope) -> list[DataRequest]:
+    """None where there is no POD; of forecasts as many as it takes for so many PODs."""
+    if scope.timing != "forecast" or len(members) * len(scope.directions) <= MOST_CURVES:
+        return [request] if members else []
+    names = [one.item.pseudonym for one in members]
+    return [
+        request.model_copy(update={"pseudonyms": tuple(some)})
+        for some in pieces(names, MOST_CURVES // len(scope.directions))
+    ]
 
 
 def _over(day: date, members: Iterable[Entitled]) -> bool:
@@ -106,10 +136,10 @@ def _is_due(day: date, members: Iterable[Entitled], scope: DataScope) -> bool:
     )
 
 
-def _deliver(activation: Activation, request: DataRequest, day: date, *, there: bool) -> None:
-    """The delivery and how far the schedule has come, in one transaction; a day without any POD is passed over."""
+def _deliver(activation: Activation, requests: list[DataRequest], day: date) -> None:
+    """The deliveries and how far the schedule has come, in one transaction; a day without any is passed over."""
     with transaction.atomic():
         mine = Activation.objects.filter(pk=activation.pk, delivered_until=activation.delivered_until)
-        if mine.update(delivered_until=day + DAY) and there:
+        for request in requests if mine.update(delivered_until=day + DAY) else []:
             create_delivery(request, activation, "scheduled")
     activation.delivered_until = day + DAY

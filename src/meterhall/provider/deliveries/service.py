@@ -29,9 +29,10 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import acknowledge, find, frame_of
 from meterhall.provider.contracts.service import contract_in_force
-from meterhall.provider.deliveries.areas import check_stretches, stretches_of
+from meterhall.provider.deliveries.areas import check_stretches, told_stretches
 from meterhall.provider.deliveries.curves import with_series
 from meterhall.provider.deliveries.entitled import accepted_items, entitled
+from meterhall.provider.deliveries.forecasts import check_count, check_forecast, is_forecast, told_by
 from meterhall.provider.deliveries.groups import check_sum, minimum_group
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion
 from meterhall.provider.sets import pieces
@@ -136,6 +137,7 @@ def create_delivery(request: DataRequest, activation: Activation, reason: str) -
         first=request.period.first,
         until=request.period.until,
         reason=reason,
+        is_forecast=is_forecast(activation),
         salt=new_salt(),
         created_at=now,
         due_at=now,
@@ -147,12 +149,17 @@ def _check(request: DataRequest, activation: Activation) -> None:
     _check_period(request.period)
     if not _asked(request, frame.scope).within(frame.scope):
         raise OutsideActivation(field=_beyond(request, frame.scope))
+    forecast = frame.scope.timing == "forecast"
+    if forecast:
+        check_forecast(request)
+    told = told_by(request, forecast)
     if not activation.is_sandbox:
         _check_contract(request, contract_in_force(activation.subscription_id, activation.requester))
     if request.over is not None:
         if activation.is_sandbox or frame.scope.kind != "aggregate":
             raise OutsideActivation(field="/over")
-        check_stretches(stretches_of(request, request.over), request, minimum_group(activation))
+        minimum = minimum_group(activation)
+        check_stretches(told_stretches(told, request.over, minimum, forecast=forecast), told, minimum)
         return
     items = accepted_items(activation, request)
     if request.pseudonyms and len({item.pseudonym for item in items}) < len(set(request.pseudonyms)):
@@ -161,7 +168,9 @@ def _check(request: DataRequest, activation: Activation) -> None:
     if not may:
         raise NothingAccepted
     if request.group:
-        check_sum(with_series(request, may.values()), request, minimum_group(activation))
+        check_sum(with_series(request, may.values()), told, minimum_group(activation))
+    elif forecast:
+        check_count(request, len(may))
 
 
 def _check_period(period: Period) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import structlog
 
@@ -48,10 +49,10 @@ def _waiting(folder: Path, still_s: float) -> Iterator[Path]:
     """The files to take, the oldest first: a later file may correct an earlier one."""
     found: list[tuple[int, Path]] = []
     for inside in sorted(folder.iterdir()):
-        if not (inside.is_dir() and (_names_resolution(inside.name) or _names_profile(inside.name))):
+        if not (inside.is_dir() and is_watched(inside.name)):
             continue
         for file in inside.iterdir():
-            if file.name.startswith(".") or file.suffix in UNFINISHED or not file.is_file():
+            if is_unfinished(file.name) or not file.is_file():
                 continue
             changed = file.stat().st_mtime_ns
             if time.time_ns() - changed >= still_s * 1e9:
@@ -61,11 +62,25 @@ def _waiting(folder: Path, still_s: float) -> Iterator[Path]:
 
 def _take(file: Path) -> IngestRun:
     """Take a file as the name of its folder says: a resolution, or a profile that names one."""
-    said = file.parent.name
+    with file.open("rb") as content:
+        return take_as(file.parent.name, content, file.name)
+
+
+def take_as(said: str, content: IO[bytes], name: str) -> IngestRun:
+    """Take a file as the name of the folder it lay in says: a resolution, or a profile that names one."""
     is_resolution = _names_resolution(said)
     profile = PLAIN if is_resolution else load_profile(platform().home.path, said)
-    with file.open("rb") as content:
-        return take_readings(content, said if is_resolution else "", name=file.name, profile=profile)
+    return take_readings(content, said if is_resolution else "", name=name, profile=profile)
+
+
+def is_watched(folder: str) -> bool:
+    """Whether files are taken from a folder of this name."""
+    return _names_resolution(folder) or _names_profile(folder)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file's name says that it is still on its way, or hidden."""
+    return name.startswith(".") or name.endswith(UNFINISHED)
 
 
 def _names_profile(name: str) -> bool:

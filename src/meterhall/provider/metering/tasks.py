@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
 from django.utils.translation import gettext_lazy
 
+from meterhall.domain.errors import MeterhallError
 from meterhall.provider.metering.drop_folder import look_into
+from meterhall.provider.metering.drop_storage import look_elsewhere
 from meterhall.provider.metering.models import Decision, IngestRun
 from meterhall.provider.metering.release import carry_out
 from meterhall.provider.metering.service import lake
 from meterhall.provider.metering.working import work_in
 from meterhall.web.platform import platform
+from meterhall.web.storage import is_elsewhere
 from meterhall.web.work.engine import NotYet, every, works_on
 from meterhall.web.work.models import WorkState
+
+log = structlog.get_logger(__name__)
 
 
 @works_on(IngestRun, gettext_lazy("work in a file of readings"), lease_s=900)
@@ -34,8 +40,19 @@ def release(decision: Decision) -> None:
 def look_into_drop_folder() -> None:
     """Take what the meter-data system dropped, where a folder is set."""
     folder = platform().config.drop_folder
-    if folder:
+    if folder and not is_elsewhere(folder):
         look_into(Path(folder))
+
+
+@every(15)
+def look_into_drop_storage() -> None:
+    """The same of a folder over SFTP or in a bucket. What hinders is logged, and tried again next time."""
+    folder = platform().config.drop_folder
+    if folder and is_elsewhere(folder):
+        try:
+            look_elsewhere(folder)
+        except MeterhallError as refusal:
+            log.warning("drop_folder.unreachable", code=refusal.code)
 
 
 @every(3600)

@@ -7,11 +7,13 @@ from ninja import NinjaAPI
 
 from meterhall.client.b2b import RemoteRefusal, RemoteUnreachable
 from meterhall.domain.protocol.offers import CertificationView, Offer, OfferView, Profile
+from meterhall.provider.deliveries.learner import ForecastMissing
 from meterhall.provider.offers.service import certification, draft_offer, publish_offer, request_certification
 from meterhall.web.api import endpoint
 from meterhall.web.staff.service import StaffAuth
 
 REMOTE = (RemoteRefusal, RemoteUnreachable)
+OFFERED = (*REMOTE, ForecastMissing)
 
 
 def add_offers(api: NinjaAPI) -> None:
@@ -30,14 +32,14 @@ def add_offers(api: NinjaAPI) -> None:
         """How a conformance run stands."""
         return certification(certification_id)
 
-    @endpoint(api, "POST", "/offers", response=OfferView, status=201, auth=staff, step="1 offer", refuses=REMOTE,
+    @endpoint(api, "POST", "/offers", response=OfferView, status=201, auth=staff, step="1 offer", refuses=OFFERED,
               calls_out=True)  # fmt: skip
     def post_offer(request: HttpRequest, body: Offer) -> OfferView:
         """Register an offer as a draft."""
         return draft_offer(body)
 
     @endpoint(api, "POST", "/offers/{offer_id}/publication", response=OfferView, auth=staff, step="1 offer",
-              refuses=REMOTE, calls_out=True)  # fmt: skip
+              refuses=OFFERED, calls_out=True)  # fmt: skip
     def post_publication(request: HttpRequest, offer_id: str) -> OfferView:
         """Publish a draft."""
         return publish_offer(offer_id)

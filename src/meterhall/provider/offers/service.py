@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.offers import CertificationView, Offer, OfferView, Profile
+from meterhall.provider.deliveries.learner import require_library
 from meterhall.provider.offers.models import OwnCertification, OwnOffer
 from meterhall.web.messaging.clients import marketplace_client
 from meterhall.web.platform import platform
 
 
 def draft_offer(offer: Offer) -> OfferView:
-    """Register an offer as a draft (step 1)."""
+    """Register an offer as a draft (step 1). Raises `ForecastMissing` where we could not make what it offers."""
+    if offer.service_type == "forecast":
+        require_library()
     return _keep(marketplace_client().call("POST", "/v1/offers", offer, OfferView, key=offer.fingerprint()[-64:]))
 
 
 def publish_offer(offer_id: str) -> OfferView:
-    """Publish a draft. The Market Place refuses it without a certificate (`not_certified`)."""
+    """Publish a draft. The Market Place refuses it without a certificate (`not_certified`).
+
+    Raises `ForecastMissing` where we could not make what it offers.
+    """
+    known = OwnOffer.objects.filter(pk=offer_id).first()
+    if known is not None and known.document["offer"].get("service_type") == "forecast":
+        require_library()
     path = f"/v1/offers/{offer_id}/publication"
-    version = OwnOffer.objects.filter(pk=offer_id).values_list("version", flat=True).first()
-    key = f"publish-{offer_id}-{version}" if version is not None else None
+    key = f"publish-{offer_id}-{known.version}" if known is not None else None
     return _keep(marketplace_client().call("POST", path, None, OfferView, key=key))
 
 

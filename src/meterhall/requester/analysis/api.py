@@ -6,6 +6,7 @@ pseudonym.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
@@ -70,6 +71,7 @@ class SeriesView(Message):
     group_size: int | None
     measure: str | None
     group: str | None = Field(description="Of a group of the provider's points: which.")
+    forecast: bool = Field(description="Whether it is what was expected of days to come, not readings.")
     first_day: date | None
     until_day: date | None
     received_at: Instant | None
@@ -94,9 +96,11 @@ def add_analysis(api: NinjaAPI) -> None:
         first: date | None = None,
         until: date | None = None,
         format: str = "json",
+        forecast: bool = False,
     ) -> ReadingsView | HttpResponse:
-        """The load curve of the POD or group behind a pseudonym; `format=csv` for a table."""
-        return _answer(subject_of(pseudonym), direction, granularity, (first, until), format)
+        """The load curve of the POD or group behind a pseudonym; `format=csv` for a table, `forecast` for forecasts."""
+        subject = replace(subject_of(pseudonym), is_forecast=forecast)
+        return _answer(subject, direction, granularity, (first, until), format)
 
     @endpoint(api, "GET", "/customers/{number}/readings", response=ReadingsView, auth=staff, step="readings",
               refuses=(UnknownPoint, *REFUSES))  # fmt: skip
@@ -108,9 +112,11 @@ def add_analysis(api: NinjaAPI) -> None:
         first: date | None = None,
         until: date | None = None,
         format: str = "json",
+        forecast: bool = False,
     ) -> ReadingsView | HttpResponse:
-        """The load curve of a line of the customer list; `format=csv` for a table."""
-        return _answer(subject_of_pod(find_point(number).pod), direction, granularity, (first, until), format)
+        """The load curve of a line of the customer list; `format=csv` for a table, `forecast` for forecasts."""
+        subject = replace(subject_of_pod(find_point(number).pod), is_forecast=forecast)
+        return _answer(subject, direction, granularity, (first, until), format)
 
     @endpoint(api, "GET", "/readings/{pseudonym}/completeness", response=list[CompletenessView], auth=staff,
               step="readings", refuses=REFUSES)  # fmt: skip
@@ -167,6 +173,7 @@ def _series_view(series: Series) -> SeriesView:
         group_size=series.group_size,
         measure=series.measure or None,
         group=series.group_name or None,
+        forecast=series.is_forecast,
         first_day=series.first_day,
         until_day=series.until_day,
         received_at=series.received_at,

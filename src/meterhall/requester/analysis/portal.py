@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -36,15 +37,21 @@ from meterhall.web.portal.values import Fact, Link
 from meterhall.web.portal.words import DIRECTION, GRANULARITY, MEASURE, word
 
 COLUMNS: list[Column[Series]] = [
-    Column(
-        gettext_lazy("Customer or group"), lambda row: Link(_name(row), reverse("analysis:curve", args=[row.pseudonym]))
-    ),
+    Column(gettext_lazy("Customer or group"), lambda row: Link(_title(row), _address(row))),
     Column(gettext_lazy("Direction"), lambda row: word(DIRECTION, row.direction), "direction"),
     Column(gettext_lazy("Granularity"), lambda row: word(GRANULARITY, row.granularity), "granularity"),
     Column(gettext_lazy("First day"), lambda row: row.first_day, "first_day"),
     Column(gettext_lazy("Last day"), lambda row: row.until_day and row.until_day - timedelta(days=1), "until_day"),
     Column(gettext_lazy("Received"), lambda row: row.received_at, "received_at"),
 ]
+
+
+def _title(row: Series) -> str:
+    return _("%(name)s · forecast") % {"name": _name(row)} if row.is_forecast else _name(row)
+
+
+def _address(row: Series) -> str:
+    return reverse("analysis:curve", args=[row.pseudonym]) + ("?forecast=1" if row.is_forecast else "")
 
 
 def _name(row: Series) -> str:
@@ -115,6 +122,7 @@ def _page(request: HttpRequest, subject: Subject, name: str) -> HttpResponseBase
     direction = direction if direction in DIRECTION else "import"
     granularity = request.GET.get("granularity", "")
     granularity = granularity if granularity in GRANULARITY else ""
+    subject = replace(subject, is_forecast=request.GET.get("forecast") == "1")
     series = service.series_of(subject, direction)
     period = Period.of(request, subject.zone, service.known_period(series).until - timedelta(days=1))
     days = period.civil()
@@ -123,6 +131,7 @@ def _page(request: HttpRequest, subject: Subject, name: str) -> HttpResponseBase
     except GranularityUnavailable:
         found = service.load_curve(subject, direction, days)
     title = _reference(subject) or name
+    title = _("%(name)s · forecast") % {"name": title} if subject.is_forecast else title
     line = _line(found, title)
     export = request.GET.get("export", "")
     if export == "completeness":
@@ -192,11 +201,11 @@ def _facts(subject: Subject, series: list[Series]) -> list[Fact]:
 
 def _choices(subject: Subject, direction: str, granularity: str, finest: str, period: Period) -> list[list[Link]]:
     """Other directions, and granularities no finer than what is held, of the same days, as links."""
-    held = Series.objects.filter(pseudonym__in=subject.pseudonyms, withdrawn_at=None).exclude(received_at=None)
-    directions = sorted(set(held.values_list("direction", flat=True)) & set(DIRECTION))
+    directions = sorted(set(service.held_of(subject).values_list("direction", flat=True)) & set(DIRECTION))
     codes = list(GRANULARITY)
     coarser = codes[codes.index(finest) :] if finest in codes else codes
     kept = {"from": period.first.isoformat(), "to": period.until.isoformat()}
+    kept |= {"forecast": "1"} if subject.is_forecast else {}
 
     def link(text: str, chosen: bool, **wanted: str) -> Link:
         query = "&".join(f"{name}={value}" for name, value in (kept | wanted).items())

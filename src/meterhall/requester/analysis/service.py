@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput, NotFound
@@ -52,11 +53,13 @@ class PeriodTooLong(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a curve is of: the pseudonyms one POD has had, or one group; the zone its days are in."""
+    """What a curve is of: the pseudonyms one POD has had, or one group; the zone its days are in; readings or
+    forecasts."""
 
     pseudonyms: tuple[str, ...]
     zone: ZoneInfo
     pod: str | None = None
+    is_forecast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +89,15 @@ def subject_of(pseudonym: str) -> Subject:
     return Subject((pseudonym,), zone_of_pseudonym(pseudonym))
 
 
+def held_of(subject: Subject) -> QuerySet[Series]:
+    """The series that are held of a subject."""
+    mine = Series.objects.filter(pseudonym__in=subject.pseudonyms, is_forecast=subject.is_forecast, withdrawn_at=None)
+    return mine.exclude(received_at=None)
+
+
 def series_of(subject: Subject, direction: str) -> list[Series]:
     """What is held of a subject: the finest first, of equally fine ones the newest. Raises `NothingCollected`."""
-    found = Series.objects.filter(pseudonym__in=subject.pseudonyms, direction=direction, withdrawn_at=None).exclude(
-        received_at=None
-    )
+    found = held_of(subject).filter(direction=direction)
     if not found:
         raise NothingCollected
     return sorted(found, key=lambda one: (_coarseness(one), -one.received_at.timestamp()))  # type: ignore[union-attr]

@@ -102,7 +102,8 @@ class Part(models.Model):
 
 
 class Series(models.Model):
-    """One series we hold: what a provider delivers under a pseudonym, or for a group, in one granularity.
+    """One series we hold: what a provider delivers under a pseudonym, or for a group, in one granularity; forecasts
+    apart from readings.
 
     A value is mantissa × 10**scale Wh per slot. `withdrawn_at`: consent was revoked; nothing of it is kept or taken in.
     """
@@ -115,6 +116,7 @@ class Series(models.Model):
     group_size = models.PositiveIntegerField(null=True, help_text="For an aggregate: how many PODs it stands for.")
     measure = models.CharField(max_length=8, default="", blank=True, help_text="Of a group: sum, mean, p50, …")
     group_name = models.CharField(max_length=200, default="", blank=True, help_text="What the group is of.")
+    is_forecast = models.BooleanField(default=False, help_text="What was expected of days to come, not readings.")
     first_day = models.DateField(null=True)
     until_day = models.DateField(null=True)
     received_at = models.DateTimeField(null=True)
@@ -123,7 +125,7 @@ class Series(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["provider", "pseudonym", "direction", "granularity"], name="one_collected_series"
+                fields=["provider", "pseudonym", "direction", "granularity", "is_forecast"], name="one_collected_series"
             )
         ]
         verbose_name_plural = "series"

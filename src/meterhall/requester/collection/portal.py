@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -170,6 +171,7 @@ def delivery(request: HttpRequest, delivery_id: str) -> HttpResponse:
             if view.group_size
             else Fact(_("Points"), len(_pseudonyms(row))),
             *_group_facts(view.group),
+            *_forecast_facts(view),
             Fact(_("Both sides say the same"), state_badge(row.match) if row.match else None),
             Fact(_("Delivery"), CopyId(delivery_id)),
         ],
@@ -188,6 +190,20 @@ def _group_facts(group: GroupAnswer | None) -> list[Fact]:
         Fact(_("Group"), name_of(group.over) or None),
         Fact(_("Complete"), f"{100 * there / expected:.1f} %" if expected else None),
         Fact(_("Slots withheld, one point being most of them"), sum(one.withheld for one in group.months)),
+    ]
+
+
+def _forecast_facts(view: service.DeliveryView) -> list[Fact]:
+    """How large the error was on the days before, and how many curves are without a forecast."""
+    if view.forecast is None:
+        return []
+    made, naive = (
+        sum(Decimal(getattr(one, name)) for one in view.forecasts) for name in ("error_wh", "naive_error_wh")
+    )
+    share = f"{100 * made / naive:.0f} %" if naive else None
+    return [
+        Fact(_("Error on the days before, to that of repeating the week"), share),
+        Fact(_("Curves without a forecast"), len(view.forecast.absent)),
     ]
 
 
@@ -215,12 +231,14 @@ def _pseudonyms(row: Delivery) -> list[str]:
 
 def _curves(row: Delivery) -> Any:
     """The series the delivery belongs to; many are cut short."""
-    series = Series.objects.filter(provider=row.provider, pseudonym__in=_pseudonyms(row)[:500], withdrawn_at=None)
+    names, version = _pseudonyms(row)[:500], row.versions.last()
+    forecast = version is not None and manifest_of(version).forecast is not None
+    series = Series.objects.filter(provider=row.provider, pseudonym__in=names, is_forecast=forecast, withdrawn_at=None)
     rows = [
         [
             Link(
                 str(word(MEASURE, one.measure)) if one.measure else one.pseudonym,
-                reverse("analysis:curve", args=[one.pseudonym]),
+                reverse("analysis:curve", args=[one.pseudonym]) + ("?forecast=1" if forecast else ""),
             ),
             word(DIRECTION, one.direction),
             day_range(one.first_day, one.until_day) if one.first_day and one.until_day else None,

@@ -14,6 +14,8 @@ from meterhall.domain.protocol.base import DirectionName, FormatName, Granularit
 from meterhall.domain.protocol.deliveries import (
     DataRequest,
     DataRequested,
+    ForecastAnswer,
+    ForecastMade,
     GroupAnswer,
     GroupOf,
     Measure,
@@ -100,6 +102,10 @@ class DeliveryView(Message):
     format: str | None
     group_size: int | None
     group: GroupAnswer | None = Field(description="Of a group of the provider's points: which, and how complete.")
+    forecast: ForecastAnswer | None = Field(
+        description="Of a forecast what it was made from, and of what there is none."
+    )
+    forecasts: tuple[ForecastMade, ...] = Field(description="How each curve of a forecast was made, and its error.")
     readings: int | None
     missing: int | None
     withdrawn: int | None
@@ -233,6 +239,8 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         format=manifest.format if manifest else None,
         group_size=manifest.group_size if manifest else None,
         group=manifest.group if manifest else None,
+        forecast=manifest.forecast if manifest else None,
+        forecasts=tuple(one for part in manifest.parts for one in part.forecasts or ()) if manifest else (),
         readings=manifest.readings if manifest else None,
         missing=sum(part.missing for part in manifest.parts) if manifest else None,
         withdrawn=len(manifest.withdrawn) if manifest else None,

@@ -94,6 +94,7 @@ def _key(curve: Curve, manifest: Manifest) -> dict[str, Any]:
         "pseudonym": curve.series.usage_point,
         "direction": str(curve.series.direction),
         "granularity": str(granularity_of(curve)),
+        "is_forecast": manifest.forecast is not None,
     }
 
 
