@@ -47,7 +47,7 @@ from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, MEASURE, 
 COLUMNS: list[Column[Delivery]] = [
     Column(
         gettext_lazy("Delivery"),
-        lambda row: Link(row.delivery_id, reverse("collection:delivery", args=[row.delivery_id])),
+        lambda row: CopyId(row.delivery_id, reverse("collection:delivery", args=[row.delivery_id])),
     ),
     Column(
         gettext_lazy("Provider"),
