@@ -20,6 +20,7 @@ from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import ScopeExceedsOffer
 from meterhall.provider.consents.models import ConsentItem
 from meterhall.provider.consents.service import BadNeed
+from meterhall.provider.consents.words import what
 from meterhall.provider.deliveries import forecasts, learner
 from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.changes import changes_since
@@ -32,7 +33,8 @@ from meterhall.provider.deliveries.service import OutsideActivation, live_parts
 from meterhall.provider.metering.service import take_readings
 from meterhall.provider.offers.service import draft_offer
 from meterhall.provider.points.models import Point
-from tests.platform.provider.conftest import OTHER, REQUESTER, World
+from tests.platform.provider.conftest import HOLDER, OTHER, REQUESTER, World
+from tests.platform.provider.people import signed_in
 from tests.platform.provider.test_provider_deliveries import manifest
 
 ROME = ZoneInfo("Europe/Rome")
@@ -276,3 +278,18 @@ def test_without_the_library_nothing_is_offered_or_taken(world: World, monkeypat
             refused()
         assert isinstance(refusal.value, MeterhallError)
         assert refusal.value.code == "forecast_missing"
+
+
+def test_a_customer_is_told_of_forecasts_in_plain_words(world: World) -> None:
+    said = "As a forecast of the next day, made from your values of the twelve weeks before"
+    assert what(SCOPE) == ["every hour: electricity you take from the grid", said]
+    bounded = SCOPE.model_copy(update={"period": Period(first=date(2026, 4, 1), until=date(2026, 5, 1))})
+    assert len(what(bounded)) == 3
+    assert said not in what(READINGS)
+    points = world.points(1)
+    measured(world, points)
+    delivery = ask(world, world.activated(points, SCOPE))
+    [part] = live_parts(delivery)
+    log_part(part, part.contents.all(), AccessLog.Kind.DOWNLOAD)
+    page = signed_in("customer", holder=HOLDER).get("/accesses").content.decode()
+    assert "electricity you take from the grid, as a forecast" in page

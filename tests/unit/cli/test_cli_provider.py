@@ -79,7 +79,7 @@ def test_a_described_file_and_the_rows_it_had_set_aside(grid: Path, file: Callab
     number = str(came["run"])
     assert "nothing_held" in run(grid, "release", number, "--rule", "V11").stderr
     assert "unknown_run" in run(grid, "release", "999", "--rule", "V10").stderr
-    done = run(grid, "release", number, "--row", "9", "--reason", "Seen on site")
+    done = run(grid, "release", number, "--row", "10", "--reason", "Seen on site")
     assert done.stdout.startswith(f"run {number}: 1 rows released, 0 refused, 0 kept out"), done.stderr
     again = json.loads(run(grid, "release", number, "--rule", "V10", "--json").stdout)
     assert (again["released"], again["by"].split(":")[0]) == (1, "shell")

@@ -50,9 +50,9 @@ def what(scope: DataScope) -> list[str]:
     if scope.timing == "near_real_time":
         lines.append(_("As soon as they are measured"))
     if scope.timing == "forecast":
-        lines.append(_("As a forecast"))
-    lines.append(days(scope))
-    return lines
+        lines.append(_("As a forecast of the next day, made from your values of the twelve weeks before"))
+        return lines if scope.period is None else [*lines, days(scope)]
+    return [*lines, days(scope)]
 
 
 def days(scope: DataScope) -> str:
