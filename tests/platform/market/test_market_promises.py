@@ -13,6 +13,7 @@ from meterhall.domain.protocol.offers import OfferView, ServiceLevel
 from meterhall.domain.protocol.statements import STATEMENT_TYP, Statement, StatementPosted
 from meterhall.marketplace.agreements.kept import kept
 from meterhall.marketplace.ledger.service import post_statement
+from meterhall.marketplace.players.models import Player
 from meterhall.web.platform import platform
 from tests.platform.market.conftest import Actor
 from tests.platform.market.test_market_pages import Reader
@@ -30,6 +31,7 @@ class Deal:
         self.offer: OfferView = provider.published(service_level=level)
         self.contract = requester.subscribe(self.offer).subscription_id
         self.now = platform().now()
+        Player.objects.update(applied_at=self.now - 365 * DAY)
 
     def says(self, who: Actor, kind: str, subject: str, at: datetime) -> None:
         body = {

@@ -27,6 +27,7 @@ from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.follow import follow_ends
 from meterhall.provider.deliveries.gate import open_part
 from meterhall.provider.deliveries.models import AccessLog, Delivery, PushJob
+from meterhall.provider.deliveries.promises import at_risk
 from meterhall.provider.deliveries.retention import expire_files
 from meterhall.provider.deliveries.schedules import run_schedules
 from meterhall.provider.deliveries.service import (
@@ -326,6 +327,36 @@ def test_a_schedule_waits_for_the_day_and_its_readings_and_delivers_each_day_onc
     assert [(one.first, manifest(one).reason) for one in made] == [
         (date(2026, 3, day), "scheduled") for day in (1, 2, 3)
     ]
+
+
+def test_a_month_is_delivered_when_it_is_over_and_a_missed_promise_is_seen(world: World) -> None:
+    world.clock.now = datetime(2026, 3, 14, 7, 0, tzinfo=UTC)
+    points = many(world, 1)
+    points[0].series.update(until_day=date(2026, 3, 31))
+    scope = DataScope(granularities=("PT1H", "P1D"), period=Period(first=date(2026, 2, 10), until=date(2026, 4, 20)))
+    subscription = world.contract()
+    consent = world.consent(points, subscription, scope=scope)
+    items = [(points[0].pod, f"consent:{consent.pk}")]
+    activation = world.activate(subscription, items, scope, Schedule(every="P1M", format="csv", granularity="P1D"))
+    assert (run_schedules(), run_schedules()) == (1, 0), "what the contract has of the month before, once"
+    world.work()
+    world.clock.now = datetime(2026, 3, 31, 21, 59, tzinfo=UTC)
+    assert run_schedules() == 0, "in Rome the month is not over"
+    world.clock.now = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
+    assert run_schedules() == 0, "its last day is waited for"
+    assert at_risk() == []
+    world.clock.now = datetime(2026, 4, 2, 7, 0, tzinfo=UTC)
+    [risk] = [one for one in at_risk() if one.kind == "activation"]
+    assert (risk.subject, risk.due) == (activation.pk, datetime(2026, 4, 1, 22, 0, tzinfo=UTC))
+    assert run_schedules() == 1, "half of the promised time is over"
+    world.clock.now = datetime(2026, 5, 5, 7, 0, tzinfo=UTC)
+    assert run_schedules() == 1, "as far as the contract goes"
+    assert run_schedules() == 0
+    made = Delivery.objects.filter(activation=activation).order_by("first").values_list("first", "until")
+    assert list(made) == [
+        (date(2026, 2, 10), date(2026, 3, 1)), (date(2026, 3, 1), date(2026, 4, 1)),
+        (date(2026, 4, 1), date(2026, 4, 20)),
+    ]  # fmt: skip
 
 
 def test_the_feed_shows_each_change_once_in_the_contracted_granularity(

@@ -246,7 +246,7 @@ def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Su
     staff = enter("staff")
     form = {
         "granularity": "PT15M", "directions": ["import"], "first": str(FIRST), "until": str(UNTIL),
-        "points": [str(point.pk)], "daily": "on", "format": "csv",
+        "points": [str(point.pk)], "every": "P1M", "format": "csv",
     }  # fmt: skip
     path = f"/contracts/{subscription.subscription_id}/activation"
     assert b"A-1" in staff.get(path).content
@@ -256,7 +256,11 @@ def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Su
     work()
     sent = json.loads(grid.paths("/activations")[0].content)
     assert sent["items"] == [{"pod": PODS[0], "proof": f"consent:{CONSENT}"}]
-    assert sent["schedule"]["format"] == "csv"
+    assert (sent["schedule"]["every"], sent["schedule"]["format"]) == ("P1M", "csv")
+    assert (
+        "every month, the month before, CSV"
+        in staff.get(f"/activations/{Activation.objects.get().pk}").content.decode()
+    )
 
 
 def test_a_group_of_the_providers_points_is_asked_for_and_shown(

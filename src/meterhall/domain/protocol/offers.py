@@ -109,6 +109,12 @@ class ServiceLevel(Message):
         86_400, gt=0, description="Seconds from the activation request to an answer for every POD."
     )
     delivery_within_s: int = Field(86_400, gt=0, description="Seconds from the data request to a published delivery.")
+    scheduled_within_s: int = Field(
+        86_400,
+        gt=0,
+        description="Seconds from the end of a day or month to its scheduled delivery; half of them are spent waiting "
+        "for readings that are missing.",
+    )
     stop_within_s: int = Field(60, gt=0, description="Seconds from a revocation to the last byte under it.")
     availability_percent: Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3})?$")] = Field(
         "99.0", description="Share of the time in which the B2B interface answers, in percent: a decimal in text."

@@ -138,6 +138,8 @@ def _check(request: ActivationRequest, requester: str, *, is_sandbox: bool) -> N
         raise ScheduleNotOffered(field="/schedule/granularity")
     if schedule is not None and scope.kind == "aggregate":
         raise ScheduleNotOffered("A schedule delivers individual curves.", field="/schedule")
+    if schedule is not None and schedule.every != "P1D" and scope.timing == "forecast":
+        raise ScheduleNotOffered("A forecast is made for a day: every day.", field="/schedule/every")
     if is_sandbox:
         _sandbox_access(requester)
         return

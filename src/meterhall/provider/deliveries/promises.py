@@ -1,16 +1,19 @@
-"""Which promises of our offers are at risk: answers and deliveries whose time is nearly, or already, over."""
+"""Which promises of our offers are at risk: answers, deliveries, schedules whose time is nearly, or already, over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from meterhall.domain.protocol.agreements import SubscriptionView
-from meterhall.domain.protocol.offers import ServiceLevel
+from meterhall.domain.protocol.offers import DataScope, ServiceLevel
+from meterhall.domain.readings.civil import midnight
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.contracts.models import Contract
 from meterhall.provider.deliveries.models import Delivery
+from meterhall.provider.deliveries.schedules import next_turn
 from meterhall.web.platform import platform
 
 SHARE = 0.8
@@ -45,6 +48,20 @@ def _risks() -> Iterator[Risk]:
         if level is not None and _is_late(delivery.created_at, level.delivery_within_s, now):
             due = delivery.created_at + timedelta(seconds=level.delivery_within_s)
             yield Risk("delivery", delivery.pk, delivery.created_at, due)
+    yield from _behind(levels, now)
+
+
+def _behind(levels: Mapping[str, ServiceLevel], now: datetime) -> Iterator[Risk]:
+    """Schedules whose day or month ended, in the provider's zone, and has not been delivered."""
+    scheduled = Activation.objects.exclude(schedule=None).filter(state="answered", is_sandbox=False)
+    for activation in scheduled.filter(subscription_id__in=levels):
+        turn = next_turn(activation, DataScope.model_validate(activation.scope))
+        if turn is None:
+            continue
+        end = midnight(ZoneInfo(platform().config.zone), turn.until)
+        within_s = levels[activation.subscription_id].scheduled_within_s
+        if _is_late(end, within_s, now):
+            yield Risk("activation", activation.pk, end, end + timedelta(seconds=within_s))
 
 
 def _level(row: Contract) -> ServiceLevel:

@@ -1,5 +1,6 @@
-"""Scheduled deliveries: every day for the day before, as soon as that day is over in the POD's zone and its readings
-are in, or half a day later with what there is; a correction follows what comes still later.
+"""Scheduled deliveries: every day for the day before, or every month for the month before, as soon as it is over in the
+POD's zone and its readings are in, or with what there is when half the promised time is over; a correction follows what
+comes still later.
 
 A schedule of forecasts goes by the same days: when one is over and in, the second day after it is forecast.
 """
@@ -22,6 +23,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings.civil import midnight
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
+from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, entitled
 from meterhall.provider.deliveries.forecasts import MOST_CURVES
 from meterhall.provider.deliveries.service import create_delivery
@@ -30,10 +32,10 @@ from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
 
 log = structlog.get_logger(__name__)
-PATIENCE: Final = timedelta(hours=12)
-"""How long after midnight a day's missing readings are waited for."""
-MOST_DAYS: Final = 31
-"""Days caught up with at a time, after a standstill."""
+PATIENCE: Final = 0.5
+"""The share of the promised time in which missing readings are waited for."""
+MOST_TURNS: Final = 31
+"""Days or months caught up with at a time, after a standstill."""
 DAY: Final = timedelta(days=1)
 
 
@@ -52,32 +54,55 @@ def run_schedules() -> int:
 def _catch_up(activation: Activation) -> int:
     frame = frame_of(activation)
     schedule = Schedule.model_validate(activation.schedule)
-    for count in range(MOST_DAYS):
-        day = _next_day(activation, frame.scope)
-        if day is None:
+    waits = PATIENCE * promised(activation)
+    for count in range(MOST_TURNS):
+        turn = next_turn(activation, frame.scope)
+        if turn is None:
             return count
-        request = _request(activation, schedule, frame.scope, day)
+        request = _request(activation, schedule, frame.scope, turn)
         may = entitled(frame, accepted_items(activation, request), request.period)
         if frame.scope.timing == "forecast" and request.period.first <= _today():
-            _deliver(activation, [], day)
+            _deliver(activation, [], turn)
             continue
-        if not _over(day, may.values()):
+        end = _end(turn, may.values())
+        if end > platform().now():
             return count
-        if may and not _is_due(day, may.values(), frame.scope):
+        if may and platform().now() < end + waits and not _are_in(turn, may.values(), frame.scope):
             return count
-        _deliver(activation, _requests(request, list(may.values()), frame.scope), day)
-    return MOST_DAYS
+        _deliver(activation, _requests(request, list(may.values()), frame.scope), turn)
+    return MOST_TURNS
 
 
-def _next_day(activation: Activation, scope: DataScope) -> date | None:
-    """The day after the last one delivered; at first the day before the activation. None when the period is over."""
+def promised(activation: Activation) -> timedelta:
+    """How soon after the end of a day or month its delivery is promised."""
+    level = contract_in_force(activation.subscription_id, activation.requester).offer.service_level
+    return timedelta(seconds=level.scheduled_within_s)
+
+
+def next_turn(activation: Activation, scope: DataScope) -> Period | None:
+    """The day or month after the last one delivered; at first the one before the activation. None when the period is
+    over."""
     zone = ZoneInfo(platform().config.zone)
-    day = activation.delivered_until or activation.created_at.astimezone(zone).date() - DAY
-    if scope.period is None:
-        return day
-    ahead = _ahead(scope)
-    day = max(day, scope.period.first - ahead)
-    return day if day + ahead < scope.period.until else None
+    monthly = Schedule.model_validate(activation.schedule).every == "P1M"
+    taken = activation.created_at.astimezone(zone).date()
+    first = activation.delivered_until or (_month_before(taken) if monthly else taken - DAY)
+    bound, ahead = scope.period, _ahead(scope)
+    first = max(first, bound.first - ahead) if bound else first
+    until = _month_after(first) if monthly else first + DAY
+    if bound is None:
+        return Period(first=first, until=until)
+    until = min(until, bound.until - ahead)
+    return Period(first=first, until=until) if first < until else None
+
+
+def _month_after(day: date) -> date:
+    """The first day of the month after a day's."""
+    return (day.replace(day=28) + 4 * DAY).replace(day=1)
+
+
+def _month_before(day: date) -> date:
+    """The first day of the month before a day's."""
+    return (day.replace(day=1) - DAY).replace(day=1)
 
 
 def _ahead(scope: DataScope) -> timedelta:
@@ -89,11 +114,11 @@ def _today() -> date:
     return platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
 
 
-def _request(activation: Activation, schedule: Schedule, scope: DataScope, day: date) -> DataRequest:
-    first = day + _ahead(scope)
+def _request(activation: Activation, schedule: Schedule, scope: DataScope, turn: Period) -> DataRequest:
+    ahead = _ahead(scope)
     return DataRequest(
         activation_id=activation.activation_id,
-        period=Period(first=first, until=first + DAY),
+        period=Period(first=turn.first + ahead, until=turn.until + ahead),
         granularity=schedule.granularity,
         format=schedule.format,
         directions=scope.directions,
@@ -112,34 +137,27 @@ def _requests(request: DataRequest, members: list[Entitled], scope: DataScope) -
     ]
 
 
-def _over(day: date, members: Iterable[Entitled]) -> bool:
-    """Whether the civil day has ended at every point; where there is none, in the provider's zone."""
-    return _end(day, members) <= platform().now()
-
-
-def _end(day: date, members: Iterable[Entitled]) -> datetime:
+def _end(turn: Period, members: Iterable[Entitled]) -> datetime:
+    """When the day or month has ended at every point; where there is none, in the provider's zone."""
     zones = {one.point.zone for one in members} or {platform().config.zone}
-    return max(midnight(ZoneInfo(zone), day + DAY) for zone in zones)
+    return max(midnight(ZoneInfo(zone), turn.until) for zone in zones)
 
 
-def _is_due(day: date, members: Iterable[Entitled], scope: DataScope) -> bool:
-    """Whether the day's readings are in, or have been waited for long enough."""
-    known = list(members)
-    if platform().now() >= _end(day, known) + PATIENCE:
-        return True
-    series = series_of(one.point.pk for one in known)
+def _are_in(turn: Period, members: Iterable[Entitled], scope: DataScope) -> bool:
+    """Whether the readings of the day or month are in."""
+    series = series_of(one.point.pk for one in members)
     return all(
-        one.until_day is not None and one.until_day > day
+        one.until_day is not None and one.until_day >= turn.until
         for several in series.values()
         for one in several
         if one.direction in scope.directions
     )
 
 
-def _deliver(activation: Activation, requests: list[DataRequest], day: date) -> None:
-    """The deliveries and how far the schedule has come, in one transaction; a day without any is passed over."""
+def _deliver(activation: Activation, requests: list[DataRequest], turn: Period) -> None:
+    """The deliveries and how far the schedule has come, in one transaction; a turn without any is passed over."""
     with transaction.atomic():
         mine = Activation.objects.filter(pk=activation.pk, delivered_until=activation.delivered_until)
-        for request in requests if mine.update(delivered_until=day + DAY) else []:
+        for request in requests if mine.update(delivered_until=turn.until) else []:
             create_delivery(request, activation, "scheduled")
-    activation.delivered_until = day + DAY
+    activation.delivered_until = turn.until

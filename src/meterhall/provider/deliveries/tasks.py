@@ -59,7 +59,7 @@ def follow_readings() -> None:
 
 @every(60)
 def schedules() -> None:
-    """Create the daily deliveries whose day is over and whose readings are in."""
+    """Create the scheduled deliveries whose day or month is over and whose readings are in."""
     run_schedules()
 
 

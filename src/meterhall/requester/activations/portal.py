@@ -94,12 +94,24 @@ class ScopeForm(forms.Form):
         )
 
 
+EVERY = [
+    ("", gettext_lazy("nothing")),
+    ("P1D", gettext_lazy("every day, the day before")),
+    ("P1M", gettext_lazy("every month, the month before")),
+]
+
+
+def _schedule(one: Schedule | None) -> str:
+    """What comes by itself, in words."""
+    return f"{dict(EVERY)[one.every if one else '']}{f', {word(FORMAT, one.format)}' if one else ''}"
+
+
 class ActivationForm(ScopeForm):
-    """Which customers, and whether every day's data comes by itself."""
+    """Which customers, and whether the data of every day or month comes by itself."""
 
     points = forms.MultipleChoiceField(label=gettext_lazy("Customers"), widget=forms.CheckboxSelectMultiple)
-    daily = forms.BooleanField(label=gettext_lazy("Deliver every day's data by itself from now on"), required=False)
-    format = forms.ChoiceField(label=gettext_lazy("Format of daily deliveries"), required=False)
+    every = forms.ChoiceField(label=gettext_lazy("What comes by itself from now on"), choices=EVERY, required=False)
+    format = forms.ChoiceField(label=gettext_lazy("Format of what comes by itself"), required=False)
 
     def __init__(self, contract: ServiceContract, *args: Any, **kwargs: Any) -> None:
         super().__init__(contract, *args, **kwargs)
@@ -109,12 +121,12 @@ class ActivationForm(ScopeForm):
         _choose(self, "points", [(str(row.pk), f"{row.reference} · {row.pod}") for row in found[:MOST_POINTS]])
 
     def schedule(self) -> Schedule | None:
-        """Daily deliveries, if wanted."""
+        """Deliveries every day or month, if wanted."""
         answers = self.cleaned_data
-        if not answers["daily"]:
+        if not answers["every"]:
             return None
         form = answers["format"] or self.contract.offer.formats[0]
-        return Schedule(format=form, granularity=answers["granularity"])
+        return Schedule(every=answers["every"], format=form, granularity=answers["granularity"])
 
 
 class ConsentForm(ScopeForm):
@@ -251,7 +263,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
             Fact(_("Granularity"), listed(GRANULARITY, view.scope.granularities)),
             Fact(_("Direction"), listed(DIRECTION, view.scope.directions)),
             Fact(_("Readings"), day_range(period.first, period.until) if period else _("no bound")),
-            Fact(_("Daily deliveries"), word(FORMAT, view.schedule.format) if view.schedule else _("none")),
+            Fact(_("Comes by itself"), _schedule(view.schedule)),
             Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
         ],
         "actions": [Link(_("Request data"), reverse("collection:ask", args=[row.pk]), primary=True)] if may_ask else [],
