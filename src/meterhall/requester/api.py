@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meterhall.requester.activations.api import add_activations
-from meterhall.requester.analysis.api import add_analysis
+from meterhall.requester.analysis.api import add_analysis, add_gaps
 from meterhall.requester.collection.api import add_collection, add_repository
 from meterhall.requester.customers.api import add_customers
 from meterhall.requester.partners.api import add_partners
@@ -28,4 +28,5 @@ add_customers(staff)
 add_activations(staff)
 add_collection(staff)
 add_analysis(staff)
+add_gaps(staff)
 add_dead_letters(staff)

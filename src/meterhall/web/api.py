@@ -185,6 +185,8 @@ def _place(location: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _invalid(errors: list[tuple[tuple[object, ...], str]]) -> HttpResponse:
+    """The refusal of what does not fit, each fault at its place; of a list that has a faulty item nothing besides."""
+    errors = [one for one in errors if not any(other[0][: len(one[0])] == one[0] != other[0] for other in errors)]
     faults = [{"field": pointer(at), "message": text.removeprefix("Value error, ")} for at, text in errors]
     first = faults[0]
     where = first["field"] or "the request"

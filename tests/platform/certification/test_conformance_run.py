@@ -218,9 +218,9 @@ def test_what_each_check_catches(provider: Provider, home: Home, fault: str):
 def test_a_file_that_is_not_its_format(provider: Provider, home: Home, monkeypatch: pytest.MonkeyPatch):
     """The provider signs and sends CSV and calls it JSON lines."""
     from meterhall.formats import FORMATS
-    from meterhall.provider.deliveries import build
+    from meterhall.provider.deliveries import drawing
 
-    monkeypatch.setattr(build, "FORMATS", {**FORMATS, "jsonl": FORMATS["csv"]})
+    monkeypatch.setattr(drawing, "FORMATS", {**FORMATS, "jsonl": FORMATS["csv"]})
     checks = conformance(provider, home, format="jsonl")
     assert (checks[-1].name, checks[-1].passed) == ("format", False)
 

@@ -15,7 +15,7 @@ from meterhall.domain.errors import MeterhallError
 from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import digest, new_id, new_salt
-from meterhall.domain.protocol.keys import BadSignature, SigningKey, sign
+from meterhall.domain.protocol.keys import BadSignature, SigningKey, payload_of, sign
 from meterhall.domain.protocol.log import LoggedStatement
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, StatementPosted
 from meterhall.marketplace.agreements.models import Subscription
@@ -62,7 +62,7 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
 
     unfit = sign({"note": "x"}, market.provider.key, typ=STATEMENT_TYP)
     return {
-        "another key": (says(key=SigningKey.generate()), BadSignature, "/jws"),
+        "another key": (says(key=SigningKey.generate()), BadSignature, "/statement"),
         "by somebody else": (says(by=other.number), ForeignStatement, "/statement/by"),
         "about others": (says(parties=(other.number,)), ForeignStatement, "/statement/parties"),
         "not a player's to say": (says("certification.passed"), ForeignStatement, "/statement/type"),
@@ -72,6 +72,11 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
         "no statement": (StatementPosted(statement=unfit, salt=new_salt()), BadStatement, "/statement/id"),
         "a point as its subject": (says(subject="IT 999 E 0000 0001"), TextHoldsPod, "/statement/subject"),
         "a bare number as its subject": (says(subject="12345678901234"), TextHoldsPod, "/statement/subject"),
+        "a name as its transaction": (says(transaction="Jane Doe 23 Wh"), BadStatement, "/statement/transaction"),
+        "words as its subject": (says(subject="Rue X 5, 23.5 kWh"), BadStatement, "/statement/subject"),
+        "a word in its header": (
+            StatementPosted(statement=_noted(market, now), salt=new_salt()), BadSignature, "/statement",
+        ),
         "no transaction": (says(transaction=""), BadStatement, "/statement/transaction"),
         "fewer than none": (says(counts={"items": -1}), BadStatement, "/statement/counts/items"),
         "about nothing known": (says(about=new_id("stm")), UnknownAbout, "/statement/about"),
@@ -82,7 +87,13 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(15))
+def _noted(market: Market, at: datetime) -> str:
+    """A sound statement whose signature has something to say besides."""
+    made = market.provider.says("data.acknowledged", market.requester, at)
+    return sign(payload_of(made.statement), market.provider.key, typ=STATEMENT_TYP, note="Jane Doe")
+
+
+@pytest.mark.parametrize("number", range(18))
 def test_what_is_refused(market: Market, number: int):
     posted, error, field = list(refused(market).values())[number]
     with pytest.raises(error) as caught:

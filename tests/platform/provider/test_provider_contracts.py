@@ -7,7 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from meterhall.domain.protocol.agreements import SIGNATURE_TYP, ContractSignature, ServiceContract, SubscriptionView
+from meterhall.domain.protocol.agreements import (
+    SIGNATURE_TYP,
+    SIGNED_BY,
+    ContractSignature,
+    ServiceContract,
+    SubscriptionView,
+)
 from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import (
@@ -175,7 +181,10 @@ def test_a_fresh_signer_signs_the_digest_once(world: World, posted: list[tuple[s
     sign_by_signer(view.subscription_id, fresh(world))
     [(path, body)] = posted
     assert path == f"/v1/subscriptions/{view.subscription_id}/signatures"
-    assert verify(body.jws, [platform().contract_key.public], typ=SIGNATURE_TYP).document["digest"] == view.digest
+    assert (
+        verify(body.jws, [platform().contract_key.public], typ=SIGNATURE_TYP, members=SIGNED_BY).document["digest"]
+        == view.digest
+    )
     assert header_of(body.jws)["signer"] == "Ada"
     with pytest.raises(NotToSign):
         sign_by_signer(view.subscription_id, fresh(world))
@@ -199,7 +208,7 @@ def test_a_standing_acceptance_signs_within_its_limits_and_no_further(
     held = accept(world, view)
     sign_under_acceptance(view.subscription_id)
     assert header_of(posted[-1][1].jws)["acceptance"] == held.digest
-    assert verify(posted[-1][1].jws, [platform().transport_key.public], typ=SIGNATURE_TYP)
+    assert verify(posted[-1][1].jws, [platform().transport_key.public], typ=SIGNATURE_TYP, members=SIGNED_BY)
     offer = {"offer_id": view.contract.offer_id}
     second = waiting(world)
     assert signing.acceptance_for(second.contract) is None, "another offer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -11,7 +12,8 @@ import pytest
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.privacy import GroupTooSmall
-from meterhall.domain.protocol.activations import Schedule
+from meterhall.domain.protocol.activations import ActivationItem as ItemIn
+from meterhall.domain.protocol.activations import Refresh, Schedule
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, DataRequest, Manifest, Receipt
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, payload_of, sign, signed_digest
@@ -19,6 +21,8 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import MISSING
 from meterhall.formats import FORMATS
 from meterhall.lake.cursor import InvalidCursor
+from meterhall.provider.activations.models import Activation
+from meterhall.provider.activations.service import refresh
 from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.deliveries import curves as curve_reading
@@ -327,6 +331,44 @@ def test_a_schedule_waits_for_the_day_and_its_readings_and_delivers_each_day_onc
     assert [(one.first, manifest(one).reason) for one in made] == [
         (date(2026, 3, day), "scheduled") for day in (1, 2, 3)
     ]
+
+
+def followed(activation: Activation, since: str | None) -> tuple[set[str], str]:
+    """Whose values the feed shows since a cursor, and the cursor after it."""
+    seen: set[str] = set()
+    while True:
+        page = changes_since(activation, since)
+        seen |= {one.pseudonym for one in page.items}
+        since = page.cursor
+        if not page.more:
+            return seen, since
+
+
+def test_a_point_accepted_later_is_shown_from_its_beginning(world: World) -> None:
+    first, second = many(world, 2)
+    hourly = DataScope(granularities=("PT1H",), period=MARCH)
+    activation = world.activated([first], hourly)
+    seen, cursor = followed(activation, None)
+    assert len(seen) == 1
+    world.clock.now += timedelta(minutes=1)
+    consent = world.consent([second], activation.subscription_id, hourly)
+    refresh(activation.pk, REQUESTER, Refresh(add=(ItemIn(pod=second.pod, proof=f"consent:{consent.pk}"),)))
+    world.work()
+    more, later = followed(activation, cursor)
+    assert len(more) == 1
+    assert not more & seen
+    assert followed(activation, later) == (set(), later)
+    assert followed(activation, None)[0] == seen | more
+
+
+@pytest.mark.parametrize("held", ["[null,null,1e999,0]", "[" * 20_000, "{}", "7", '["x",null,null,0,0,0,0]', "[1,2,3]"])
+def test_a_cursor_is_one_of_this_very_feed(world: World, held: str) -> None:
+    activation = world.activated(many(world, 1), DataScope(granularities=("PT1H",), period=MARCH))
+    with pytest.raises(InvalidCursor):
+        changes_since(activation, base64.urlsafe_b64encode(held.encode()).decode())
+    other = world.activated(many(world, 1), DataScope(granularities=("PT1H",), period=MARCH))
+    with pytest.raises(InvalidCursor):
+        changes_since(activation, changes_since(other, None).cursor)
 
 
 def test_a_month_is_delivered_when_it_is_over_and_a_missed_promise_is_seen(world: World) -> None:

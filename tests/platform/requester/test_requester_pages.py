@@ -23,7 +23,7 @@ from typer.main import get_command
 
 from meterhall.cli import app
 from meterhall.domain.pods.sandbox import demonstration_pod
-from meterhall.domain.protocol.agreements import ContractSignature, SubscriptionView
+from meterhall.domain.protocol.agreements import SIGNED_BY, ContractSignature, SubscriptionView
 from meterhall.domain.protocol.consents import GrantedDetail
 from meterhall.domain.protocol.keys import verify
 from meterhall.requester.activations.consents import ConsentRequestIn, Need, create_consent_request, link_of
@@ -214,7 +214,7 @@ def test_a_contract_is_signed_by_a_signer_with_a_fresh_factor(
     assert view.digest.encode() in signer.get(path).content
     signer.post(path)
     jws = json.loads(grid.paths("/signatures")[0].content)["jws"]
-    signed = verify(jws, [eso.contract_key.public], typ="meterhall-signature+jws")
+    signed = verify(jws, [eso.contract_key.public], typ="meterhall-signature+jws", members=SIGNED_BY)
     assert ContractSignature.model_validate(signed.document).digest == view.digest
     assert signed.header["signer"] == "Ada"
     subscription.refresh_from_db()

@@ -33,7 +33,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_what_was_signed_is_what_is_read(document: object) -> None:
-    read = verify(sign(document, KEY, typ="t", signer="anna"), [KEY.public], typ="t")
+    read = verify(sign(document, KEY, typ="t", signer="anna"), [KEY.public], typ="t", members=frozenset({"signer"}))
     assert (read.document, read.header["signer"]) == (document, "anna")
 
 
@@ -123,7 +123,7 @@ def test_a_signing_key_prints_no_secret() -> None:
 def test_a_long_document_and_a_long_header_pass() -> None:
     document = {"pseudonyms": ["x" * 36] * 10_000}
     token = sign(document, KEY, typ="t", x5c=["y" * 4_000])
-    assert verify(token, [KEY.public], typ="t").document == document
+    assert verify(token, [KEY.public], typ="t", members=frozenset({"x5c"})).document == document
 
 
 def test_commitments_need_the_salt() -> None:

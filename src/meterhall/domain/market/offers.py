@@ -26,6 +26,10 @@ class CoverageIsPod(InvalidInput):
     title = "A coverage names many points of delivery by what they begin with, never a single one."
 
 
+REGULATED: Final = frozenset({"metering_data", "forecast"})
+"""The services of the regulated environment; the others are of the unregulated one."""
+
+
 def check_offer(offer: Offer) -> None:
     """Refuse an offer no contract could be made of, naming the member at fault.
 

@@ -25,6 +25,8 @@ from meterhall.domain.protocol.players import LegalIdentifier
 
 SIGNATURE_TYP = "meterhall-signature+jws"
 ACCEPTANCE_TYP = "meterhall-acceptance+jws"
+SIGNED_BY = frozenset({"signer", "auth_time", "amr", "acceptance"})
+"""What the header of a contract signature says besides: who released the key and how, or under which acceptance."""
 COUNTERSIGNATURE_TYP = "meterhall-countersignature+jws"
 QUIT_TYP = "meterhall-quit+jws"
 SIGNER_FRESH_S = 300

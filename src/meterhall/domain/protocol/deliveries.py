@@ -104,7 +104,7 @@ class DataRequest(Message):
         "pull",
         description="`pull`: the requester fetches; `push`: sent to the contract's repository, which must be there.",
     )
-    pseudonyms: tuple[Pseudonym, ...] = Field(
+    pseudonyms: EachOnce[Pseudonym] = Field(
         (), max_length=10_000, description="Of which accepted PODs, by pseudonym; empty: of every one."
     )
     group: bool = Field(False, description="Whether one aggregate of the PODs is delivered instead of single curves.")

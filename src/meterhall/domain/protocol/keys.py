@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -185,6 +185,10 @@ def signed_digest(token: str) -> str:
     return digest(canonical(payload_of(token)))
 
 
+HEADER: Final = frozenset({"alg", "typ", "kid"})
+"""What the header of every signature has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """A document whose signature was checked, with the protected header that was signed with it."""
@@ -193,15 +197,20 @@ class Verified:
     header: dict[str, Any]
 
 
-def verify(token: str, keys: Iterable[PublicKey], *, typ: str) -> Verified:
+def verify(token: str, keys: Iterable[PublicKey], *, typ: str, members: frozenset[str] = frozenset()) -> Verified:
     """The signed JSON document.
 
+    Its header holds what a signature needs and the `members` that have a meaning here, and nothing besides.
     Raises `BadSignature` when no key among `keys` made it, the type is another, or the payload is not JSON in its
     canonical form (RFC 8785): of one document there is one byte string, and one digest, whoever reads it.
     """
     header = header_of(token)
     if header.get("typ") != typ:
         raise BadSignature(f"A signature of type {typ} is needed here.", field="/jws")
+    if unknown := sorted(set(header) - HEADER - members):
+        raise BadSignature(
+            f"The signature's header has a member that says nothing here: {unknown[0][:40]}.", field="/jws"
+        )
     known = {key.kid: key for key in keys}
     key = known.get(str(header.get("kid")))
     if key is None:

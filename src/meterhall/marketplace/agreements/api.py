@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from pydantic import StringConstraints
 
 from meterhall.domain.market import WrongState
+from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.agreements import (
     Countersigned,
     GeneralContract,
@@ -127,7 +128,7 @@ def _add_signing(api: NinjaAPI) -> None:
     @endpoint(api, "POST", "/v1/subscriptions/{subscription_id}/quit", response=SubscriptionView, auth=member,
               step="5 subscription",
               refuses=(BadSignature, SignatureMismatch, service.UnknownSubscription, service.NotYourTurn,
-                       WrongState))  # fmt: skip
+                       service.QuitDated, TextHoldsPod, WrongState))  # fmt: skip
     def quit_subscription(request: HttpRequest, subscription_id: str, body: Signed) -> SubscriptionView:
         """End a subscription, as requester: a Quit signed with the transport key."""
         return service.quit_subscription(caller(request), subscription_id, body.jws)

@@ -31,6 +31,7 @@ from meterhall.domain.protocol.offers import OfferView
 from meterhall.domain.protocol.statements import StatementType
 from meterhall.marketplace.agreements.models import GeneralTerms, Subscription
 from meterhall.marketplace.agreements.signatures import (
+    CLOCKS_DIFFER,
     SignatureMismatch,
     check_provider_signature,
     check_signature,
@@ -51,6 +52,11 @@ from meterhall.web.platform import platform
 
 DRAFT_LIFE = timedelta(days=30)
 """A contract both parties have not signed by then is over."""
+
+
+class QuitDated(InvalidInput):
+    code = "quit_dated"
+    title = "A Quit is dated when it is signed: after the contract was drafted, and not in the future."
 
 
 class UnknownSubscription(NotFound):
@@ -142,6 +148,8 @@ def _check_choices(request: SubscriptionRequest, offer: OfferView) -> None:
         raise RepositoryNeeded(field="/repository")
     if request.repository is not None and "push" not in ways:
         raise RepositoryUnusable(field="/repository")
+    if request.repository is not None:
+        refuse_pods(request.repository.url, field="/repository/url")
 
 
 def _store(contract: ServiceContract) -> Subscription:
@@ -249,6 +257,9 @@ def quit_subscription(number: str, subscription_id: str, jws: str) -> Subscripti
         if (body.subscription_id, body.party) != (subscription_id, number):
             raise SignatureMismatch("The Quit names another subscription or party.", field="/jws")
         refuse_pods(body.reason, field="/reason")
+        now = platform().now()
+        if not row.drafted_at - CLOCKS_DIFFER <= body.quit_at <= now + CLOCKS_DIFFER:
+            raise QuitDated(field="/quit_at")
         provider_knows = row.state != "drafted"
         _end(row, "quit", body.reason)
         row.end_jws = jws

@@ -8,9 +8,11 @@ from typing import Any
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotPermitted
 from meterhall.domain.market.declared import TextUnseen, check_seen
+from meterhall.domain.market.texts import holds_pod
 from meterhall.domain.protocol.agreements import (
     COUNTERSIGNATURE_TYP,
     SIGNATURE_TYP,
+    SIGNED_BY,
     SIGNER_FRESH_S,
     ContractSignature,
     Countersignature,
@@ -66,7 +68,7 @@ def check_signature(
 
     Raises `BadSignature`, `NoSigner`, `SignerInvalid`, `SignerNotFresh`, `SignatureMismatch`.
     """
-    signed = verify(jws, public_keys([key.document() for key in keys.contract]), typ=SIGNATURE_TYP)
+    signed = verify(jws, public_keys([key.document() for key in keys.contract]), typ=SIGNATURE_TYP, members=SIGNED_BY)
     body = ContractSignature.model_validate(signed.document)
     check_signer(signed.header, body)
     _check_body(body, subject, digest, party)
@@ -102,7 +104,7 @@ def check_signer(header: dict[str, Any], body: ContractSignature | StandingAccep
 
 
 def _check_name(signer: str) -> None:
-    if len(signer) > LONGEST_NAME:
+    if len(signer) > LONGEST_NAME or holds_pod(signer):
         raise SignerInvalid(field="/jws")
     try:
         check_seen(signer, field="/jws")
@@ -122,7 +124,7 @@ def check_provider_signature(
     if quoted is None:
         check_signature(jws, keys, subject=subject, digest=digest, party=party, drafted_at=contract.drafted_at)
         return None
-    signed = verify(jws, public_keys([key.document() for key in keys.transport]), typ=SIGNATURE_TYP)
+    signed = verify(jws, public_keys([key.document() for key in keys.transport]), typ=SIGNATURE_TYP, members=SIGNED_BY)
     _check_body(ContractSignature.model_validate(signed.document), subject, digest, party)
     held = Acceptance.objects.select_for_update().filter(digest=str(quoted), provider=party).first()
     if held is None:

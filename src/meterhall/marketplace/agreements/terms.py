@@ -5,7 +5,13 @@ from __future__ import annotations
 from django.db import transaction
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.protocol.agreements import ACCEPTANCE_TYP, Countersigned, GeneralContract, StandingAcceptance
+from meterhall.domain.protocol.agreements import (
+    ACCEPTANCE_TYP,
+    SIGNED_BY,
+    Countersigned,
+    GeneralContract,
+    StandingAcceptance,
+)
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.keys import verify
 from meterhall.marketplace.agreements.models import Acceptance, GeneralSignature, GeneralTerms
@@ -76,7 +82,7 @@ def register_acceptance(number: str, jws: str) -> Countersigned:
     if not player.is_provider:
         raise NotAProvider
     keys = view(player).keys
-    signed = verify(jws, public_keys([key.document() for key in keys.contract]), typ=ACCEPTANCE_TYP)
+    signed = verify(jws, public_keys([key.document() for key in keys.contract]), typ=ACCEPTANCE_TYP, members=SIGNED_BY)
     acceptance = StandingAcceptance.model_validate(signed.document)
     check_signer(signed.header, acceptance)
     if acceptance.party != number:

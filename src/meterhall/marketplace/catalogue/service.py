@@ -6,6 +6,7 @@ from django.db import transaction
 
 from meterhall.domain.errors import Conflict, NotFound, NotPermitted
 from meterhall.domain.market import OFFER_VERSION, advance, check_offer
+from meterhall.domain.market.offers import REGULATED, InvalidOffer
 from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.offers import Offer as OfferDocument
@@ -144,6 +145,8 @@ def _provider(number: str) -> Player:
 
 def _check(document: OfferDocument) -> None:
     check_offer(document)
+    if platform().config.environment == "regulated" and document.service_type not in REGULATED:
+        raise InvalidOffer("The regulated environment has metering data and forecasts.", field="/service_type")
     refuse_pods(document.title, field="/title")
     refuse_pods(document.summary, field="/summary")
     for at, option in enumerate(document.options):

@@ -22,7 +22,7 @@ OTHER_SIDE = MATCHES | {received: sent for sent, received in MATCHES.items()}
 
 
 def meet(kept: KeptStatement) -> Match | None:
-    """Find the other side's statement of the same version between the same two parties; tell both how they compare.
+    """Find the other side's statement of the same version under the same contract; tell both how they compare.
 
     Runs in the transaction that appends, under the log's lock, so that of two that arrive together the second sees
     the first.
@@ -49,7 +49,9 @@ def _said(kept: KeptStatement) -> tuple[object, ...]:
 def _counterparts(kept: KeptStatement, other: str) -> QuerySet[KeptStatement]:
     first, second = kept.first_party, kept.second_party
     parties = Q(first_party=first, second_party=second) | Q(first_party=second, second_party=first)
-    fitting = KeptStatement.objects.filter(parties, type=other, subject=kept.subject).exclude(by=kept.by)
+    fitting = KeptStatement.objects.filter(
+        parties, type=other, subject=kept.subject, transaction_id=kept.transaction_id
+    ).exclude(by=kept.by)
     return fitting.filter(met_as_sent=None, met_as_received=None)
 
 

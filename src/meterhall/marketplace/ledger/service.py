@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from meterhall.domain.market.texts import refuse_pods
-from meterhall.domain.protocol.keys import header_of, verify
+from meterhall.domain.protocol.keys import BadSignature, header_of, verify
 from meterhall.domain.protocol.log import LoggedStatement, ProofFile
 from meterhall.domain.protocol.players import Jwk
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, Statement, StatementPosted
@@ -51,7 +51,7 @@ MARKETPLACE_ONLY = frozenset(
 """What only the Market Place can state, since only it does it."""
 
 
-PLAIN_ID = re.compile(r"([a-z]{3}_[0-9a-f]{24}(:\d{1,9})?|MH\d{10}|)", re.ASCII)
+PLAIN_ID = re.compile(r"([a-z]{3}_[0-9a-f]{24}(:\d{1,9})?|MH\d{10}|[a-z]{1,20}-\d{1,9}|)", re.ASCII)
 """What transactions and subjects are, of those we know."""
 
 
@@ -115,8 +115,12 @@ def post_statement(posted: StatementPosted, caller: str) -> LogReceipt:
     `UnknownParty`, `TextHoldsPod`, `ForeignMatter`, `UnknownAbout`, `StatementExists`.
     """
     keys = transport_keys(caller)
-    replaced = _replaced_key(caller, posted.statement) if keys else None
-    verified = verify(posted.statement, [*keys, *(public_keys([replaced.jwk]) if replaced else [])], typ=STATEMENT_TYP)
+    try:
+        replaced = _replaced_key(caller, posted.statement) if keys else None
+        fitting = [*keys, *(public_keys([replaced.jwk]) if replaced else [])]
+        verified = verify(posted.statement, fitting, typ=STATEMENT_TYP)
+    except BadSignature as refusal:
+        raise BadSignature(refusal.detail, field="/statement") from None
     statement = _read(verified.document)
     _check_maker(statement, caller)
     _check_content(statement)
@@ -173,6 +177,10 @@ def _check_content(statement: Statement) -> None:
         text = getattr(statement, name)
         if not PLAIN_ID.fullmatch(text):
             refuse_pods(text, field=f"/statement/{name}", is_id=True)
+            raise BadStatement(
+                "It is an id as in the table of statements, or of one's own a word and a number.",
+                field=f"/statement/{name}",
+            )
     if statement.type not in OTHER_SIDE:
         return
     if not SUBJECT.fullmatch(statement.subject):

@@ -34,7 +34,7 @@ def add_players(api: NinjaAPI) -> None:
 
     @endpoint(api, "POST", "/v1/players", response=PlayerView, status=202, step="1 enrol",
               refuses=(BadSignature, UnknownCountry, InvalidLegalId, UnverifiableLegalId, *ENROLMENT_REFUSALS,
-                       TextHoldsPod, service.LegalIdTaken, service.KeyTaken))  # fmt: skip
+                       TextHoldsPod, service.LegalIdTaken, service.KeyTaken, service.EnrolmentDiffers))  # fmt: skip
     def post_player(request: HttpRequest, body: Signed) -> PlayerView:
         """Apply to take part: an Enrolment signed with the transport key it declares. Inactive until admitted."""
         return service.enrol(body.jws)

@@ -103,6 +103,11 @@ def initialise() -> None:
         issue_first_terms()
 
 
+class EnrolmentDiffers(Conflict):
+    code = "enrolment_differs"
+    title = "The player is enrolled with other data, which are not changed by enrolling again."
+
+
 def enrol(jws: str) -> PlayerView:
     """Take an application (step 1), signed with the transport key it declares. The same again is the same player.
 
@@ -117,6 +122,8 @@ def enrol(jws: str) -> PlayerView:
         _hold_numbering()
         player = _enrolled(legal, enrolment.keys)
         if player is not None and (player.status, "apply") not in PLAYER:
+            if player.enrolment | {"keys": None} != enrolment.document() | {"keys": None}:
+                raise EnrolmentDiffers
             return view(player)
         player = _apply(player or Player(access_number=_next_number()), enrolment, legal, jws)
         _refresh(player, APPLICANT)

@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from pydantic import ValidationError
 
 from meterhall.domain.errors import InvalidInput
+from meterhall.domain.protocol.canonical import canonical
 from meterhall.domain.protocol.consents import EVIDENCE_TYP, ConsentStatement
 from meterhall.domain.protocol.i_json import NotIJson, read_json
 from meterhall.domain.protocol.keys import BadSignature, PublicKey, Registry, header_of, verify
@@ -59,6 +60,8 @@ def read_customer_signed(token: str, trusted: list[x509.Certificate], now: datet
         raise BadEvidence(f"The signed document {fault}.", field="/jws") from None
     except (JoseError, ValueError) as fault:
         raise BadEvidence("The signature does not fit the certificate.", field="/jws") from fault
+    if canonical(document) != checked.payload:
+        raise BadEvidence("The signed document is not in its canonical form (RFC 8785).", field="/jws")
     return Read(_statement(document), _serial_number(chain[0]))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from django.db import transaction
 
 from meterhall.domain.errors import NotPermitted
-from meterhall.domain.protocol.agreements import SIGNATURE_TYP, ServiceContract, SubscriptionView
+from meterhall.domain.protocol.agreements import SIGNATURE_TYP, SIGNED_BY, ServiceContract, SubscriptionView
 from meterhall.domain.protocol.events import CertificationStarted, SubscriptionActive, SubscriptionRequested
 from meterhall.domain.protocol.keys import BadSignature, PublicKey, verify
 from meterhall.domain.protocol.players import Attestation, PlayerView
@@ -63,7 +63,7 @@ def _check_signature(view: SubscriptionView, party: Literal["requester", "provid
     jws = view.signatures.get(party)
     if jws is None:
         raise BadSignature(f"The {party} has not signed.", field=f"/subscription/signatures/{party}")
-    signed = verify(jws, keys, typ=SIGNATURE_TYP).document
+    signed = verify(jws, keys, typ=SIGNATURE_TYP, members=SIGNED_BY).document
     if not isinstance(signed, dict) or signed.get("digest") != view.digest:
         raise BadSignature("The signature is over another contract.", field=f"/subscription/signatures/{party}")
 

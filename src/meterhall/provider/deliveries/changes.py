@@ -1,7 +1,7 @@
 """The change feed of an activation: new and corrected values, a UTC day at a time, behind an opaque cursor.
 
 A cursor holds where the round began and will end in the lake, and how far it has been shown. What changes during a
-round is in the next one.
+round is in the next one. So is a point that was accepted, or got other days, meanwhile: it is shown from its beginning.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -39,21 +39,26 @@ from meterhall.web.platform import platform
 
 PAGE_DAYS = 500
 DAY = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALWAYS = Period(first=date(1970, 1, 1), until=FOREVER)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reader of the feed stands: `since` and `until` in the lake, and the last pair shown of that round."""
+    """Where a reader of the feed stands: `since` and `until` in the lake, and the last pair shown of that round; and up
+    to when points had been answered, in microseconds, before the round and at its beginning."""
 
-    since: str | None
+    activation: str
+    since: str | None = None
     until: str | None = None
     series: int = 0
     day: int = 0
+    answered: int = 0
+    answered_until: int = 0
 
     def encode(self) -> str:
         """The opaque text."""
-        text = json.dumps([self.since, self.until, self.series, self.day])
+        text = json.dumps(astuple(self))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -67,15 +72,20 @@ class Block:
     known: datetime
 
 
-def parse_place(text: str | None) -> Place:
-    """The place a cursor stands for. Raises `InvalidCursor`."""
+def parse_place(text: str | None, activation: str) -> Place:
+    """The place in the feed of this activation that a cursor stands for. Raises `InvalidCursor`."""
     if text is None:
-        return Place(None)
+        return Place(activation)
     try:
-        since, until, series, day = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return Place(since and str(since), until and str(until), int(series), int(day))
-    except (binascii.Error, ValueError, TypeError):
+        held = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        place = Place(*held)
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         raise InvalidCursor(field="/since") from None
+    lake_s, numbers = (place.since, place.until), astuple(place)[3:]
+    fits = all(one is None or isinstance(one, str) for one in lake_s) and all(type(one) is int for one in numbers)
+    if not fits or place.activation != activation:
+        raise InvalidCursor(field="/since")
+    return place
 
 
 def changes_since(activation: Activation, since: str | None) -> Changes:
@@ -88,7 +98,7 @@ def changes_since(activation: Activation, since: str | None) -> Changes:
         raise OutsideActivation("The activation is of sums; the feed has single curves.", field="/activation_id")
     if frame.scope.timing == "forecast":
         raise OutsideActivation("The activation is of forecasts; the feed has readings.", field="/activation_id")
-    place = parse_place(since)
+    place = parse_place(since, activation.pk)
     items = activation.items.filter(state="accepted").select_related("point", "consent_item")
     may = {one.point.pk: one for one in entitled(frame, items, ALWAYS).values()}
     series = {
@@ -97,14 +107,35 @@ def changes_since(activation: Activation, since: str | None) -> Changes:
         for one in several
         if one.direction in frame.scope.directions and finest(one, frame.scope) is not None
     }
-    changed, cursor = lake().changes(place.since, series_ids=list(series))
+    fresh = {one.point.pk for one in may.values() if _answered(one.item) > place.answered}
+    newest = max((_answered(one.item) for one in may.values()), default=place.answered)
+    changed, cursor = _changes(place.since, series, fresh)
     waiting = [pair for pair in changed if (pair[0], pair[1].toordinal()) > (place.series, place.day)]
     page, until = waiting[:PAGE_DAYS], place.until or cursor
     shown = list(_values(page, series, may, frame.scope)) if page else []
     _log(activation, shown)
     more = len(waiting) > len(page)
-    following = Place(place.since, until, page[-1][0], page[-1][1].toordinal()) if more else Place(until)
+    answered = place.answered_until or max(newest, place.answered)
+    following = (
+        replace(place, until=until, series=page[-1][0], day=page[-1][1].toordinal(), answered_until=answered)
+        if more
+        else Place(activation.pk, until, answered=answered)
+    )
     return Changes(items=tuple(values for _, values in shown), cursor=following.encode(), more=more)
+
+
+def _answered(item: ActivationItem) -> int:
+    """When the item was answered as it stands, in microseconds."""
+    return (item.answered_at - EPOCH) // timedelta(microseconds=1) if item.answered_at else 0
+
+
+def _changes(since: str | None, series: dict[int, Series], fresh: set[int]) -> tuple[list[tuple[int, date]], str]:
+    """What changed in the lake, of points that are fresh everything; the cursor is from before either was looked at."""
+    if since is None:
+        return lake().changes(None, series_ids=list(series))
+    whole = [number for number, one in series.items() if one.point_id in fresh]
+    changed, cursor = lake().changes(since, series_ids=[number for number in series if number not in set(whole)])
+    return sorted([*changed, *lake().changes(None, series_ids=whole)[0]]) if whole else changed, cursor
 
 
 def finest(series: Series, scope: DataScope) -> Granularity | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -16,6 +17,15 @@ from pydantic import Field
 from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.domain.protocol.base import DirectionName, GranularityName, Instant, Message, Page, Period
 from meterhall.domain.readings import MISSING, GranularityUnavailable
+from meterhall.requester.activations.service import UnknownActivation, find
+from meterhall.requester.analysis.gaps import (
+    Gap,
+    Lateness,
+    NothingMissing,
+    ask_again,
+    gaps,
+    lateness,
+)
 from meterhall.requester.analysis.service import (
     NothingCollected,
     PeriodTooLong,
@@ -29,6 +39,7 @@ from meterhall.requester.analysis.service import (
     subject_of_pod,
 )
 from meterhall.requester.collection.models import Series
+from meterhall.requester.collection.service import DataRequestView, NotSent, request_view
 from meterhall.requester.customers.service import UnknownPoint, find_point
 from meterhall.web.api import endpoint, page
 from meterhall.web.staff.service import StaffAuth
@@ -59,6 +70,34 @@ class CompletenessView(Message):
     day: date
     present: int
     expected: int
+
+
+class GapView(Message):
+    """Civil days on end of a point, each with values missing."""
+
+    pod: str = Field(repr=False)
+    pseudonym: str
+    direction: str
+    first: date
+    until: date = Field(description="The day after the last.")
+    present: int = Field(description="How many values of these days are there.")
+    expected: int
+
+
+class AskedAgain(Message):
+    """The data requests for what was missing."""
+
+    requests: tuple[DataRequestView, ...]
+
+
+class LatenessView(Message):
+    """How far the readings of an activation have come."""
+
+    activation: int
+    provider: str
+    newest: date | None = Field(description="The day after the newest of which anything has come; null: nothing has.")
+    due: date = Field(description="The day until which there could be readings.")
+    days_behind: int | None
 
 
 class SeriesView(Message):
@@ -131,6 +170,42 @@ def add_analysis(api: NinjaAPI) -> None:
         subject = subject_of(pseudonym)
         days = completeness(subject, direction, _period(subject, direction, (first, until)))
         return [CompletenessView(day=one.day, present=one.present, expected=one.expected) for one in days]
+
+
+def add_gaps(api: NinjaAPI) -> None:
+    """Publish the calls about what is missing."""
+    staff = StaffAuth()
+
+    @endpoint(api, "GET", "/activations/{number}/gaps", response=list[GapView], auth=staff, step="readings",
+              refuses=(UnknownActivation,))  # fmt: skip
+    def get_gaps(request: HttpRequest, number: int, limit: int = 1000) -> list[GapView]:
+        """What is missing of an activation, by point and days on end; the first ones."""
+        return [_gap_view(one) for one in islice(gaps(find(number)), max(1, min(limit, 10_000)))]
+
+    @endpoint(api, "POST", "/activations/{number}/gaps/requests", response=AskedAgain, status=202,
+              auth=staff, step="8 data request", refuses=(UnknownActivation, NotSent, NothingMissing))  # fmt: skip
+    def post_gap_requests(request: HttpRequest, number: int) -> AskedAgain:
+        """Ask the provider again for what is missing."""
+        return AskedAgain(requests=tuple(map(request_view, ask_again(find(number)))))
+
+    @endpoint(api, "GET", "/lateness", response=list[LatenessView], auth=staff, step="readings")
+    def get_lateness(request: HttpRequest) -> list[LatenessView]:
+        """How late each provider is, by activation; the one furthest behind first."""
+        return [_lateness_view(one) for one in lateness()]
+
+
+def _gap_view(gap: Gap) -> GapView:
+    return GapView(
+        pod=gap.item.pod, pseudonym=gap.item.pseudonym, direction=gap.direction, first=gap.first, until=gap.until,
+        present=gap.present, expected=gap.expected,
+    )  # fmt: skip
+
+
+def _lateness_view(one: Lateness) -> LatenessView:
+    return LatenessView(
+        activation=one.activation.pk, provider=one.activation.subscription.provider_name, newest=one.newest,
+        due=one.due, days_behind=one.days_behind,
+    )  # fmt: skip
 
 
 def _period(subject: Subject, direction: str, bounds: tuple[date | None, date | None]) -> Period:

@@ -63,6 +63,8 @@ def receive(request: HttpRequest) -> Inbox:
         raise ForeignEvent("Only the Market Place sends events of this type.", field="/type")
     if event.type not in FROM_PROVIDERS and sender != marketplace().access_number:
         raise ForeignEvent(f"Only the Market Place sends {event.type}.", field="/type")
+    if event.type in FROM_PROVIDERS and (platform().role != "requester" or not _provides(sender)):
+        raise ForeignEvent(f"{event.type} is sent by a provider to a requester.", field="/type")
     if request.headers.get("webhook-id") != event.id:
         raise EventMismatch(field="/id")
     _check_data(event)
@@ -78,6 +80,11 @@ def receive(request: HttpRequest) -> Inbox:
     )
     log.info("event.received", type=event.type, id=event.id, sender=sender, new=is_new)
     return arrived
+
+
+def _provides(sender: str) -> bool:
+    """Whether the Market Place vouches for the sender as a provider."""
+    return "provider" in Peer.objects.get(pk=sender).document.get("roles", ())
 
 
 def _check_data(event: Event) -> None:

@@ -1,0 +1,211 @@
+"""What an activation is missing, by point and civil day; how late its provider is; asking again for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterhall.domain.errors import Conflict
+from meterhall.domain.protocol.activations import ItemAnswer
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings import MISSING, midnight, parse_granularity
+from meterhall.requester.activations.models import Activation, ActivationItem
+from meterhall.requester.collection.models import DataAsked, Series
+from meterhall.requester.collection.service import DataRequestIn, request_data
+from meterhall.requester.collection.store import lake, spec
+from meterhall.requester.collection.zones import zone_of_pod
+from meterhall.requester.partners.service import contract_of
+from meterhall.web.platform import platform
+
+DAY: Final = timedelta(days=1)
+AT_ONCE: Final = 200
+"""Points read together."""
+MOST_ASKED: Final = 10_000
+"""Pseudonyms of one data request."""
+
+
+class NothingMissing(Conflict):
+    code = "nothing_missing"
+    title = "Every value that may be had by now is here."
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Civil days on end of one point and direction, each with values missing: so many are there, of so many."""
+
+    item: ActivationItem
+    direction: str
+    first: date
+    until: date
+    present: int
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How far the readings of an activation have come: there could be some of the days before `due`."""
+
+    activation: Activation
+    newest: date | None
+    due: date
+
+    @property
+    def days_behind(self) -> int | None:
+        """Days that are over and of which nothing has come of any point; None where nothing has come at all."""
+        return None if self.newest is None else max(0, (self.due - self.newest).days)
+
+
+def gaps(activation: Activation) -> Iterator[Gap]:
+    """The gaps in the order of the points: of the holder's days that are over, within the activation's period.
+
+    Values are counted in the finest granularity that is held; of a point of which nothing is held, in the finest of the
+    activation. Of sums and of forecasts there are none to tell.
+    """
+    scope = _of_points(activation)
+    if scope is None:
+        return
+    items = activation.items.filter(state="accepted").order_by("position").iterator()
+    while some := list(islice(items, AT_ONCE)):
+        for direction in scope.directions:
+            yield from _gaps(some, direction, scope)
+
+
+def ask_again(activation: Activation) -> list[DataAsked]:
+    """Data requests for the points with gaps, over the days from the first gap to the last; sent by the worker.
+
+    Raises `NothingMissing`, `NotSent`.
+    """
+    found = list(gaps(activation))
+    if not found:
+        raise NothingMissing
+    scope = DataScope.model_validate(activation.scope)
+    offered = contract_of(activation.subscription_id).offer.formats
+    names = list(dict.fromkeys(gap.item.pseudonym for gap in found))
+    return [
+        request_data(
+            activation,
+            DataRequestIn(
+                activation=activation.pk,
+                period=Period(first=min(gap.first for gap in found), until=max(gap.until for gap in found)),
+                granularity=min(scope.granularities, key=_slot_s),
+                format="parquet" if "parquet" in offered else offered[0],
+                directions=scope.directions,
+                pseudonyms=tuple(names[place : place + MOST_ASKED]),
+            ),
+        )
+        for place in range(0, len(names), MOST_ASKED)
+    ]
+
+
+def lateness() -> list[Lateness]:
+    """How late the readings of each activation are that was answered and has not ended: nothing at all first, then the
+    one furthest behind."""
+    answered = Activation.objects.filter(state="answered").select_related("subscription")
+    some = answered.filter(pk__in=ActivationItem.objects.filter(state="accepted").values("activation"))
+    known = [_lateness(one, scope) for one in some if (scope := _of_points(one)) is not None]
+    return sorted(known, key=lambda one: (one.newest is not None, -(one.days_behind or 0)))
+
+
+def _of_points(activation: Activation) -> DataScope | None:
+    """The scope of an activation of single points' readings; None of one of sums or forecasts."""
+    scope = DataScope.model_validate(activation.scope)
+    return None if scope.kind == "aggregate" or scope.timing == "forecast" else scope
+
+
+def _lateness(activation: Activation, scope: DataScope) -> Lateness:
+    items = activation.items.filter(state="accepted")
+    held = Series.objects.filter(pseudonym__in=items.values("pseudonym"), is_forecast=False)
+    newest = held.exclude(until_day=None).order_by("-until_day").values_list("until_day", flat=True).first()
+    today = platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
+    return Lateness(activation, newest, min(today, scope.period.until) if scope.period else today)
+
+
+def _slot_s(granularity: str) -> int:
+    found = parse_granularity(granularity)
+    return found.period_s or (31 * 86_400 if found.monthly else 86_400)
+
+
+def _gaps(items: Sequence[ActivationItem], direction: str, scope: DataScope) -> Iterator[Gap]:
+    zones = {item.pk: zone_of_pod(item.pod) for item in items}
+    days = {item.pk: _days(item, scope, zones[item.pk]) for item in items}
+    whole = [period for several in days.values() for period in several]
+    if not whole:
+        return
+    first, until = min(one.first for one in whole), max(one.until for one in whole)
+    edges = {zone: _edges(zone, first, until) for zone in set(zones.values())}
+    held = _finest([item.pseudonym for item in items], direction)
+    there = _present(held, {item.pseudonym: edges[zones[item.pk]] for item in items})
+    coarsest = min(map(_slot_s, scope.granularities))
+    for item in items:
+        series = held.get(item.pseudonym)
+        slot_s = _slot_s(series.granularity) if series else coarsest
+        lengths = np.diff(edges[zones[item.pk]])
+        expected = np.maximum(1, lengths // slot_s)
+        present = there.get(item.pseudonym, np.zeros(len(lengths), np.int64))
+        yield from _runs(item, direction, days[item.pk], first, present, expected)
+
+
+def _days(item: ActivationItem, scope: DataScope, zone: ZoneInfo) -> list[Period]:
+    """The holder's days of a point that are over and within the activation's period."""
+    answer = ItemAnswer.model_validate(item.answer) if item.answer else None
+    today = platform().now().astimezone(zone).date()
+    bound = scope.period or Period(first=date(1970, 1, 1), until=today)
+    readings = answer.readings if answer and answer.readings else bound
+    stretches = answer.stretches if answer and answer.stretches else (readings,)
+    cut = [(max(one.first, bound.first), min(one.until, bound.until, today)) for one in stretches]
+    return [Period(first=first, until=until) for first, until in cut if first < until]
+
+
+def _edges(zone: ZoneInfo, first: date, until: date) -> NDArray[np.int64]:
+    """The midnights from the first day to the end of the last, in seconds."""
+    return np.array([int(midnight(zone, first + DAY * n).timestamp()) for n in range((until - first).days + 1)])
+
+
+def _finest(pseudonyms: Sequence[str], direction: str) -> dict[str, Series]:
+    """What is held of each pseudonym, in equal slots, the finest."""
+    found = Series.objects.filter(pseudonym__in=pseudonyms, direction=direction, is_forecast=False, withdrawn_at=None)
+    equal = [one for one in found.exclude(received_at=None) if parse_granularity(one.granularity).period_s]
+    return {one.pseudonym: one for one in sorted(equal, key=lambda one: -_slot_s(one.granularity))}
+
+
+def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
+    """How many values are there of each pseudonym on each day."""
+    names = {series.pk: name for name, series in held.items()}
+    specs = sorted((spec(series) for series in held.values()), key=lambda one: one.resolution_s)
+    counts = {name: np.zeros(len(edges[name]) - 1, np.int64) for name in held}
+    if not specs:
+        return counts
+    start, end = min(int(one[0]) for one in edges.values()), max(int(one[-1]) for one in edges.values())
+    for block in lake().read(specs, datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)):
+        name = names[block.spec.id]
+        slots = int(block.start.timestamp()) + np.flatnonzero(block.mantissas != MISSING) * block.spec.resolution_s
+        place = np.searchsorted(edges[name], slots, side="right") - 1
+        inside = place[(place >= 0) & (place < len(counts[name]))]
+        counts[name] += np.bincount(inside, minlength=len(counts[name]))
+    return counts
+
+
+def _runs(
+    item: ActivationItem,
+    direction: str,
+    days: Sequence[Period],
+    first: date,
+    present: NDArray[np.int64],
+    expected: NDArray[np.int64],
+) -> Iterator[Gap]:
+    """Days on end with values missing, each run a gap; `present` and `expected` count from the day `first` on."""
+    for period in days:
+        begin, end = (period.first - first).days, (period.until - first).days
+        lacks = np.concatenate(([False], present[begin:end] < expected[begin:end], [False]))
+        bounds = (np.flatnonzero(lacks[1:] != lacks[:-1]) + begin).reshape(-1, 2)
+        for start, stop in bounds.tolist():
+            there, wanted = int(present[start:stop].sum()), int(expected[start:stop].sum())
+            yield Gap(item, direction, first + DAY * start, first + DAY * stop, there, wanted)

@@ -1,0 +1,100 @@
+"""What is missing of an activation, by point and day, how late it is, and asking again for just that."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from meterhall.domain.protocol.canonical import new_id
+from meterhall.requester.activations.models import Activation, ActivationItem
+from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps, lateness
+from meterhall.requester.collection.models import DataAsked, Series
+from meterhall.web.platform import Platform
+from meterhall.web.staff.service import create_staff_key
+
+from .conftest import FIRST, PSEUDONYMS, UNTIL, GridDouble, curve, ready, work
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def staff(eso: Platform) -> Client:
+    return Client(headers={"Authorization": f"Bearer {create_staff_key('erp')}"})
+
+
+def told(activation: Activation) -> list[tuple[str, date, date, int, int]]:
+    return [(one.item.pseudonym, one.first, one.until, one.present, one.expected) for one in gaps(activation)]
+
+
+def answered(activation: Activation, position: int, **answer: Any) -> None:
+    """What the provider answered for one POD."""
+    item = activation.items.get(position=position)
+    ActivationItem.objects.filter(pk=item.pk).update(answer={"pod": item.pod, "state": "accepted"} | answer)
+
+
+def test_nothing_has_come_yet(activation: Activation) -> None:
+    assert told(activation) == [(name, FIRST, UNTIL, 0, 284) for name in PSEUDONYMS], "the clock goes forward within"
+    [late] = lateness()
+    assert (late.newest, late.due, late.days_behind) == (None, UNTIL, None)
+
+
+def test_days_with_values_missing_are_told_by_point_and_day(
+    activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    grid.publish({1: [curve(gaps=(4, 5, 283)), curve(PSEUDONYMS[1])]}, delivery_id)
+    ready(delivery_id)
+    first, last = PSEUDONYMS[0], UNTIL - DAY
+    assert told(activation) == [(first, FIRST, FIRST + DAY, 94, 96), (first, last, UNTIL, 95, 96)]
+    [late] = lateness()
+    assert (late.newest, late.days_behind) == (UNTIL, 0)
+
+
+def test_only_the_holders_days_are_missed(activation: Activation) -> None:
+    stays = [{"from": str(FIRST), "until": str(FIRST + DAY)}, {"from": str(FIRST + 2 * DAY), "until": str(UNTIL + DAY)}]
+    answered(activation, 0, readings={"from": str(FIRST), "until": str(UNTIL)}, stretches=stays)
+    answered(activation, 1, readings={"from": str(FIRST), "until": str(FIRST + DAY)})
+    assert told(activation) == [
+        (PSEUDONYMS[0], FIRST, FIRST + DAY, 0, 96), (PSEUDONYMS[0], FIRST + 2 * DAY, UNTIL, 0, 96),
+        (PSEUDONYMS[1], FIRST, FIRST + DAY, 0, 96),
+    ]  # fmt: skip
+
+
+def test_what_is_missing_is_asked_for_again_and_nothing_else(
+    staff: Client, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    path = f"/api/activations/{activation.pk}/gaps"
+    grid.publish({1: [curve(gaps=(4,)), curve(PSEUDONYMS[1])]}, delivery_id)
+    ready(delivery_id)
+    [shown] = staff.get(path).json()
+    assert (shown["pseudonym"], shown["first"], shown["present"]) == (PSEUDONYMS[0], str(FIRST), 95)
+    answer = staff.post(f"{path}/requests", {}, "application/json", headers={"Idempotency-Key": "again"})
+    assert answer.status_code == 202
+    work()
+    [sent] = [json.loads(one.content) for one in grid.paths("/data-requests")]
+    assert sent["pseudonyms"] == [PSEUDONYMS[0]]
+    assert sent["period"] == {"from": str(FIRST), "until": str(FIRST + DAY)}
+    assert (sent["granularity"], sent["format"]) == ("PT15M", "parquet")
+    assert DataAsked.objects.count() == 1
+    second = new_id("dlv")
+    grid.publish({1: [curve()]}, second)
+    ready(second)
+    assert told(activation) == []
+    refused = staff.post(f"{path}/requests", {}, "application/json", headers={"Idempotency-Key": "again-2"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing_missing")
+    with pytest.raises(NothingMissing):
+        ask_again(activation)
+    [late] = staff.get("/api/lateness").json()
+    assert (late["activation"], late["newest"], late["days_behind"]) == (activation.pk, str(UNTIL), 0)
+
+
+def test_of_sums_and_forecasts_nothing_is_told(activation: Activation) -> None:
+    Series.objects.all().delete()
+    for scope in ({"kind": "aggregate"}, {"timing": "forecast"}):
+        Activation.objects.update(scope=activation.scope | scope)
+        assert told(Activation.objects.get()) == []
+        assert lateness() == []
