@@ -216,13 +216,13 @@ def contract_signature(subject: str, digest: str, signer: Signer) -> str:
 
 
 def attestation_for(audience: str) -> str:
-    """The Market Place's word for us to `audience`; fetched again once a day.
+    """The Market Place's word for us to `audience`; fetched again once a day, and when its key was replaced.
 
     While the Market Place cannot be asked the word that is held goes on to be shown, as long as it holds.
     """
     now = platform().now()
     held = HeldAttestation.objects.filter(audience=audience, expires_at__gt=now).first()
-    if held is not None and held.fetched_at > now - timedelta(days=1):
+    if held is not None and held.fetched_at > now - timedelta(days=1) and _key_holds(held.jws):
         return held.jws
     try:
         answer = marketplace_client().call("POST", "/v1/attestations", AttestationRequest(audience=audience), Attested)
@@ -230,11 +230,18 @@ def attestation_for(audience: str) -> str:
         if held is None or not may_pass(fault):
             raise
         return held.jws
+    _key_holds(answer.attestation)
     HeldAttestation.objects.update_or_create(
         audience=audience,
         defaults={"jws": answer.attestation, "expires_at": answer.expires_at, "fetched_at": now},
     )
     return answer.attestation
+
+
+def _key_holds(jws: str) -> bool:
+    """Whether the Market Place still shows the key that signed; looked at anew where it is not known here."""
+    kid = str(header_of(jws).get("kid"))
+    return any(key.kid == kid for key in marketplace_keys(kid))
 
 
 def renew_peers() -> int:
