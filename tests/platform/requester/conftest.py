@@ -223,14 +223,19 @@ def eso(db: None, tmp_path: Path, clock: Clock, grid: GridDouble) -> Iterator[Pl
     with override_settings(METERHALL=running, ROOT_URLCONF=urls):
         discover()
         Identity.objects.create(access_number=ME)
+        key = SigningKey.generate()
         hall = {"name": "Hall", "document": {}, "b2b_url": HALL_URL, "is_marketplace": True}
+        hall["transport_keys"] = [key.public.jwk()]
         Peer.objects.create(access_number=HALL, **hall)
         keys = [grid.key.public.jwk()]
         document = {"endpoints": {"b2b": GRID_URL, "portal": "https://grid.example:8444"}}
         Peer.objects.create(access_number=GRID, name="Grid", document=document, b2b_url=GRID_URL, transport_keys=keys)
         now = clock()
         HeldAttestation.objects.create(
-            audience=GRID, jws="a.b.c", expires_at=now + timedelta(days=7), fetched_at=now + timedelta(hours=1)
+            audience=GRID,
+            jws=sign({}, key, typ="t"),
+            expires_at=now + timedelta(days=7),
+            fetched_at=now + timedelta(hours=1),
         )
         yield running
 

@@ -134,8 +134,6 @@ def _check(request: ActivationRequest, requester: str, *, is_sandbox: bool) -> N
     if scope.timing == "historical" and scope.period is None:
         raise PeriodMissing(field="/scope/period")
     check_period(scope.period, field="/scope/period")
-    if not request.items and scope.kind != "aggregate":
-        raise InvalidInput("An activation of single curves names its PODs.", field="/items")
     if schedule is not None and schedule.granularity not in scope.granularities:
         raise ScheduleNotOffered(field="/schedule/granularity")
     if schedule is not None and scope.kind == "aggregate":
