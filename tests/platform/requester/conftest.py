@@ -236,7 +236,7 @@ def eso(db: None, tmp_path: Path, clock: Clock, grid: GridDouble) -> Iterator[Pl
             jws=sign({}, key, typ="t"),
             expires_at=now + timedelta(days=7),
             fetched_at=now + timedelta(hours=1),
-        )
+        )  # fmt: skip
         yield running
 
 
