@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from django.test import Client
 
 from meterhall.domain.protocol.canonical import new_id
+from meterhall.domain.readings import CIVIL_DAY, MISSING, CivilCurve, CivilSeries, midnight
+from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps, lateness
 from meterhall.requester.collection.models import DataAsked, Series
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 
-from .conftest import FIRST, PSEUDONYMS, UNTIL, GridDouble, curve, ready, work
+from .conftest import FIRST, PSEUDONYMS, START, UNTIL, GridDouble, curve, ready, work
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -90,6 +94,18 @@ def test_what_is_missing_is_asked_for_again_and_nothing_else(
         ask_again(activation)
     [late] = staff.get("/api/lateness").json()
     assert (late["activation"], late["newest"], late["days_behind"]) == (activation.pk, str(UNTIL), 0)
+
+
+def test_days_are_missed_where_only_days_are_had(activation: Activation, grid: GridDouble, delivery_id: str) -> None:
+    zone = ZoneInfo("Europe/Rome")
+    edges = slot_edges(CIVIL_DAY, zone, midnight(zone, FIRST), midnight(zone, UNTIL))
+    daily = [
+        CivilCurve(CivilSeries(name, CIVIL_DAY), edges, np.array(values), np.zeros(3, np.uint8), START)
+        for name, values in zip(PSEUDONYMS, ([10, MISSING, 30], [10, 20, 30]), strict=True)
+    ]
+    grid.publish({1: daily}, delivery_id, granularity="P1D")  # type: ignore[dict-item]
+    ready(delivery_id)
+    assert told(activation) == [(PSEUDONYMS[0], FIRST + DAY, FIRST + 2 * DAY, 0, 1)]
 
 
 def test_of_sums_and_forecasts_nothing_is_told(activation: Activation) -> None:

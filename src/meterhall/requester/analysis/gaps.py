@@ -16,9 +16,11 @@ from meterhall.domain.errors import Conflict
 from meterhall.domain.protocol.activations import ItemAnswer
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.readings import MISSING, midnight, parse_granularity
+from meterhall.domain.readings import CIVIL_DAY, MISSING, midnight, parse_granularity
+from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
-from meterhall.requester.collection.models import DataAsked, Series
+from meterhall.requester.analysis.service import slot_s
+from meterhall.requester.collection.models import CivilValue, DataAsked, Series
 from meterhall.requester.collection.service import DataRequestIn, request_data
 from meterhall.requester.collection.store import lake, spec
 from meterhall.requester.collection.zones import zone_of_pod
@@ -95,7 +97,7 @@ def ask_again(activation: Activation) -> list[DataAsked]:
             DataRequestIn(
                 activation=activation.pk,
                 period=Period(first=min(gap.first for gap in found), until=max(gap.until for gap in found)),
-                granularity=min(scope.granularities, key=_slot_s),
+                granularity=min(scope.granularities, key=slot_s),
                 format="parquet" if "parquet" in offered else offered[0],
                 directions=scope.directions,
                 pseudonyms=tuple(names[place : place + MOST_ASKED]),
@@ -128,11 +130,6 @@ def _lateness(activation: Activation, scope: DataScope) -> Lateness:
     return Lateness(activation, newest, min(today, scope.period.until) if scope.period else today)
 
 
-def _slot_s(granularity: str) -> int:
-    found = parse_granularity(granularity)
-    return found.period_s or (31 * 86_400 if found.monthly else 86_400)
-
-
 def _gaps(items: Sequence[ActivationItem], direction: str, scope: DataScope) -> Iterator[Gap]:
     zones = {item.pk: zone_of_pod(item.pod) for item in items}
     days = {item.pk: _days(item, scope, zones[item.pk]) for item in items}
@@ -140,15 +137,16 @@ def _gaps(items: Sequence[ActivationItem], direction: str, scope: DataScope) -> 
     if not whole:
         return
     first, until = min(one.first for one in whole), max(one.until for one in whole)
-    edges = {zone: _edges(zone, first, until) for zone in set(zones.values())}
+    edges = {
+        zone: slot_edges(CIVIL_DAY, zone, midnight(zone, first), midnight(zone, until)) for zone in set(zones.values())
+    }
     held = _finest([item.pseudonym for item in items], direction)
     there = _present(held, {item.pseudonym: edges[zones[item.pk]] for item in items})
-    coarsest = min(map(_slot_s, scope.granularities))
+    finest_s = min(map(slot_s, scope.granularities))
     for item in items:
         series = held.get(item.pseudonym)
-        slot_s = _slot_s(series.granularity) if series else coarsest
         lengths = np.diff(edges[zones[item.pk]])
-        expected = np.maximum(1, lengths // slot_s)
+        expected = np.maximum(1, lengths // (slot_s(series.granularity) if series else finest_s))
         present = there.get(item.pseudonym, np.zeros(len(lengths), np.int64))
         yield from _runs(item, direction, days[item.pk], first, present, expected)
 
@@ -164,27 +162,28 @@ def _days(item: ActivationItem, scope: DataScope, zone: ZoneInfo) -> list[Period
     return [Period(first=first, until=until) for first, until in cut if first < until]
 
 
-def _edges(zone: ZoneInfo, first: date, until: date) -> NDArray[np.int64]:
-    """The midnights from the first day to the end of the last, in seconds."""
-    return np.array([int(midnight(zone, first + DAY * n).timestamp()) for n in range((until - first).days + 1)])
-
-
 def _finest(pseudonyms: Sequence[str], direction: str) -> dict[str, Series]:
-    """What is held of each pseudonym, in equal slots, the finest."""
+    """The finest that is held of each pseudonym."""
     found = Series.objects.filter(pseudonym__in=pseudonyms, direction=direction, is_forecast=False, withdrawn_at=None)
-    equal = [one for one in found.exclude(received_at=None) if parse_granularity(one.granularity).period_s]
-    return {one.pseudonym: one for one in sorted(equal, key=lambda one: -_slot_s(one.granularity))}
+    coarsest_first = sorted(found.exclude(received_at=None), key=lambda one: slot_s(one.granularity), reverse=True)
+    return {one.pseudonym: one for one in coarsest_first}
 
 
 def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
-    """How many values are there of each pseudonym on each day."""
-    names = {series.pk: name for name, series in held.items()}
-    specs = sorted((spec(series) for series in held.values()), key=lambda one: one.resolution_s)
+    """How many values are there of each pseudonym on each day; of one that has days or months only, one or none."""
     counts = {name: np.zeros(len(edges[name]) - 1, np.int64) for name in held}
-    if not specs:
+    if not held:
         return counts
+    names = {series.pk: name for name, series in held.items()}
     start, end = min(int(one[0]) for one in edges.values()), max(int(one[-1]) for one in edges.values())
-    for block in lake().read(specs, datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)):
+    values = CivilValue.objects.filter(series__in=names, start_s__lt=end, end_s__gt=start)
+    for number, begins_s, ends_s in values.values_list("series_id", "start_s", "end_s"):
+        name = names[number]
+        counts[name][slice(*np.searchsorted(edges[name], (begins_s, ends_s)).tolist())] = 1
+    equal = [series for series in held.values() if not parse_granularity(series.granularity).civil]
+    specs = sorted(map(spec, equal), key=lambda one: one.resolution_s)
+    blocks = lake().read(specs, datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)) if specs else ()
+    for block in blocks:
         name = names[block.spec.id]
         slots = int(block.start.timestamp()) + np.flatnonzero(block.mantissas != MISSING) * block.spec.resolution_s
         place = np.searchsorted(edges[name], slots, side="right") - 1

@@ -100,12 +100,13 @@ def series_of(subject: Subject, direction: str) -> list[Series]:
     found = held_of(subject).filter(direction=direction)
     if not found:
         raise NothingCollected
-    return sorted(found, key=lambda one: (_coarseness(one), -one.received_at.timestamp()))  # type: ignore[union-attr]
+    return sorted(found, key=lambda one: (slot_s(one.granularity), -one.received_at.timestamp()))  # type: ignore[union-attr]
 
 
-def _coarseness(series: Series) -> float:
-    granularity = parse_granularity(series.granularity)
-    return granularity.period_s or (31 * 86_400 if granularity.monthly else 86_400)
+def slot_s(granularity: str) -> int:
+    """How long a slot is, in seconds; of a civil day or month about, to compare by."""
+    found = parse_granularity(granularity)
+    return found.period_s or (31 * 86_400 if found.monthly else 86_400)
 
 
 def known_period(series: Sequence[Series]) -> Period:
