@@ -136,6 +136,8 @@ class Par(Endpoint):  # type: ignore[misc]
             raise InvalidRequest("A pushed request holds the parameters themselves.", field="/request_uri")
         if not STATE.fullmatch(sent.get("state", "")):
             raise InvalidRequest("state is at most 500 visible ASCII characters.", field="/state")
+        if sent.get("response_mode", "query") != "query":
+            raise InvalidRequest("The answer goes into the query of the redirect.", field="/response_mode")
         if sent.get("dpop_jkt", proof.jkt) != proof.jkt:
             raise InvalidProof("dpop_jkt names another key than the DPoP proof.", field="/dpop_jkt")
         sent["client_id"] = client.client_id

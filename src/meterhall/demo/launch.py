@@ -132,6 +132,10 @@ class Town:
                         raise DidNotStart(f"{running.key}: {log[-2000:]}")
                     time.sleep(0.1)
 
+    def ended(self) -> list[Running]:
+        """The platforms whose process is there no more, though nobody stopped them."""
+        return [one for one in self.platforms.values() if one.process is not None and one.process.poll() is not None]
+
     def stop(self) -> None:
         """End every process that was started; nothing is left behind."""
         for running in self.platforms.values():

@@ -22,6 +22,7 @@ from meterhall.demo.stage import GUEST, Stage, Step
 
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 """What ends the demo as Ctrl-C does; the second comes when its terminal is closed."""
+LOOK_S = 1.0
 STEPS: tuple[tuple[str, Callable[[Stage, Step], None]], ...] = (
     ("Service Registration", registration.register),
     ("Service Search", trading.search),
@@ -61,7 +62,7 @@ def run_demo(
         draw(stage, console, (home or Path("demo-home")) / "load-curve.svg")
         if not once:
             guide(stage, console)
-            _wait()
+            _wait(stage.town, console)
     finally:
         stage.town.stop()
         if result is not None:
@@ -133,9 +134,16 @@ def _play(stage: Stage, console: Console) -> None:
         console.print(f"    [dim]{step.seconds:.1f} s[/]")
 
 
-def _wait() -> None:
-    """Until Ctrl-C, SIGTERM, or the terminal is closed."""
+def _wait(town: Town, console: Console) -> None:
+    """Until Ctrl-C, SIGTERM, or the terminal is closed; a platform that ends before is told of."""
     stop = threading.Event()
     for number in (signal.SIGINT, *ENDS):
         signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+    told: set[str] = set()
+    while not stop.wait(LOOK_S):
+        for one in town.ended():
+            if one.key not in told:
+                console.print(
+                    f"[red]{one.key} has ended[/]; its last words are in {one.home / 'serve.log'}. The others go on."
+                )
+            told.add(one.key)

@@ -31,6 +31,7 @@ from meterhall import __version__
 from meterhall.domain.errors import Conflict, InvalidInput, MeterhallError, NotFound, TooLarge, Unavailable
 from meterhall.domain.protocol.base import Page
 from meterhall.domain.protocol.canonical import canonical
+from meterhall.domain.protocol.faults import faults_of, misfit
 from meterhall.web.json_bodies import JsonParser, MediaTypeNotTaken, NotJson
 from meterhall.web.messaging.models import IdempotencyRecord
 from meterhall.web.oauth.errors import Challenged
@@ -168,11 +169,6 @@ def _call(request: HttpRequest) -> str:
     return f"{request.method} /{match.route if match else ''}"
 
 
-def pointer(location: Iterable[object]) -> str:
-    """A pydantic error location as a JSON Pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
-
-
 def _unreadable(request: HttpRequest, fault: Any) -> HttpResponse:
     """The framework found no body it could read; `JsonParser` says why."""
     cause = fault.__cause__
@@ -184,22 +180,12 @@ def _place(location: tuple[object, ...]) -> tuple[object, ...]:
     return location[2 if location[:1] == ("body",) else 1 :]
 
 
-def _invalid(errors: list[tuple[tuple[object, ...], str]]) -> HttpResponse:
-    """The refusal of what does not fit, each fault at its place; of a list that has a faulty item nothing besides."""
-    errors = [one for one in errors if not any(other[0][: len(one[0])] == one[0] != other[0] for other in errors)]
-    faults = [{"field": pointer(at), "message": text.removeprefix("Value error, ")} for at, text in errors]
-    first = faults[0]
-    where = first["field"] or "the request"
-    return problem(InvalidInput(f"{where}: {first['message']}", field=first["field"], members={"errors": faults}))
-
-
 def _validation_error(request: HttpRequest, fault: Any) -> HttpResponse:
-    return _invalid([(_place(tuple(error["loc"])), str(error["msg"])) for error in fault.errors])
+    return problem(misfit([(_place(tuple(error["loc"])), str(error["msg"])) for error in fault.errors]))
 
 
 def _pydantic_error(request: HttpRequest, fault: Any) -> HttpResponse:
-    found = fault.errors(include_input=False, include_url=False)
-    return _invalid([(tuple(error["loc"]), str(error["msg"])) for error in found])
+    return problem(misfit(faults_of(fault)))
 
 
 def _no_database(request: HttpRequest, fault: Any) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,7 @@ from meterhall.domain.errors import MeterhallError
 from meterhall.web import machine
 from meterhall.web.health import waiting_migrations
 from meterhall.web.platform import platform
+from meterhall.web.serve import address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def run_checks() -> list[Check]:
         ("folders", machine.writable),
         ("database", _database),
         ("failing work", machine.work),
+        ("listeners", _listeners),
     ]
     if platform().role != "marketplace":
         checks.append(("Market Place", _marketplace))
@@ -105,6 +108,24 @@ def _database() -> str:
     if waiting_migrations():
         raise ValueError("its tables are not those of this version; `serve` makes them so")
     return connection.vendor
+
+
+def _listeners() -> str:
+    """That somebody listens where the settings say. Raises `ToDo` where nobody does."""
+    config = platform().config
+    silent = [part for part in ("b2b", "portal") if not _listens(*address_of(part, config))]
+    if silent:
+        places = " nor ".join(f"{part} on {':'.join(map(str, address_of(part, config)))}" for part in silent)
+        raise ToDo(f"nobody listens for {places}: `meterhall {config.role} serve` starts what is missing")
+    return "both take connections"
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def _marketplace() -> str:

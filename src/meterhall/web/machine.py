@@ -14,6 +14,7 @@ from typing import NamedTuple
 import httpx
 from django.utils.translation import gettext_noop
 
+from meterhall.client.errors import unreachable
 from meterhall.web.metrics import at_scrape, gauge
 from meterhall.web.platform import platform
 
@@ -118,8 +119,12 @@ def certificate() -> str:
 
 
 def clock() -> str:
-    """How far our clock is from the Market Place's. Raises `ValueError` when too far."""
-    answer = platform().http.get(platform().config.marketplace_url.rstrip("/") + "/health/live")
+    """How far our clock is from the Market Place's. Raises `ValueError` when too far, `RemoteUnreachable`."""
+    url = platform().config.marketplace_url.rstrip("/") + "/health/live"
+    try:
+        answer = platform().http.get(url)
+    except httpx.TransportError as fault:
+        raise unreachable(f"The Market Place at {url}", fault) from fault
     return compared(answer, platform().now())
 
 

@@ -29,7 +29,7 @@ def test_an_enrolment_signed_by_another_key_or_with_a_wrong_legal_id_is_refused(
     assert (response.status_code, response.json()["code"], response.json()["field"]) == (401, "bad_signature", "/jws")
     wrong = made.enrolment() | {"legal_id": {"kind": "GLN", "value": gln(303)[:-1] + "x"}}
     response = made.enrol(wrong)
-    assert (response.status_code, response.json()["field"]) == (422, "/legal_id/value")
+    assert (response.status_code, response.json()["field"]) == (422, "/jws/legal_id/value")
     assert made.enrol(made.enrolment() | {"country": "US"}).json()["field"] == "/country"
 
 

@@ -60,7 +60,7 @@ class Party:
         statement = Statement.model_validate(
             {
                 "id": new_id("stm"), "type": kind, "environment": "regulated", "by": self.number,
-                "parties": (self.number, other.number), "at": at, "transaction": "sub_" + "0" * 24,
+                "parties": (self.number, other.number), "at": at, "transaction": "act_" + "0" * 24,
             } | more
         )  # fmt: skip
         return StatementPosted(

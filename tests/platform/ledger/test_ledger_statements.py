@@ -19,7 +19,7 @@ from meterhall.domain.protocol.keys import BadSignature, SigningKey, payload_of,
 from meterhall.domain.protocol.log import LoggedStatement
 from meterhall.domain.protocol.statements import STATEMENT_TYP, LogReceipt, StatementPosted
 from meterhall.marketplace.agreements.models import Subscription
-from meterhall.marketplace.ledger.matters import ForeignMatter, UnknownAbout
+from meterhall.marketplace.ledger.matters import ForeignMatter, UnknownAbout, UnknownMatter
 from meterhall.marketplace.ledger.models import KeptStatement, LogEntry, Match
 from meterhall.marketplace.ledger.service import (
     BadStatement,
@@ -33,12 +33,14 @@ from meterhall.marketplace.ledger.service import (
     statements_of,
     timeline,
 )
+from meterhall.marketplace.players.attestations import CERTIFIER_NUMBER, certifier_view
 from meterhall.marketplace.players.models import Player, PlayerKey
 from meterhall.web.messaging.models import Outbox, Peer
+from meterhall.web.messaging.peers import remember_player
 from meterhall.web.messaging.service import state
 from tests.platform.ledger.conftest import MARKET, Market, Party
 
-SUBSCRIPTION = "sub_" + "0" * 24
+TRANSACTION = "act_" + "0" * 24
 
 
 def test_receipts_are_numbered_without_a_gap(market: Market):
@@ -77,6 +79,8 @@ def refused(market: Market) -> dict[str, tuple[StatementPosted, type[MeterhallEr
         "a word in its header": (
             StatementPosted(statement=_noted(market, now), salt=new_salt()), BadSignature, "/statement",
         ),
+        "no such contract": (says(transaction=new_id("sub")), UnknownMatter, "/statement/transaction"),
+        "no such contract as its subject": (says(subject=new_id("sub")), UnknownMatter, "/statement/subject"),
         "no transaction": (says(transaction=""), BadStatement, "/statement/transaction"),
         "fewer than none": (says(counts={"items": -1}), BadStatement, "/statement/counts/items"),
         "about nothing known": (says(about=new_id("stm")), UnknownAbout, "/statement/about"),
@@ -93,7 +97,7 @@ def _noted(market: Market, at: datetime) -> str:
     return sign(payload_of(made.statement), market.provider.key, typ=STATEMENT_TYP, note="Jane Doe")
 
 
-@pytest.mark.parametrize("number", range(18))
+@pytest.mark.parametrize("number", range(20))
 def test_what_is_refused(market: Market, number: int):
     posted, error, field = list(refused(market).values())[number]
     with pytest.raises(error) as caught:
@@ -171,6 +175,13 @@ def test_a_statement_is_signed_in_its_canonical_form(market: Market):
         post_statement(StatementPosted(statement=signed, salt=new_salt()), market.provider.number)
 
 
+def test_the_certifier_makes_up_the_contract_of_its_run(market: Market):
+    remember_player(certifier_view(), None)
+    certifier = Party(CERTIFIER_NUMBER)
+    assert market.say(market.provider, "delivery.published", certifier, transaction=new_id("sub"),
+                      subject=f"{new_id('dlv')}:1", commitments={"manifest": digest(b"m")}).seq == 0  # fmt: skip
+
+
 def test_a_suspended_player_states_nothing(market: Market):
     from meterhall.web.messaging.models import Peer
 
@@ -210,7 +221,7 @@ def test_a_transaction_is_visible_to_its_parties_only(market: Market):
     market.say(market.requester, "data.requested", market.provider)
     market.say(market.provider, "data.acknowledged", market.requester)
     market.say(market.stranger, "data.requested", market.provider)
-    path = f"/v1/transactions/{SUBSCRIPTION}/statements"
+    path = f"/v1/transactions/{TRANSACTION}/statements"
     seen = market.requester.client(market.http).call("GET", path, None, Page[LoggedStatement], params={"limit": 1})
     assert [one.statement.type for one in seen.items] == ["data.requested"]
     rest = market.requester.client(market.http).call(
@@ -218,8 +229,8 @@ def test_a_transaction_is_visible_to_its_parties_only(market: Market):
     )
     assert [one.statement.type for one in rest.items] == ["data.acknowledged"]
     assert rest.next is None
-    assert [one.by for one in timeline(SUBSCRIPTION, market.stranger.number)] == [market.stranger.number]
-    assert len(timeline(SUBSCRIPTION)) == 3
+    assert [one.by for one in timeline(TRANSACTION, market.stranger.number)] == [market.stranger.number]
+    assert len(timeline(TRANSACTION)) == 3
     with pytest.raises(UnknownTransaction):
         statements_of("sub_" + "1" * 24, market.requester.number)
 
@@ -228,7 +239,7 @@ def test_the_timeline_shows_what_was_acknowledged(market: Market):
     asked = new_id("stm")
     market.say(market.requester, "data.requested", market.provider, id=asked)
     market.say(market.provider, "data.acknowledged", market.requester, about=asked, counts={"deliveries": 1})
-    first, second = timeline(SUBSCRIPTION, market.provider.number)
+    first, second = timeline(TRANSACTION, market.provider.number)
     assert first.acknowledged_at == second.at
     assert (second.about, second.counts) == (asked, {"deliveries": 1})
     assert first.by_name == f"Player {market.requester.number}"
@@ -256,7 +267,7 @@ def test_both_sides_meet_whichever_comes_first(market: Market, order: tuple[int,
         (number, "delivery.matched" if matched else "delivery.mismatched", subject.partition(":")[0])
         for number in posters
     }
-    assert [step.matched for step in timeline(SUBSCRIPTION)] == [matched, matched]
+    assert [step.matched for step in timeline(TRANSACTION)] == [matched, matched]
 
 
 def test_who_got_another_number_of_readings_does_not_match(market: Market):

@@ -83,14 +83,17 @@ def test_a_signature_is_neither_older_than_its_contract_nor_than_two_weeks(
     terms = actor.client.call("GET", "/v1/general-contract", None, GeneralContract)
     old = actor.signature("general_contract", terms.fingerprint(), ago=timedelta(days=15))
     answer = refusal(actor.client.call, "POST", "/v1/general-contract/signatures", Signed(jws=old))
-    assert answer[1:] == ("signer_not_fresh", "/signed_at")
+    assert answer[1:] == ("signer_not_fresh", "/jws/signed_at")
     week = actor.signature("general_contract", terms.fingerprint(), ago=timedelta(days=7))
     actor.client.call("POST", "/v1/general-contract/signatures", Signed(jws=week), Countersigned)
 
     drafted = requester.subscribe(provider.published())
     before = requester.signature(drafted.subscription_id, drafted.digest, ago=timedelta(days=7))
     path = f"/v1/subscriptions/{drafted.subscription_id}/signatures"
-    assert refusal(requester.client.call, "POST", path, Signed(jws=before))[1:] == ("signer_not_fresh", "/signed_at")
+    assert refusal(requester.client.call, "POST", path, Signed(jws=before))[1:] == (
+        "signer_not_fresh",
+        "/jws/signed_at",
+    )
 
 
 def test_a_signature_over_something_else_does_not_count(make: Make, requester: Actor) -> None:
@@ -100,12 +103,12 @@ def test_a_signature_over_something_else_does_not_count(make: Make, requester: A
     def post(jws: str) -> tuple[int, str, str | None]:
         return refusal(actor.client.call, "POST", "/v1/general-contract/signatures", Signed(jws=jws))
 
-    assert post(actor.signature("general_contract", "sha-256:" + "0" * 64))[1:] == ("signature_mismatch", "/digest")
-    assert post(actor.signature("another", terms.fingerprint()))[1:] == ("signature_mismatch", "/subject")
+    assert post(actor.signature("general_contract", "sha-256:" + "0" * 64))[1:] == ("signature_mismatch", "/jws/digest")
+    assert post(actor.signature("another", terms.fingerprint()))[1:] == ("signature_mismatch", "/jws/subject")
     number, actor.number = actor.number, requester.number
     foreign = actor.signature("general_contract", terms.fingerprint())
     actor.number = number
-    assert post(foreign)[1:] == ("signature_mismatch", "/party")
+    assert post(foreign)[1:] == ("signature_mismatch", "/jws/party")
     transport = actor.signature("general_contract", terms.fingerprint(), key=actor.transport)
     assert post(transport)[1] == "bad_signature"
 
@@ -123,7 +126,10 @@ def test_what_is_chosen_fits_the_offer(make: Make, provider: Actor, requester: A
     assert refusal(requester.subscribe, pull, options=("weekly_report", "x"))[1:] == ("option_unknown", "/options/1")
     assert refusal(requester.subscribe, pull, options=("weekly_report",) * 2)[1:] == ("option_unknown", "/options/1")
     assert refusal(requester.subscribe, pull, repository=PUSH)[1:] == ("repository_unusable", "/repository")
-    push = provider.published(transmission=("push",))
+    for url in ("https://169.254.169.254/latest", "https://localhost:99999", BASE):
+        there = Repository(kind="https", url=url)
+        refused = refusal(requester.subscribe, push := provider.published(transmission=("push",)), repository=there)
+        assert refused[1:] == ("address_invalid", "/repository/url"), url
     assert refusal(requester.subscribe, push)[1:] == ("repository_needed", "/repository")
     assert requester.subscribe(push, repository=PUSH).contract.repository == PUSH
     assert refusal(requester.subscribe, provider.offer())[1:] == ("offer_unavailable", "/offer_version")
@@ -151,7 +157,7 @@ def test_a_signature_of_the_wrong_party_or_contract_changes_nothing(provider: Ac
     offer = provider.published()
     drafted, other = requester.subscribe(offer), requester.subscribe(offer)
     jws = requester.signature(drafted.subscription_id, other.digest)
-    assert refusal(requester.sign, drafted, jws)[1:] == ("signature_mismatch", "/digest")
+    assert refusal(requester.sign, drafted, jws)[1:] == ("signature_mismatch", "/jws/digest")
     requester.sign(drafted)
     forged = provider.signature(drafted.subscription_id, drafted.digest, key=provider.transport)
     assert refusal(provider.sign, drafted, forged)[1] == "bad_signature"
@@ -202,13 +208,14 @@ def test_a_standing_acceptance_is_about_own_offers_a_present_key_and_the_future(
 ) -> None:
     offer = provider.published()
     own = (f"{offer.offer_id}:1",)
-    assert refusal(provider.accept, (*own, f"{offer.offer_id}:2"))[1:] == ("acceptance_offer_unknown", "/offers/1")
-    assert refusal(provider.accept, own, transport_kid="unknown")[1:] == ("acceptance_key_unknown", "/transport_kid")
-    assert refusal(provider.accept, own, until=clock() - timedelta(days=1))[1:] == ("acceptance_over", "/until")
-    assert refusal(provider.accept, own, party=requester.number)[1:] == ("signature_mismatch", "/party")
+    assert refusal(provider.accept, (*own, f"{offer.offer_id}:2"))[1:] == ("acceptance_offer_unknown", "/jws/offers/1")
+    unknown = refusal(provider.accept, own, transport_kid="unknown")
+    assert unknown[1:] == ("acceptance_key_unknown", "/jws/transport_kid")
+    assert refusal(provider.accept, own, until=clock() - timedelta(days=1))[1:] == ("acceptance_over", "/jws/until")
+    assert refusal(provider.accept, own, party=requester.number)[1:] == ("signature_mismatch", "/jws/party")
     assert refusal(requester.accept, own)[1] == "not_a_provider"
     other = make(roles=("provider",), activity="dso").member()
-    assert refusal(other.accept, own)[1:] == ("acceptance_offer_unknown", "/offers/0")
+    assert refusal(other.accept, own)[1:] == ("acceptance_offer_unknown", "/jws/offers/0")
 
 
 def test_a_provider_may_refuse_with_its_reason(provider: Actor, requester: Actor) -> None:

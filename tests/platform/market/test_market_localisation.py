@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection, models
+from pydantic import ValidationError
 
 from meterhall.domain.identifiers import access_number
 from meterhall.domain.pods import demonstration_pod
@@ -71,6 +72,9 @@ def test_two_claims_are_a_conflict_and_none_is_chosen(provider: Actor, make: Mak
 
 
 def test_an_item_that_cannot_be_resolved_says_why_and_does_not_hold_up_the_others(requester: Actor) -> None:
+    for half in ({"longitude": 9.5}, {"latitude": 45.5}, {"postcode": "20100", "longitude": 9.5}):
+        with pytest.raises(ValidationError, match="a position is"):
+            LocalisationItem.model_validate({"country": "IT"} | half)
     reply = ask(requester, {"pod": "IT001E1234567"}, {"country": "IT", "postcode": "99999"}, {"scheme": "XX"})
     assert [(answer.code, answer.level) for answer in reply.answers] == [
         ("pod_bad_length", "none"), ("no_coverage", "none"), ("pod_unknown_scheme", "none"),

@@ -81,9 +81,18 @@ def test_the_same_enrolment_is_the_same_player(make: Make) -> None:
 
 
 def test_another_key_set_does_not_get_hold_of_a_legal_id(make: Make) -> None:
-    actor = make().enrol()
+    actor = make().admitted()
     thief = make(legal_id=actor.legal_id)
-    assert code_of(thief.post_enrolment()) == (409, "legal_id_taken", "/legal_id/value")
+    assert code_of(thief.post_enrolment()) == (409, "legal_id_taken", "/jws/legal_id/value")
+
+
+def test_of_two_that_apply_under_one_legal_id_one_is_admitted(make: Make) -> None:
+    squatter = make().enrol()
+    rightful = make(legal_id=squatter.legal_id).enrol()
+    service.admit(rightful.number, by="tests")
+    with pytest.raises(service.LegalIdTaken):
+        service.admit(squatter.number, by="tests")
+    assert (squatter.membership().player.status, rightful.membership().player.status) == ("applied", "admitted")
 
 
 def test_a_refused_application_blocks_neither_the_rightful_organisation_nor_a_second_try(make: Make) -> None:
@@ -103,14 +112,14 @@ def test_a_key_belongs_to_one_player(make: Make) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], dict[str, Any], tuple[int, str, str]]] = [
-    ({"country": "US"}, {}, (422, "country_not_eea", "/country")),
+    ({"country": "US"}, {}, (422, "country_not_eea", "/jws/country")),
     (
         {},
         {"legal_id": LegalIdentifier(kind="GLN", value="9520000000012")},
-        (422, "legal_id_invalid", "/legal_id/value"),
+        (422, "legal_id_invalid", "/jws/legal_id/value"),
     ),
-    ({"roles": ("provider",), "activity": "esco"}, {}, (403, "provider_not_regulated", "/activity")),
-    ({}, {"contact": "meter IT001E12345678"}, (422, "text_holds_pod", "/contact")),
+    ({"roles": ("provider",), "activity": "esco"}, {}, (403, "provider_not_regulated", "/jws/activity")),
+    ({}, {"contact": "meter IT001E12345678"}, (422, "text_holds_pod", "/jws/contact")),
 ]
 
 
@@ -133,6 +142,7 @@ UNUSABLE = [
     ("https://a.example/?x=1", "b2b"),
     ("https://a.example/\a", "portal"),
     ("https://a.example/v1/inbox?x=1", "inbox"),
+    ("https://169.254.169.254/latest/meta-data", "inbox"),
 ]
 
 
@@ -140,7 +150,7 @@ UNUSABLE = [
 def test_an_address_nobody_could_call_is_refused(make: Make, address: str, name: str) -> None:
     endpoints = Endpoints.model_validate({"b2b": "https://a.example"} | {name: address})
     answer = make().post_enrolment(endpoints=endpoints)
-    assert code_of(answer) == (422, "address_invalid", f"/endpoints/{name}")
+    assert code_of(answer) == (422, "address_invalid", f"/jws/endpoints/{name}")
     assert not Player.objects.exists()
 
 
@@ -152,14 +162,14 @@ def test_addresses_that_can_be_called_are_taken(make: Make) -> None:
     make().enrol(endpoints=endpoints)
     wrong = endpoints.model_copy(update={"redirect_uris": ("https://a.example", "https://u@a.example")})
     answer = make().post_enrolment(endpoints=wrong)
-    assert code_of(answer) == (422, "address_invalid", "/endpoints/redirect_uris/1")
+    assert code_of(answer) == (422, "address_invalid", "/jws/endpoints/redirect_uris/1")
 
 
 @pytest.mark.parametrize("name", ["organisation", "contact", "description"])
 @pytest.mark.parametrize("character", ["\a", "\u202e", "\u2066", "\u200b"])
 def test_characters_that_are_not_seen_are_refused(make: Make, name: str, character: str) -> None:
     answer = make().post_enrolment(**{name: f"Sun{character}Coop"})
-    assert code_of(answer) == (422, "text_unseen", f"/{name}")
+    assert code_of(answer) == (422, "text_unseen", f"/jws/{name}")
     assert not Player.objects.exists()
 
 
@@ -175,9 +185,9 @@ def test_a_key_that_is_none_or_named_wrongly_is_refused(make: Make) -> None:
     actor, other = make(), SigningKey.generate()
     misnamed = jwk(actor.transport).model_copy(update={"kid": other.kid})
     keys = KeySet(transport=(misnamed,), contract=(jwk(actor.contract),))
-    assert code_of(actor.post_enrolment(keys=keys)) == (422, "key_invalid", "/keys/transport/0/kid")
+    assert code_of(actor.post_enrolment(keys=keys)) == (422, "key_invalid", "/jws/keys/transport/0/kid")
     twice = KeySet(transport=(jwk(actor.transport),), contract=(jwk(actor.transport),))
-    assert code_of(actor.post_enrolment(keys=twice)) == (422, "key_twice", "/keys/contract/0")
+    assert code_of(actor.post_enrolment(keys=twice)) == (422, "key_twice", "/jws/keys/contract/0")
 
 
 def test_in_the_unregulated_environment_regulated_actors_provide_nothing(
@@ -185,7 +195,7 @@ def test_in_the_unregulated_environment_regulated_actors_provide_nothing(
 ) -> None:
     with override_settings(METERHALL=Platform(homes["unregulated"])):
         dso = make(roles=("provider",), activity="dso")
-        assert code_of(dso.post_enrolment()) == (403, "provider_regulated", "/activity")
+        assert code_of(dso.post_enrolment()) == (403, "provider_regulated", "/jws/activity")
         assert make(roles=("provider", "requester"), activity="esco").post_enrolment().status_code == 202
         assert make(activity="dso").post_enrolment().status_code == 202
 
@@ -257,7 +267,10 @@ def test_a_stolen_transport_key_does_not_get_a_contract_key(requester: Actor) ->
     assert refusal(change_keys, requester, [transport], [contract, new], transport)[1] == "contract_key_needed"
     shown = change_keys(requester, [transport], [contract, new], contract)
     assert {key.kid for key in shown.keys.contract} == {contract.kid, new.kid}
-    assert refusal(change_keys, requester, [new], [contract], transport)[1:] == ("keys_without_overlap", "/transport")
+    assert refusal(change_keys, requester, [new], [contract], transport)[1:] == (
+        "keys_without_overlap",
+        "/jws/transport",
+    )
     assert refusal(change_keys, requester, [transport], [contract], SigningKey.generate())[1] == "bad_signature"
 
 

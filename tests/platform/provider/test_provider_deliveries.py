@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from meterhall.domain.errors import MeterhallError
+from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.activations import Refresh, Schedule
@@ -271,11 +271,19 @@ def receipt(world: World, delivery: Delivery, **changes: object) -> str:
 
 def test_a_receipt_is_checked_taken_once_and_answered_the_same_again(world: World) -> None:
     delivery = world.deliver(world.activated(many(world, 1)), period=FEW)
-    for wrong in ({"manifest": "sha-256:" + 64 * "0"}, {"version": 7}, {"readings": 5}, {"code": "unreadable"},
-                  {"outcome": "rejected"}, {"received_at": world.clock() - timedelta(days=1)},
-                  {"received_at": world.clock() + timedelta(days=1)}):  # fmt: skip
-        with pytest.raises(WrongReceipt):
+    for wrong, member in (
+        ({"manifest": "sha-256:" + 64 * "0"}, ""), ({"version": 7}, ""), ({"readings": 5}, "/readings"),
+        ({"code": "unreadable"}, "/code"), ({"outcome": "rejected"}, "/code"),
+        ({"received_at": world.clock() - timedelta(days=1)}, "/received_at"),
+        ({"received_at": world.clock() + timedelta(days=1)}, "/received_at"),
+    ):  # fmt: skip
+        with pytest.raises(WrongReceipt) as refused:
             take_receipt(delivery.pk, REQUESTER, receipt(world, delivery, **wrong))
+        assert refused.value.field == f"/jws{member}"
+    unknown = {**payload_of(receipt(world, delivery)), "code": "did_not_like_it"}
+    with pytest.raises(InvalidInput) as misfit:
+        take_receipt(delivery.pk, REQUESTER, sign(unknown, world.keys[REQUESTER], typ=RECEIPT_TYP))
+    assert misfit.value.field == "/jws/code"
     with pytest.raises(BadSignature):
         take_receipt(delivery.pk, OTHER, receipt(world, delivery))
     no = receipt(world, delivery, outcome="rejected", code="incomplete")

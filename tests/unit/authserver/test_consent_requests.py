@@ -44,6 +44,7 @@ def test_the_only_redirect_uri_need_not_be_named(world: World) -> None:
         ({"scope": "market"}, "invalid_scope", "invalid_scope"),
         ({"state": "x" * 501}, "invalid_request", "invalid_request"),
         ({"request_uri": "urn:x"}, "invalid_request", "invalid_request"),
+        ({"response_mode": "fragment"}, "invalid_request", "invalid_request"),
         ({"dpop_jkt": "other"}, "invalid_dpop_proof", "invalid_dpop_proof"),
     ],
 )

@@ -29,6 +29,7 @@ from meterhall.domain.market import (
     readable_terms,
     service_contract,
 )
+from meterhall.domain.market.declared import AddressInvalid, check_called
 from meterhall.domain.market.offers import CoverageIsPod, InvalidOffer, check_offer
 from meterhall.domain.market.texts import TextHoldsPod, refuse_pods
 from meterhall.domain.pods import demonstration_pod
@@ -390,3 +391,36 @@ def test_a_service_of_forecasts_has_their_timing_and_slots_of_a_day(
     with pytest.raises(InvalidOffer) as refusal:
         check_offer(made)
     assert refusal.value.field == field
+
+
+HALL = "https://hall.example"
+CALLED = [
+    ("https://sun.example/inbox", HALL, True),
+    ("https://8.8.8.8", HALL, True),
+    ("https://hall.example:443/v1/inbox", HALL, False),
+    ("https://HALL.example", HALL, False),
+    ("https://localhost:8443", HALL, False),
+    ("https://127.1", HALL, False),
+    ("https://2130706433", HALL, False),
+    ("https://[::ffff:127.0.0.1]", HALL, False),
+    ("https://10.1.2.3", HALL, False),
+    ("https://169.254.169.254/latest", HALL, False),
+    ("https://10.1.2.3", "https://10.9.9.9:8443", True),
+    ("https://localhost:8443", "https://10.9.9.9:8443", False),
+    ("https://127.0.0.1:9443", "https://localhost:8443", True),
+    ("https://[::1]:9443", "https://localhost:8443", True),
+    ("https://10.1.2.3", "https://localhost:8443", True),
+    ("https://[fe80::1]", "https://localhost:8443", False),
+    ("https://0.0.0.0", "https://localhost:8443", False),
+    ("sftp://10.1.2.3/folder", HALL, False),
+]
+
+
+@pytest.mark.parametrize(("address", "own", "may"), CALLED)
+def test_what_is_called_without_a_person_asking_is_not_within_our_own_walls(address: str, own: str, may: bool) -> None:
+    if may:
+        check_called(address, own, field="/inbox")
+        return
+    with pytest.raises(AddressInvalid) as refused:
+        check_called(address, own, field="/inbox")
+    assert refused.value.field == "/inbox"

@@ -102,3 +102,12 @@ def test_a_polygon_that_is_none_is_refused(value: str) -> None:
     with pytest.raises(InvalidCoverage) as refusal:
         check_coverage("polygon", value, field="/coverage/0/value")
     assert refusal.value.field == "/coverage/0/value"
+
+
+def test_of_a_number_that_names_no_country_the_likely_reading_counts() -> None:
+    belgian = one(Question(pod="541449020000001237"))
+    assert (belgian.scheme, belgian.country, belgian.level) == ("BE", "BE", "scheme")
+    assert belgian.warnings == ("country_assumed",)
+    nowhere = one(Question(pod="123456789012345675"))
+    assert (nowhere.scheme, nowhere.code) == (None, "pod_ambiguous")
+    assert nowhere.warnings == ("prefix_unusual", "country_assumed")

@@ -47,10 +47,11 @@ ENROLMENT_REFUSALS: Final[tuple[type[MeterhallError], ...]] = (
 )
 
 
-def check_enrolment(enrolment: Enrolment, environment: Environment) -> LegalId:
+def check_enrolment(enrolment: Enrolment, environment: Environment, own: str) -> LegalId:
     """The verified legal id of an organisation that may take part as it wishes to.
 
-    Raises `UnknownCountry`, `InvalidLegalId`, `UnverifiableLegalId`, and the errors above, naming the member at fault.
+    `own` is the address of the Market Place. Raises `UnknownCountry`, `InvalidLegalId`, `UnverifiableLegalId`, and the
+    errors above, naming the member at fault.
     """
     check_country(enrolment.country, field="/country")
     legal = enrolment.legal_id
@@ -62,7 +63,7 @@ def check_enrolment(enrolment: Enrolment, environment: Environment) -> LegalId:
         if environment == "unregulated" and regulated:
             raise ProviderRegulated(field="/activity")
     check_keys(enrolment.keys, "/keys")
-    check_endpoints(enrolment.endpoints)
+    check_endpoints(enrolment.endpoints, own)
     for name in ("organisation", "contact", "description"):
         check_seen(getattr(enrolment, name), field=f"/{name}", lines=name == "description")
     return verified

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from meterhall.domain.pods.coverage import Coverage, CoverageIndex, Position
 from meterhall.domain.pods.errors import InvalidPod
 from meterhall.domain.pods.operators import Operator, operators
-from meterhall.domain.pods.pod import Pod
+from meterhall.domain.pods.pod import Confidence, Pod
 from meterhall.domain.pods.reading import read
 from meterhall.domain.pods.registry import BY_CODE
 
@@ -113,9 +113,10 @@ def _of_pod(question: Question, text: str, index: CoverageIndex) -> Localisation
         readings = read(text, country=question.country)
     except InvalidPod as error:
         return Localisation("none", country=question.country, code=error.code)
+    likely = [reading for reading in readings if reading.confidence is not Confidence.POSSIBLE] or readings
     points = [_point(reading.pod) for reading in readings]
-    warnings = tuple(dict.fromkeys(code for reading in readings for code in reading.warnings))
-    return _answer(question, points, warnings, index)
+    warnings = tuple(dict.fromkeys(code for reading in likely for code in reading.warnings))
+    return _answer(question, points, warnings, index, likely=len(likely))
 
 
 def _point(pod: Pod) -> _Point:
@@ -130,11 +131,14 @@ def _of_scheme(question: Question, code: str, index: CoverageIndex) -> Localisat
     if part is not None and not (scheme.operator_grammar and scheme.operator_grammar.fullmatch(part)):
         return Localisation("scheme", (), scheme.code, scheme.country, "pod_operator_part_invalid")
     point = _Point(scheme.code, scheme.country, part, scheme.prefix(part), whole=False)
-    return _answer(question, [point], (), index)
+    return _answer(question, [point], (), index, likely=1)
 
 
-def _answer(question: Question, points: list[_Point], warnings: tuple[str, ...], index: CoverageIndex) -> Localisation:
-    only = points[0] if len(points) == 1 else None
+def _answer(
+    question: Question, points: list[_Point], warnings: tuple[str, ...], index: CoverageIndex, *, likely: int
+) -> Localisation:
+    """All that may hold one of `points`, the `likely` ones first; one alone that is likely names scheme and country."""
+    only = points[0] if likely == 1 else None
     scheme, country = (only.scheme, only.country) if only else (None, None)
     found: list[Located] = []
     for point in points:

@@ -30,7 +30,7 @@ REFUSALS: dict[str, str] = {
     "pod_unknown": "The provider holds no such POD.",
     "pod_duplicate": "The same POD stands in the list twice.",
     "consent_missing": "No consent of the holder covers this POD.",
-    "consent_revoked": "The consent was withdrawn.",
+    "consent_revoked": "The consent has ended: the customer withdrew it, or the requester gave it up.",
     "consent_expired": "The consent has run out.",
     "consent_scope": "The consent does not cover the data asked for.",
     "consent_denied": "The customer refused.",

@@ -167,7 +167,7 @@ def header_of(token: str) -> dict[str, Any]:
     try:
         return dict(jws.extract_compact(token.encode(), registry=REGISTRY).headers())
     except (JoseError, ValueError, RecursionError) as fault:
-        raise BadSignature("This is not a compact JWS.") from fault
+        raise BadSignature("This is not a compact JWS that can be read.", field="/jws") from fault
 
 
 def payload_of(token: str) -> Any:

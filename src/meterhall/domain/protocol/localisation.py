@@ -48,6 +48,8 @@ class LocalisationItem(Message):
 
     @model_validator(mode="after")
     def one_kind(self) -> LocalisationItem:
+        if (self.longitude is None) != (self.latitude is None):
+            raise ValueError("a position is a `longitude` and a `latitude`")
         place = self.country and (self.postcode or self.municipality or self.longitude is not None)
         given = [self.pod is not None, bool(self.scheme), bool(place and not self.pod)]
         if sum(given) != 1:

@@ -9,6 +9,7 @@ from ninja import NinjaAPI
 from pydantic import StringConstraints
 
 from meterhall.domain.market import WrongState
+from meterhall.domain.market.declared import AddressInvalid
 from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.agreements import (
     Countersigned,
@@ -80,7 +81,7 @@ def _add_subscriptions(api: NinjaAPI) -> None:
               step="5 subscription",
               refuses=(PlayerNotAdmitted, NotARequester, GeneralContractUnsigned, service.OfferUnavailable,
                        service.OwnOffer, service.UnknownOption, service.RepositoryNeeded,
-                       service.RepositoryUnusable))  # fmt: skip
+                       service.RepositoryUnusable, AddressInvalid))  # fmt: skip
     def post_subscription(request: HttpRequest, body: SubscriptionRequest) -> SubscriptionView:
         """Ask for a contract under an offer version; the requester signs it first."""
         return service.draft(caller(request), body)

@@ -15,6 +15,7 @@ from meterhall.domain.market import (
     readable_terms,
     service_contract,
 )
+from meterhall.domain.market.declared import check_called
 from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.agreements import (
     QUIT_TYP,
@@ -26,6 +27,7 @@ from meterhall.domain.protocol.agreements import (
 )
 from meterhall.domain.protocol.canonical import commitment, new_id
 from meterhall.domain.protocol.events import SubscriptionActive, SubscriptionEnded, SubscriptionRequested
+from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import verify
 from meterhall.domain.protocol.offers import OfferView
 from meterhall.domain.protocol.statements import StatementType
@@ -150,6 +152,8 @@ def _check_choices(request: SubscriptionRequest, offer: OfferView) -> None:
         raise RepositoryUnusable(field="/repository")
     if request.repository is not None:
         refuse_pods(request.repository.url, field="/repository/url")
+        if request.repository.kind != "s3":  # which names a bucket, and no host
+            check_called(request.repository.url, platform().base_url, field="/repository/url")
 
 
 def _store(contract: ServiceContract) -> Subscription:
@@ -245,6 +249,7 @@ def refuse(number: str, subscription_id: str, reason: str) -> SubscriptionView:
         return show(row)
 
 
+@inside("/jws")
 def quit_subscription(number: str, subscription_id: str, jws: str) -> SubscriptionView:
     """The requester ends a subscription, signed with its transport key; a provider that knows of it is told."""
     with transaction.atomic():

@@ -20,6 +20,7 @@ from meterhall.domain.protocol.agreements import (
     StandingAcceptance,
 )
 from meterhall.domain.protocol.canonical import digest
+from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import header_of, sign, verify
 from meterhall.domain.protocol.players import KeySet
 from meterhall.marketplace.agreements.models import Acceptance, Subscription
@@ -60,6 +61,7 @@ class AcceptanceUsedUp(Conflict):
     title = "As many subscriptions as the standing acceptance allows are in force under it."
 
 
+@inside("/jws")
 def check_signature(
     jws: str, keys: KeySet, *, subject: str, digest: str, party: str, drafted_at: datetime | None = None
 ) -> ContractSignature:
@@ -112,6 +114,7 @@ def _check_name(signer: str) -> None:
         raise SignerInvalid(field="/jws") from None
 
 
+@inside("/jws")
 def check_provider_signature(
     jws: str, keys: KeySet, *, subject: str, digest: str, contract: ServiceContract
 ) -> Acceptance | None:

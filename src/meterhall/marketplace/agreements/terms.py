@@ -13,6 +13,7 @@ from meterhall.domain.protocol.agreements import (
     StandingAcceptance,
 )
 from meterhall.domain.protocol.canonical import digest
+from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import verify
 from meterhall.marketplace.agreements.models import Acceptance, GeneralSignature, GeneralTerms
 from meterhall.marketplace.agreements.signatures import SignatureMismatch, check_signature, check_signer, countersign
@@ -46,6 +47,7 @@ def terms_in_force() -> GeneralContract:
     return GeneralContract.model_validate(GeneralTerms.objects.latest("version").document)
 
 
+@inside("/jws")
 def sign_terms(number: str, jws: str) -> Countersigned:
     """Take a player's signature of the general contract; the same version signed again keeps the first signature."""
     player = admitted(number)
@@ -73,6 +75,7 @@ def sign_terms(number: str, jws: str) -> Countersigned:
     return Countersigned(countersignature=row.countersignature)
 
 
+@inside("/jws")
 def register_acceptance(number: str, jws: str) -> Countersigned:
     """Register a provider's standing acceptance, signed with its contract key by a person with a fresh second factor.
 

@@ -13,7 +13,7 @@ from meterhall.domain.protocol.keys import BadSignature
 from meterhall.domain.protocol.log import ConsistencyProof, LogCosignature, LoggedStatement, ProofFile
 from meterhall.domain.protocol.statements import LogReceipt, StatementPosted
 from meterhall.domain.transparency.errors import BadNote, BadTilePath, OutsideTree
-from meterhall.marketplace.ledger.matters import ForeignMatter, UnknownAbout
+from meterhall.marketplace.ledger.matters import ForeignMatter, UnknownAbout, UnknownMatter
 from meterhall.marketplace.ledger.service import (
     BadStatement,
     ForeignStatement,
@@ -42,7 +42,7 @@ from meterhall.web.security import TokenAuth, caller
 
 STATEMENT_REFUSALS = (
     BadSignature, BadStatement, ForeignStatement, WrongEnvironment, UnknownParty, TextHoldsPod, StatementExists,
-    ForeignMatter, UnknownAbout,
+    ForeignMatter, UnknownAbout, UnknownMatter,
 )  # fmt: skip
 
 

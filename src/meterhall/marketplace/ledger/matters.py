@@ -10,6 +10,7 @@ from meterhall.domain.errors import InvalidInput, NotPermitted
 from meterhall.domain.protocol.statements import MADE_BY, Statement
 from meterhall.marketplace.agreements.models import Subscription
 from meterhall.marketplace.ledger.models import KeptStatement
+from meterhall.marketplace.players.attestations import CERTIFIER_NUMBER
 from meterhall.web.messaging.peers import my_access_number, peer
 
 _SUBSCRIPTION = re.compile(r"sub_[0-9a-f]{24}", re.ASCII)
@@ -19,6 +20,11 @@ _CONSENT = re.compile(r"con_[0-9a-f]{24}", re.ASCII)
 class ForeignMatter(NotPermitted):
     code = "foreign_matter"
     title = "A statement about a contract or a consent is made by one of its two parties, and names nobody else."
+
+
+class UnknownMatter(InvalidInput):
+    code = "matter_unknown"
+    title = "There is no such subscription at this Market Place."
 
 
 class UnknownAbout(InvalidInput):
@@ -31,10 +37,10 @@ def check_matter(statement: Statement) -> None:
 
     What only a contract's provider, or only its requester, can know is taken from that one.
     A contract's parties are known here. A consent's are those of the first statement about it. Raises `ForeignMatter`,
-    `UnknownAbout`.
+    `UnknownMatter`, `UnknownAbout`.
     """
     for name in ("transaction", "subject"):
-        allowed = _parties_of(getattr(statement, name))
+        allowed = _parties_of(statement, name)
         if allowed and not set(statement.parties) <= {*allowed, my_access_number()}:
             raise ForeignMatter(field=f"/statement/{name}")
     if not _may_state(statement):
@@ -54,10 +60,14 @@ def _may_state(statement: Statement) -> bool:
     return side in peer(statement.by).document.get("roles", ())
 
 
-def _parties_of(matter: str) -> tuple[str, ...]:
+def _parties_of(statement: Statement, name: str) -> tuple[str, ...]:
+    matter = getattr(statement, name)
     if _SUBSCRIPTION.fullmatch(matter):
         contract = Subscription.objects.filter(subscription_id=matter).first()
-        return (contract.requester, contract.provider) if contract else ()
+        if contract is not None:
+            return contract.requester, contract.provider
+        if CERTIFIER_NUMBER not in statement.parties:  # which makes up a subscription for its run
+            raise UnknownMatter(field=f"/statement/{name}")
     if _CONSENT.fullmatch(matter):
         first = KeptStatement.objects.filter(transaction_id=matter).order_by("entry_id").first()
         return (first.first_party, first.second_party) if first else ()

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from meterhall.domain.market.texts import refuse_pods
+from meterhall.domain.protocol.faults import pointer
 from meterhall.domain.protocol.keys import BadSignature, header_of, verify
 from meterhall.domain.protocol.log import LoggedStatement, ProofFile
 from meterhall.domain.protocol.players import Jwk
@@ -31,7 +32,6 @@ from meterhall.marketplace.ledger.tree import (
     locked_head,
 )
 from meterhall.marketplace.players.models import Player, PlayerKey
-from meterhall.web.api import pointer
 from meterhall.web.messaging.models import Peer
 from meterhall.web.messaging.peers import my_access_number, public_keys, transport_keys
 from meterhall.web.platform import platform

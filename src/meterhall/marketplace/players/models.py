@@ -15,6 +15,10 @@ class Numbering(models.Model):
     following = models.PositiveIntegerField()
 
 
+NO_MEMBER = Q(status__in=("applied", "refused"))
+"""Applicants, and those that were turned down: several may name one legal id, until one of them is admitted."""
+
+
 class Player(models.Model):
     """An organisation that takes part or applied to; `enrolment` is what it declared and signed."""
 
@@ -34,7 +38,7 @@ class Player(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["legal_id_kind", "legal_id"], condition=~Q(status="refused"), name="one_player_a_legal_id"
+                fields=["legal_id_kind", "legal_id"], condition=~NO_MEMBER, name="one_member_a_legal_id"
             )
         ]
 

@@ -128,6 +128,9 @@ def _facts(row: Player, declared: Enrolment) -> list[Fact]:
     if row.is_provider:
         shown = state_badge("passed", _("holds")) if until else Badge(_("none"), "warning")
         facts.append(Fact(_("Integration certificate"), [shown, until] if until else shown))
+    if others := list(service.rivals(row).exclude(status="refused")):
+        links = [Link(one.organisation, page_of(one.pk)) for one in others]
+        facts.append(Fact(_("Also applied under this legal id"), links))
     if row.reason:
         facts.append(Fact(_("Reason of the last decision"), row.reason))
     return facts

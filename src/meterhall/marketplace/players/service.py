@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from meterhall.domain.identifiers import LegalId, access_number
@@ -11,6 +11,7 @@ from meterhall.domain.market import PLAYER, advance
 from meterhall.domain.market.enrolment import check_enrolment, check_keys, check_overlap
 from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.events import PlayerChanged
+from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import PublicKey, payload_of, verify
 from meterhall.domain.protocol.players import (
     ENROLMENT_TYP,
@@ -41,7 +42,7 @@ from meterhall.marketplace.players.attestations import (
     certifier_view,
     sandbox_attestation,
 )
-from meterhall.marketplace.players.models import Decision, Numbering, Player, PlayerKey
+from meterhall.marketplace.players.models import NO_MEMBER, Decision, Numbering, Player, PlayerKey
 from meterhall.web.membership.service import my_endpoints, public_jwk
 from meterhall.web.messaging.peers import my_access_number, remember_marketplace, remember_player, set_access_number
 from meterhall.web.messaging.service import notify, state
@@ -66,7 +67,7 @@ class PlayerNotAdmitted(NotPermitted):
 
 class LegalIdTaken(Conflict):
     code = "legal_id_taken"
-    title = "An organisation with this legal id is enrolled with other keys; ask the Market Place's operator."
+    title = "An organisation with this legal id is admitted with other keys; ask the Market Place's operator."
 
 
 class KeyTaken(Conflict):
@@ -108,13 +109,14 @@ class EnrolmentDiffers(Conflict):
     title = "The player is enrolled with other data, which are not changed by enrolling again."
 
 
+@inside("/jws")
 def enrol(jws: str) -> PlayerView:
     """Take an application (step 1), signed with the transport key it declares. The same again is the same player.
 
     Raises `BadSignature`, what `check_enrolment` raises, `LegalIdTaken` and `KeyTaken`.
     """
     enrolment = Enrolment.model_validate(payload_of(jws))
-    legal = check_enrolment(enrolment, platform().config.environment)
+    legal = check_enrolment(enrolment, platform().config.environment, platform().base_url)
     verify(jws, [PublicKey(key.x) for key in enrolment.keys.transport], typ=ENROLMENT_TYP)
     for name in ("organisation", "contact", "description"):
         refuse_pods(getattr(enrolment, name), field=f"/{name}")
@@ -132,14 +134,20 @@ def enrol(jws: str) -> PlayerView:
 
 
 def _enrolled(legal: LegalId, keys: KeySet) -> Player | None:
-    """The player these keys belong to under this legal id; a refused application blocks nobody."""
+    """The player these keys belong to under this legal id; one that only applied, or was refused, blocks nobody."""
     same = Player.objects.select_for_update().filter(legal_id_kind=legal.kind, legal_id=legal.value)
     for player in same.order_by("-applied_at"):
         if _kids(_key_set(player)) == _kids(keys):
             return player
-        if player.status != "refused":
-            raise LegalIdTaken(field="/legal_id/value")
+    if same.exclude(NO_MEMBER).exists():
+        raise LegalIdTaken(field="/legal_id/value")
     return None
+
+
+def rivals(player: Player) -> QuerySet[Player]:
+    """The others that applied under a player's legal id, whatever became of them."""
+    same = Player.objects.filter(legal_id_kind=player.legal_id_kind, legal_id=player.legal_id)
+    return same.exclude(pk=player.pk).order_by("applied_at")
 
 
 def _kids(keys: KeySet) -> tuple[set[str], set[str]]:
@@ -252,8 +260,11 @@ def vouch(number: str, audience: str) -> Attested:
 
 
 def admit(number: str, *, by: str) -> PlayerView:
-    """Let an applicant in: it may transact, and is told."""
+    """Let an applicant in: it may transact, and is told. Raises `LegalIdTaken` where another of its legal id is in."""
     with transaction.atomic():
+        _hold_numbering()
+        if rivals(find(number)).exclude(NO_MEMBER).exists():
+            raise LegalIdTaken
         player = _decide(number, "admit", by, "")
         _refresh(player, MEMBER)
         _state("player.admitted", player)
@@ -304,6 +315,7 @@ def _decide(number: str, command: str, by: str, reason: str) -> Player:
     return player
 
 
+@inside("/jws")
 def change_keys(number: str, jws: str) -> PlayerView:
     """Replace a player's keys by a set that overlaps with the present one; its contract partners are told.
 

@@ -24,6 +24,7 @@ from meterhall.domain.protocol.deliveries import (
     Receipt,
     ReceiptTaken,
 )
+from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import payload_of, verify
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import Activation
@@ -250,6 +251,7 @@ def live_parts(delivery: Delivery) -> QuerySet[DeliveryPart]:
     return delivery.parts.filter(replaced_reason="")
 
 
+@inside("/jws")
 def take_receipt(delivery_id: str, requester: str, jws: str) -> ReceiptTaken:
     """The requester's signed receipt or rejection (step 10); the same one again, under whichever of its keys, gets the
     same answer.
@@ -272,12 +274,12 @@ def _check_receipt(receipt: Receipt, version: DeliveryVersion) -> None:
     if version.outcome == "received":
         raise ReceiptGiven
     if (receipt.outcome == "rejected") != (receipt.code is not None):
-        raise WrongReceipt("A rejection says why, by its code; a receipt has none.", field="/jws/code")
+        raise WrongReceipt("A rejection says why, by its code; a receipt has none.", field="/code")
     readings = Manifest.model_validate(version.manifest).readings
     if receipt.outcome == "received" and receipt.readings != readings:
-        raise WrongReceipt(f"The manifest announced {readings} readings.", field="/jws/readings")
+        raise WrongReceipt(f"The manifest announced {readings} readings.", field="/readings")
     if not version.published_at - CLOCKS_DIFFER <= receipt.received_at <= platform().now() + CLOCKS_DIFFER:
-        raise WrongReceipt("It is dated before the manifest or in the future.", field="/jws/received_at")
+        raise WrongReceipt("It is dated before the manifest or in the future.", field="/received_at")
 
 
 def _note_receipt(receipt: Receipt, version: DeliveryVersion, jws: str, delivery: Delivery) -> None:
