@@ -28,16 +28,20 @@ class Step:
 STEPS: dict[str, Step] = {}
 
 
+class Note(Exception):
+    """Raised by a look that finds nothing wrong, and something to know."""
+
+
 class ToDo(Exception):
     """Raised by a step before going live that has not been taken; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding: well, bad, or still to be done before going live."""
+    """One finding: well, bad, still to be done before going live, or worth a note."""
 
     name: str
-    state: Literal["ok", "bad", "todo"]
+    state: Literal["ok", "bad", "todo", "note"]
     detail: str
 
 
@@ -85,6 +89,8 @@ def _before_live() -> list[Check]:
 def _guarded(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, "ok", look())
+    except Note as note:
+        return Check(name, "note", str(note))
     except ToDo as step:
         return Check(name, "todo", str(step))
     except MeterhallError as refusal:
@@ -111,12 +117,12 @@ def _database() -> str:
 
 
 def _listeners() -> str:
-    """That somebody listens where the settings say. Raises `ToDo` where nobody does."""
+    """That somebody listens where the settings say. Raises `Note` where nobody does."""
     config = platform().config
     silent = [part for part in ("b2b", "portal") if not _listens(*address_of(part, config))]
     if silent:
         places = " nor ".join(f"{part} on {':'.join(map(str, address_of(part, config)))}" for part in silent)
-        raise ToDo(f"nobody listens for {places}: `meterhall {config.role} serve` starts what is missing")
+        raise Note(f"nobody listens for {places}: `meterhall {config.role} serve` starts what is missing")
     return "both take connections"
 
 
