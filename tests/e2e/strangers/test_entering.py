@@ -30,7 +30,7 @@ def test_an_enrolment_signed_by_another_key_or_with_a_wrong_legal_id_is_refused(
     wrong = made.enrolment() | {"legal_id": {"kind": "GLN", "value": gln(303)[:-1] + "x"}}
     response = made.enrol(wrong)
     assert (response.status_code, response.json()["field"]) == (422, "/jws/legal_id/value")
-    assert made.enrol(made.enrolment() | {"country": "US"}).json()["field"] == "/country"
+    assert made.enrol(made.enrolment() | {"country": "US"}).json()["field"] == "/jws/country"
 
 
 def test_an_applicant_sees_its_own_standing_and_nothing_else(streets: Streets, newcomer: Requester):
@@ -157,7 +157,7 @@ def test_a_stale_or_foreign_signature_is_refused(streets: Streets, stranger: Req
     )
     path = f"/v1/subscriptions/{drafted['subscription_id']}/signatures"
     foreign = stranger.contract_signature(subscription, drafted["digest"])
-    assert stranger.hall.refused(422, "signature_mismatch", "POST", path, foreign)["field"] == "/subject"
+    assert stranger.hall.refused(422, "signature_mismatch", "POST", path, foreign)["field"] == "/jws/subject"
     body = {"subject": drafted["subscription_id"], "digest": drafted["digest"], "party": stranger.number}
     old = body | {"signed_at": "2026-01-01T00:10:00Z"}
     stale = stranger.contract.sign(old, "meterhall-signature+jws", signer="S", auth_time=1_767_225_600, amr=["otp"])
