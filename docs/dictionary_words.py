@@ -152,6 +152,9 @@ SIGNED: Final = {
         "a present key of the player; a change of contract keys with a present contract key",
         ("PUT /v1/players/me/keys",),
     ),
+    "Endpoints": Signing(
+        players.ENDPOINTS_TYP, "a present transport key of the player", ("PUT /v1/players/me/endpoints",)
+    ),
     "Attestation": Signing(
         players.ATTESTATION_TYP,
         "the Market Place's transport key",

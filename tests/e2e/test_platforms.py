@@ -132,3 +132,7 @@ def test_check_knows_who_is_admitted(streets: Streets) -> None:
         words = [*COMMAND, streets[key].role, "check", "--home", str(streets[key].home)]
         done = subprocess.run(words, env=streets.town._environment(key), capture_output=True, text=True, check=False)
         assert f"{streets.numbers[key]} is admitted" in done.stdout, done.stdout + done.stderr
+        assert f"addresses: the Market Place names {streets[key].b2b}\n" in done.stdout
+        words[len(COMMAND) + 1] = "declare-addresses"
+        done = subprocess.run(words, env=streets.town._environment(key), capture_output=True, text=True, check=False)
+        assert done.stdout.startswith(f"The Market Place names {streets[key].b2b}, "), done.stderr

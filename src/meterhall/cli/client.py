@@ -191,6 +191,25 @@ def enrol(
         out.print(f"{view.access_number} ({view.status})", markup=False)
 
 
+@client.command("declare-addresses")
+def declare_addresses(
+    client: ClientOption = "",
+    address: Annotated[str | None, typer.Option(help="Another https address of the organisation.")] = None,
+    redirect: Annotated[
+        list[str] | None, typer.Option(help="Where customers come back now; the earlier ones are no longer valid.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the Market Place, and by it our partners, where we are now."""
+    with connected(client, as_json) as hall:
+        there = hall.declare_addresses(address=address, redirect_uris=redirect or None).endpoints
+    if as_json:
+        out.print_json(data={"address": there.b2b, "redirect_uris": list(there.redirect_uris)})
+    else:
+        out.print(f"The Market Place names {there.b2b}; customers come back to:", markup=False)
+        out.print("\n".join(there.redirect_uris) or "nowhere", markup=False)
+
+
 @client.command()
 def status(client: ClientOption = "", as_json: JsonOption = False) -> None:
     """How we stand: admission, general contract, contracts, activations."""

@@ -226,3 +226,12 @@ def player_commands(role: str, commands: typer.Typer) -> None:
 
         view = apply(legal, (role,), activity)  # type: ignore[arg-type]
         out.print(f"{view.access_number} ({view.status})", markup=False)
+
+    @commands.command("declare-addresses")
+    def declare_addresses(home: HomeOption) -> None:
+        """Tell the Market Place, and by it our partners, the addresses that are set now."""
+        django_ready(role, home)
+        from meterhall.web.membership.service import declare_endpoints
+
+        there = declare_endpoints().player.endpoints
+        out.print(f"The Market Place names {there.b2b}, portal {there.portal}.", markup=False)

@@ -175,6 +175,7 @@ class AsyncMeterhall(_Wrapped):
     _core: Meterhall
 
     enrol = awaited(Meterhall.enrol)
+    declare_addresses = awaited(Meterhall.declare_addresses)
     standing = awaited(Meterhall.standing)
     wait_admitted = awaited(Meterhall.wait_admitted)
     signer = awaited(Meterhall.signer)

@@ -19,6 +19,7 @@ from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.players import (
+    ENDPOINTS_TYP,
     ENROLMENT_TYP,
     Activity,
     Discovery,
@@ -131,6 +132,17 @@ def enrol(desk: Desk, legal_id: LegalIdentifier, activity: Activity) -> PlayerVi
     except ValidationError as fault:
         raise UnreadableAnswer(f"{card.marketplace} answers no player.") from fault
     desk.take_card(card.model_copy(update={"access_number": view.access_number}))
+    return view
+
+
+def declare_addresses(desk: Desk, address: str | None, redirect_uris: tuple[str, ...] | None) -> PlayerView:
+    """Tell the Market Place, and by it the partners, where we are now; what is None stays. Kept once it is taken."""
+    changed = {"address": address, "redirect_uris": redirect_uris}
+    card = desk.card.model_copy(update={name: value for name, value in changed.items() if value is not None})
+    endpoints = Endpoints(b2b=card.address, redirect_uris=card.redirect_uris)
+    signed = Signed(jws=sign(endpoints.document(), desk.key, typ=ENDPOINTS_TYP))
+    view = desk.marketplace.call("PUT", "/v1/players/me/endpoints", signed, PlayerView)
+    desk.take_card(card)
     return view
 
 

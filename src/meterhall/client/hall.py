@@ -14,7 +14,7 @@ The same script again goes on where it stopped. `aio` has the same for asyncio.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -106,6 +106,15 @@ class Meterhall:
     def enrol(self, legal_id: str, activity: Activity) -> PlayerView:
         """Apply at the Market Place (step 1); `legal_id` is `KIND:VALUE`. Again it is the same player."""
         return enrolling.enrol(self._desk, enrolling.legal_id_of(legal_id), activity)
+
+    def declare_addresses(
+        self, *, address: str | None = None, redirect_uris: Sequence[str] | None = None
+    ) -> PlayerView:
+        """Tell the Market Place, and by it the partners, another address of the organisation, or other places where
+        customers come back after consenting; what is not given stays.
+        """
+        redirects = None if redirect_uris is None else tuple(redirect_uris)
+        return enrolling.declare_addresses(self._desk, address, redirects)
 
     def standing(self) -> Membership:
         """How we stand at the Market Place."""

@@ -14,7 +14,7 @@ from meterhall.client import Activation, GivenConsents, Meterhall, Need, Progres
 from meterhall.client.activations import GroupUnclear, NothingToActivate
 from meterhall.client.asking import ConsentNotAsked, ConsentRefused, UnknownRedirectUri
 from meterhall.client.consents import WrongIssuer
-from meterhall.client.errors import RemoteRefusal
+from meterhall.client.errors import RemoteRefusal, TokenRefused
 from meterhall.client.home import WrongPassphrase
 from tests.e2e.sdk.conftest import CONSENTING, PASSPHRASE, REDIRECT, Office
 from tests.e2e.town import FIRST, MOVED, MOVED_IN, UNTIL, cups, pod, quarters, readings, wait_for, watt_hours
@@ -160,6 +160,24 @@ def test_a_customer_is_asked_on_the_providers_page(office: Office, contract: Sub
     with pytest.raises(ConsentRefused) as refused:
         office.hall.take_consent(asked_and_answered(office, contract, need, "refuse"))
     assert "access_denied" in refused.value.detail
+
+
+def test_customers_come_back_to_a_new_address_once_it_is_declared(office: Office, contract: Subscription):
+    moved, need = "https://moved.invalid/back", Need("Advice", datetime.now(UTC) + timedelta(days=30))
+    told = office.hall.declare_addresses(redirect_uris=[REDIRECT, moved])
+    assert (told.endpoints.b2b, told.endpoints.redirect_uris) == ("https://sdk.invalid", (REDIRECT, moved))
+
+    def asked() -> str:
+        try:
+            return contract.ask_consent(need, period=("2025-03-01", "2025-04-01"), redirect_uri=moved).url
+        except TokenRefused:
+            return ""
+
+    url = wait_for("the provider to hear of it", asked)
+    customer = office.streets.customer(CONSENTING.stop)
+    answer = customer.submit(customer.get(url), "consent", {"decision": "refuse"})
+    assert str(answer.response.headers["Location"]).startswith(moved)
+    office.hall.declare_addresses(redirect_uris=[REDIRECT])
 
 
 def asked_and_answered(office: Office, contract: Subscription, need: Need, decision: str) -> str:

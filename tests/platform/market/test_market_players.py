@@ -15,6 +15,7 @@ from meterhall.domain.protocol.base import Signed
 from meterhall.domain.protocol.keys import SigningKey, sign, verify
 from meterhall.domain.protocol.players import (
     ATTESTATION_TYP,
+    ENDPOINTS_TYP,
     KEYS_TYP,
     Attestation,
     AttestationRequest,
@@ -28,7 +29,7 @@ from meterhall.marketplace.ledger.models import KeptStatement
 from meterhall.marketplace.players import service
 from meterhall.marketplace.players.models import Decision, Player
 from meterhall.web.home import Home
-from meterhall.web.messaging.peers import transport_keys
+from meterhall.web.messaging.peers import peer, transport_keys
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 from tests.platform.market.conftest import Actor, Make, jwk, refusal, send
@@ -260,6 +261,29 @@ def test_new_keys_overlap_and_reach_partners_and_tokens(provider: Actor, request
         requester.membership()
     requester.transport = new
     assert refusal(change_keys, requester, [new, old], [requester.contract], new)[1] == "key_taken"
+
+
+def test_new_addresses_reach_partners(provider: Actor, requester: Actor) -> None:
+    requester.sign(requester.subscribe(provider.published()))
+
+    def put(jws: str) -> PlayerView:
+        return requester.client.call("PUT", "/v1/players/me/endpoints", Signed(jws=jws), PlayerView)
+
+    there = Endpoints(b2b="https://moved.example", redirect_uris=("https://moved.example/back",))
+    signed = sign(there.document(), requester.transport, typ=ENDPOINTS_TYP)
+    assert put(signed).endpoints == there
+    assert put(signed).endpoints == requester.membership().player.endpoints == there
+    assert (peer(requester.number).b2b_url, peer(requester.number).inbox_url) == (there.b2b, "")
+    [told] = provider.told("player.endpoints_changed")
+    assert Endpoints.model_validate(told["player"]["endpoints"]) == there
+    assert requester.post_enrolment().json()["endpoints"]["b2b"] == there.b2b, (
+        "the same enrolment again changes nothing"
+    )
+
+    unusable = sign(there.document() | {"inbox": "https://169.254.0.1"}, requester.transport, typ=ENDPOINTS_TYP)
+    assert refusal(put, unusable)[1:] == ("address_invalid", "/jws/inbox")
+    by_contract_key = sign(there.document(), requester.contract, typ=ENDPOINTS_TYP)
+    assert refusal(put, by_contract_key)[1:] == ("bad_signature", "/jws")
 
 
 def test_a_stolen_transport_key_does_not_get_a_contract_key(requester: Actor) -> None:

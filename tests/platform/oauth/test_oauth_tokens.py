@@ -16,7 +16,7 @@ from meterhall.domain.protocol.keys import SigningKey
 from meterhall.domain.protocol.players import ATTESTATION_LIFE_S
 from meterhall.web.oauth import introductions
 from meterhall.web.oauth.models import Client, ReplayMark
-from meterhall.web.oauth.service import ClientSuspended, change_keys, on_attestation, suspend_client
+from meterhall.web.oauth.service import ClientSuspended, change_client, on_attestation, suspend_client
 from meterhall.web.oauth.tasks import clean
 from meterhall.web.platform import platform
 
@@ -121,7 +121,7 @@ def test_scopes_are_the_clients_and_can_be_narrowed(http: httpx.Client, key: Sig
 
 def test_new_keys_count_at_once(http: httpx.Client, auth: DPoPAuth) -> None:
     fresh = SigningKey.generate()
-    change_keys(NUMBER, [fresh.public.jwk()], platform().now())
+    change_client(NUMBER, [fresh.public.jwk()], [], platform().now())
     assert http.get(ME, auth=DPoPAuth(BASE, NUMBER, fresh, http=http)).status_code == 200
     with pytest.raises(TokenRefused):
         http.get(ME, auth=auth)
@@ -155,7 +155,7 @@ def test_a_word_from_before_a_change_of_keys_does_not_bring_the_old_ones_back(ad
     admit(valid_until=shown)
     clock.ahead = timedelta(minutes=2)
     fresh = SigningKey.generate().public.jwk()
-    change_keys(NUMBER, [fresh], clock())
+    change_client(NUMBER, [fresh], [], clock())
     for earlier in (shown, unseen):
         admit(valid_until=earlier)
         assert Client.objects.get().keys == [fresh]

@@ -321,6 +321,15 @@ def test_an_attestation_from_before_brings_back_neither_replaced_keys_nor_a_lost
     assert Peer.objects.get(pk=REQUESTER).status == "suspended"
 
 
+def test_a_partner_that_moved_is_called_and_its_customers_sent_back_there(world: World) -> None:
+    activate(world)
+    world.clock.now += timedelta(minutes=1)
+    there = {"b2b": "https://moved.example", "redirect_uris": ["https://moved.example/back"]}
+    changed(world, "player.endpoints_changed", endpoints=there)
+    assert Peer.objects.get(pk=REQUESTER).b2b_url == "https://moved.example"
+    assert Client.objects.get(pk=REQUESTER).redirect_uris == ["https://moved.example/back"]
+
+
 def test_events_about_a_player_may_come_in_any_order(world: World) -> None:
     activate(world)
     suspended_at, world.clock.now = world.clock.now, world.clock.now + timedelta(hours=1)

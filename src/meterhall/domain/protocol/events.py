@@ -28,6 +28,7 @@ EventType = Literal[
     "player.admitted",
     "player.suspended",
     "player.keys_changed",
+    "player.endpoints_changed",
     "certification.started",
     "certification.finished",
     "wish.matched",
@@ -45,7 +46,7 @@ EventType = Literal[
 
 
 class PlayerChanged(Message):
-    """A player was admitted or suspended, or has new keys; told to it and to its contract partners."""
+    """A player was admitted or suspended, or has new keys or addresses; told to it and to its contract partners."""
 
     player: PlayerView = Field(description="The player as it is now: replace what is kept of it.")
     reason: str = Field("", description="Why, in the words of the Market Place's operator; empty: nothing was said.")
@@ -145,6 +146,7 @@ DATA: dict[str, type[Message]] = {
     "player.admitted": PlayerChanged,
     "player.suspended": PlayerChanged,
     "player.keys_changed": PlayerChanged,
+    "player.endpoints_changed": PlayerChanged,
     "certification.started": CertificationStarted,
     "certification.finished": CertificationFinished,
     "wish.matched": WishMatched,

@@ -29,6 +29,7 @@ REGULATED: frozenset[str] = frozenset({"dso", "tso", "metering_data_manager"})
 
 ENROLMENT_TYP = "meterhall-enrolment+jws"
 KEYS_TYP = "meterhall-keys+jws"
+ENDPOINTS_TYP = "meterhall-endpoints+jws"
 ATTESTATION_TYP = "meterhall-attestation+jwt"
 ATTESTATION_LIFE_S = 7 * 86_400
 

@@ -15,6 +15,7 @@ StatementType = Literal[
     "player.admitted",
     "player.suspended",
     "player.keys_changed",
+    "player.endpoints_changed",
     "general_contract.signed",
     "certification.passed",
     "certification.failed",

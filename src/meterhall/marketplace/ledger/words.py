@@ -12,6 +12,7 @@ STATEMENT: Words = {
     "player.admitted": _("Admitted"),
     "player.suspended": _("Suspended"),
     "player.keys_changed": _("Keys changed"),
+    "player.endpoints_changed": _("Addresses changed"),
     "general_contract.signed": _("General contract signed"),
     "certification.passed": _("Certification passed"),
     "certification.failed": _("Certification failed"),

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 
 from meterhall.domain.identifiers import InvalidLegalId, UnknownCountry, UnverifiableLegalId
 from meterhall.domain.market import WrongState
+from meterhall.domain.market.declared import AddressInvalid
 from meterhall.domain.market.enrolment import ENROLMENT_REFUSALS, InvalidKey, KeyTwice, NoOverlap
 from meterhall.domain.market.texts import TextHoldsPod
 from meterhall.domain.protocol.base import Message, Page, Signed
@@ -50,6 +51,12 @@ def add_players(api: NinjaAPI) -> None:
     def put_keys(request: HttpRequest, body: Signed) -> PlayerView:
         """Replace the caller's keys: a KeySet that overlaps with the present one, signed with a present key."""
         return service.change_keys(caller(request), body.jws)
+
+    @endpoint(api, "PUT", "/v1/players/me/endpoints", response=PlayerView, auth=anyone_enrolled, step="keys",
+              refuses=(BadSignature, AddressInvalid))  # fmt: skip
+    def put_endpoints(request: HttpRequest, body: Signed) -> PlayerView:
+        """Replace the caller's addresses: an Endpoints, all of it, signed with a transport key."""
+        return service.change_endpoints(caller(request), body.jws)
 
     @endpoint(api, "GET", "/v1/players/{number}", response=PlayerView, auth=member, step="list",
               refuses=(service.UnknownPlayer,))  # fmt: skip

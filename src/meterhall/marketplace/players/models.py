@@ -15,8 +15,8 @@ class Numbering(models.Model):
     following = models.PositiveIntegerField()
 
 
-NO_MEMBER = Q(status__in=("applied", "refused"))
-"""Applicants, and those that were turned down: several may name one legal id, until one of them is admitted."""
+NO_MEMBER = Q(status__in=("applied", "refused", "left"))
+"""Who applied, was turned down or left: several may name one legal id, until one of them is admitted."""
 
 
 class Player(models.Model):
@@ -33,6 +33,7 @@ class Player(models.Model):
     reason = models.TextField(default="", blank=True)
     enrolment = models.JSONField()
     enrolment_jws = models.TextField()
+    endpoints = models.JSONField(default=dict, blank=True, help_text="Declared since; empty: those of the enrolment.")
     applied_at = models.DateTimeField()
 
     class Meta:

@@ -110,7 +110,7 @@ KEYS: list[Column[PlayerKey]] = [
 
 
 def _facts(row: Player, declared: Enrolment) -> list[Fact]:
-    number = row.access_number
+    number, there = row.access_number, service.view(row).endpoints
     until = certified(number) if row.is_provider else None
     contract = Badge(_("signed"), "success") if general_contract_signed(number) else Badge(_("not signed"))
     facts = [
@@ -120,9 +120,9 @@ def _facts(row: Player, declared: Enrolment) -> list[Fact]:
         Fact(_("Roles"), ", ".join(_roles(row))),
         Fact(_("Activity"), ACTIVITY[declared.activity]),
         Fact(_("Contact"), declared.contact),
-        Fact(_("B2B address"), declared.endpoints.b2b),
-        Fact(_("Portal"), declared.endpoints.portal or _("none")),
-        Fact(_("Receives messages"), declared.endpoints.inbox or _("by asking for them (pull feed)")),
+        Fact(_("B2B address"), there.b2b),
+        Fact(_("Portal"), there.portal or _("none")),
+        Fact(_("Receives messages"), there.inbox or _("by asking for them (pull feed)")),
         Fact(_("General contract"), contract),
     ]
     if row.is_provider:

@@ -8,16 +8,19 @@ from django.db.models import F, QuerySet
 from meterhall.domain.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from meterhall.domain.identifiers import LegalId, access_number
 from meterhall.domain.market import PLAYER, advance
+from meterhall.domain.market.declared import check_endpoints
 from meterhall.domain.market.enrolment import check_enrolment, check_keys, check_overlap
 from meterhall.domain.market.texts import refuse_pods
 from meterhall.domain.protocol.events import PlayerChanged
 from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import PublicKey, payload_of, verify
 from meterhall.domain.protocol.players import (
+    ENDPOINTS_TYP,
     ENROLMENT_TYP,
     KEYS_TYP,
     Attested,
     Discovery,
+    Endpoints,
     Enrolment,
     Jwk,
     KeySet,
@@ -207,7 +210,7 @@ def view(player: Player) -> PlayerView:
         roles=tuple(dict.fromkeys(declared.roles)),
         activity=declared.activity,
         contact=declared.contact,
-        endpoints=declared.endpoints,
+        endpoints=Endpoints.model_validate(player.endpoints) if player.endpoints else declared.endpoints,
         keys=_key_set(player),
         status=player.status,
     )
@@ -336,6 +339,26 @@ def change_keys(number: str, jws: str) -> PlayerView:
             raise ContractKeyNeeded(field="/contract")
         if present != following:
             _replace_keys(player, following)
+        return view(player)
+
+
+@inside("/jws")
+def change_endpoints(number: str, jws: str) -> PlayerView:
+    """Replace a player's addresses, as signed with a present transport key; its contract partners are told.
+
+    Raises `BadSignature`, `AddressInvalid`.
+    """
+    with transaction.atomic():
+        player = Player.objects.select_for_update().get(access_number=number)
+        signers = [PublicKey(key.x) for key in _key_set(player).transport]
+        following = Endpoints.model_validate(verify(jws, signers, typ=ENDPOINTS_TYP).document)
+        check_endpoints(following, platform().base_url, where="")
+        if view(player).endpoints != following:
+            player.endpoints = following.document()
+            player.save(update_fields=["endpoints"])
+            remember_player(view(player), None)
+            _state("player.endpoints_changed", player)
+            _tell("player.endpoints_changed", player, partners_of(number))
         return view(player)
 
 

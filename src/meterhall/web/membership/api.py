@@ -22,6 +22,7 @@ from meterhall.web.membership.service import (
     BadEnrolment,
     EnrolledOtherwise,
     NoMarketplace,
+    declare_endpoints,
     enrol,
     my_endpoints,
     refresh_membership,
@@ -77,3 +78,9 @@ def add_membership(api: NinjaAPI) -> None:
     def get_enrolment(request: HttpRequest) -> Membership:
         """Our standing at the Market Place, asked for now."""
         return refresh_membership()
+
+    @endpoint(api, "POST", "/enrolment/addresses", response=Membership, auth=staff, step="1 enrol",
+              refuses=(NotEnrolled, *REMOTE), calls_out=True)  # fmt: skip
+    def post_addresses(request: HttpRequest) -> Membership:
+        """Tell the Market Place the addresses that are set now; it tells our partners."""
+        return declare_endpoints()

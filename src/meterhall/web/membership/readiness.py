@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from meterhall.domain.protocol.players import Endpoints
 from meterhall.web.check import ToDo, before_live
+from meterhall.web.membership import service
 from meterhall.web.membership.models import Standing
 from meterhall.web.messaging.models import Identity
 from meterhall.web.platform import platform
@@ -29,3 +31,20 @@ def general_contract() -> str:
     if standing is None or not standing.signature:
         raise ToDo("a signer reads and signs it on the portal, under Membership")
     return "signed"
+
+
+@before_live("addresses", of_players=True)
+def addresses() -> str:
+    """Those the Market Place names are those of the settings."""
+    known = service.membership()
+    if known is None:
+        return "named when it is enrolled"
+    there, here = known.player.endpoints, service.declared_endpoints()
+    for name in Endpoints.model_fields:
+        if getattr(there, name) != getattr(here, name):
+            role, home = platform().role, platform().home.path
+            raise ToDo(
+                f"the Market Place names another address than the settings ({name}): tell it by "
+                f"meterhall {role} declare-addresses --home {home}"
+            )
+    return f"the Market Place names {there.b2b}"

@@ -23,6 +23,7 @@ from meterhall.domain.protocol.canonical import digest, new_salt
 from meterhall.domain.protocol.keys import SigningKey, header_of, sign, verify
 from meterhall.domain.protocol.players import (
     ATTESTATION_TYP,
+    ENDPOINTS_TYP,
     ENROLMENT_TYP,
     Activity,
     Attestation,
@@ -99,6 +100,19 @@ def my_endpoints(redirect_uris: tuple[str, ...] = ()) -> Endpoints:
     return Endpoints(b2b=base, portal=platform().portal_url, inbox=f"{base}/v1/inbox", redirect_uris=redirect_uris)
 
 
+def declared_endpoints() -> Endpoints:
+    """What this player declares of where it is reached, from its settings."""
+    is_requester = platform().role == "requester"
+    return my_endpoints((f"{platform().portal_url}/consents/callback",) if is_requester else ())
+
+
+def declare_endpoints() -> Membership:
+    """Tell the Market Place where this player is reached now; it tells the partners. Repeating it is harmless."""
+    jws = sign(declared_endpoints().document(), platform().transport_key, typ=ENDPOINTS_TYP)
+    marketplace_client().call("PUT", "/v1/players/me/endpoints", Signed(jws=jws), PlayerView)
+    return refresh_membership()
+
+
 def enrol(legal_id: LegalIdentifier, roles: tuple[PlayerRole, ...], activity: Activity) -> PlayerView:
     """Apply at the Market Place (step 1). Repeating it gives the same access number.
 
@@ -133,7 +147,6 @@ def _same_as_before(before: Enrolment, now: Enrolment) -> Enrolment:
 def _enrolment(legal_id: LegalIdentifier, roles: tuple[PlayerRole, ...], activity: Activity) -> Enrolment:
     """What this platform declares of itself."""
     config = platform().config
-    redirects = (f"{platform().portal_url}/consents/callback",) if "requester" in roles else ()
     declared = {
         "organisation": config.name,
         "country": config.country,
@@ -141,7 +154,7 @@ def _enrolment(legal_id: LegalIdentifier, roles: tuple[PlayerRole, ...], activit
         "roles": roles,
         "activity": activity,
         "contact": config.contact or "not stated",
-        "endpoints": my_endpoints(redirects),
+        "endpoints": declared_endpoints(),
         "keys": KeySet(
             transport=(public_jwk(platform().transport_key),), contract=(public_jwk(platform().contract_key),)
         ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import NotPermitted
 from meterhall.domain.protocol.events import Event, PlayerChanged
+from meterhall.domain.protocol.players import PlayerView
 from meterhall.web.membership.models import HeldAttestation, Standing
 from meterhall.web.membership.rotation import proceed
 from meterhall.web.membership.service import attestation_for, contact_marketplace, refresh_membership, renew_peers
@@ -14,7 +17,7 @@ from meterhall.web.membership.witness import look_at_log
 from meterhall.web.messaging.handlers import on
 from meterhall.web.messaging.models import Identity
 from meterhall.web.messaging.peers import marketplace, my_access_number, remember_player
-from meterhall.web.oauth.service import ATTESTATION_LIFE, change_keys, suspend_client
+from meterhall.web.oauth.service import ATTESTATION_LIFE, change_client, suspend_client
 from meterhall.web.platform import platform
 from meterhall.web.work.engine import every
 
@@ -67,7 +70,19 @@ def suspended(event: Event, data: PlayerChanged) -> None:
 def keys_changed(event: Event, data: PlayerChanged) -> None:
     """A partner has new keys."""
     _changed(event, data)
-    change_keys(data.player.access_number, [key.document() for key in data.player.keys.transport], event.time)
+    _change_client(data.player, event.time)
+
+
+@on("player.endpoints_changed", PlayerChanged)
+def endpoints_changed(event: Event, data: PlayerChanged) -> None:
+    """A partner is reached elsewhere, or its customers come back to other addresses."""
+    _changed(event, data)
+    _change_client(data.player, event.time)
+
+
+def _change_client(player: PlayerView, at: datetime) -> None:
+    keys = [key.document() for key in player.keys.transport]
+    change_client(player.access_number, keys, player.endpoints.redirect_uris, at)
 
 
 def _changed(event: Event, data: PlayerChanged) -> None:

@@ -133,14 +133,14 @@ def _is_newer(valid_until: datetime, suspended_at: datetime) -> bool:
     return valid_until.timestamp() - ATTESTATION_LIFE_S >= int(suspended_at.timestamp())
 
 
-def change_keys(client_id: str, keys: Sequence[dict[str, Any]], at: datetime) -> None:
-    """The Market Place says that since `at` the player has these transport keys; what it may do stays the same.
+def change_client(client_id: str, keys: Sequence[dict[str, Any]], redirect_uris: Sequence[str], at: datetime) -> None:
+    """The Market Place says that since `at` the player has these keys and addresses; what it may do stays the same.
 
     That word lives as long as an attestation made then, so that an earlier one does not bring replaced keys back.
     """
     until = at + ATTESTATION_LIFE
     known = Client.objects.filter(client_id=client_id).exclude(valid_until__gt=until)
-    known.update(keys=list(keys), valid_until=until, changed_at=platform().now())
+    known.update(keys=list(keys), redirect_uris=list(redirect_uris), valid_until=until, changed_at=platform().now())
 
 
 def suspend_client(client_id: str, at: datetime | None = None) -> None:
