@@ -26,6 +26,9 @@ class Block:
     `starts` are seconds since 1970 UTC; `again_s` by how much later the same clock time comes once more (0: it does
     not). `stated` are amounts of so many decimal `places` in `unit`, `MISSING` where there is none. `rules`
     (uint8) is 0, or the rule a row breaks already; `texts` then says by its place in the file how it read.
+
+    Of civil days and months, `starts` are what the file says and not moved: ends where `are_ends`, civil dates as if of
+    UTC where `dated`, since the zone is the point's. `ends` (in the same way) is where a row states both.
     """
 
     points: list[tuple[str, str]]
@@ -39,6 +42,9 @@ class Block:
     quality: NDArray[np.uint8]
     rules: NDArray[np.uint8]
     texts: dict[int, str] = field(default_factory=dict)
+    ends: NDArray[np.int64] | None = None
+    are_ends: bool = False
+    dated: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -10,6 +10,7 @@ import numpy as np
 from meterhall.domain.errors import TooLarge
 from meterhall.domain.readings.amounts import Unit
 from meterhall.domain.readings.civil_curves import CivilCurve, Curve
+from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.rules import Rule
 from meterhall.formats import FORMATS, DecodeError
 from meterhall.provider.metering.intake.blocks import BadReadingsFile, Block
@@ -23,7 +24,7 @@ class XmlTooLarge(TooLarge):
     title = "A file of XML is read as a whole and is at most 256 MiB; cut it, or send a table."
 
 
-def read_curves(path: Path, form: str, profile: Profile, resolution_s: int) -> Iterator[Block]:
+def read_curves(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
     """The values of each curve. Raises `BadReadingsFile` and `XmlTooLarge`."""
     if path.stat().st_size > MOST_BYTES:
         raise XmlTooLarge(field="/file")
@@ -35,14 +36,15 @@ def read_curves(path: Path, form: str, profile: Profile, resolution_s: int) -> I
     for curve in curves:
         there = np.flatnonzero(curve.present)
         if len(there):
-            yield _block(curve, there, seen, profile, resolution_s)
+            yield _block(curve, there, seen, profile, grain)
             seen += len(there)
 
 
-def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, resolution_s: int) -> Block:
+def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, grain: Granularity) -> Block:
     count = len(there)
     rules = np.zeros(count, np.uint8)
-    if isinstance(curve, CivilCurve) or curve.series.resolution_s != resolution_s:
+    held = curve.series.granularity if isinstance(curve, CivilCurve) else Granularity(curve.series.resolution_s)
+    if held != grain:
         rules[:] = Rule.RESOLUTION
     return Block(
         points=[(profile.pod or curve.series.usage_point, str(curve.series.direction))],
@@ -55,4 +57,5 @@ def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, resolut
         unit=Unit.WH,
         quality=curve.quality[there],
         rules=rules,
+        ends=np.asarray(curve.edges[1:][there], np.int64) if held.civil else None,
     )
