@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from meterhall.lake import Ingested
 from meterhall.provider.metering.civil import begun, day_after, numbered, place, resting, zones_of
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
-from meterhall.provider.metering.intake.gathering import Gathering, Taken
+from meterhall.provider.metering.intake.gathering import Gathering, Taken, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
 from meterhall.provider.metering.service import ingest_folder, lake, spec
@@ -109,7 +110,9 @@ class _Work:
                 for rule, which in zip(block.rules[aside].tolist(), block.which[aside].tolist(), strict=True)
             ]
             self.held.of_block(block, aside, rules)
-        taken = Taken(block.rows, series, block.starts, block.again_s, values, block.quality)
+        counts = self.profile.registers if block.registers is None else block.registers
+        register = np.full(len(block), counts, np.uint8)
+        taken = Taken(block.rows, series, block.starts, block.again_s, values, block.quality, register)
         self.gathering.add(taken if kept.all() else taken.where(kept))
 
     def _in_scale(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -149,18 +152,24 @@ class _Work:
         """The rows after what only a whole series says: equal clock times told apart, registers made differences."""
         starts, unsure = told_apart(taken.series_ids, taken.starts, taken.again_s)
         if starts is not taken.starts:
-            taken = Taken(taken.rows, taken.series_ids, starts, taken.again_s, taken.values, taken.quality)
+            taken = replace(taken, starts=starts)
         if unsure.any():
             self.held.of_series(taken.where(unsure), np.full(unsure.sum(), Rule.CLOCK_TWICE, np.uint8), known)
             taken = taken.where(~unsure)
-        if not self.profile.registers:
+        counts = taken.register.astype(bool)
+        if not counts.any():
             return taken
+        counted = self._differences(taken.where(counts), known)
+        return counted if counts.all() else together(counted, taken.where(~counts))
+
+    def _differences(self, taken: Taken, known: dict[int, Series]) -> Taken:
+        """What registers counted between their readings; what cannot be said is set aside."""
         ids, step = taken.series_ids, 1 if self.run.civil else self.run.resolution_s
         at = numbered(ids, taken.starts, self._zones, self._grain) if self.run.civil else taken.starts
         end = at + step * (self.profile.label == "end")
         deltas, rules, opens = register_deltas(ids, end, taken.values, step, self._rollover(taken, known))
         start = begun(ids, end - step, self._zones, self._grain) if self.run.civil else end - step
-        taken = Taken(taken.rows, taken.series_ids, start, taken.again_s, deltas, taken.quality)
+        taken = replace(taken, starts=start, values=deltas)
         self._opening += int(opens.sum())
         broken = rules != 0
         if broken.any():

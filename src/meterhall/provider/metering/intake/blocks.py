@@ -11,6 +11,8 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.amounts import Unit
 
 MOST_TEXT = 200
+MOST_TOLD = 10_000
+"""Rows of a file of which is kept how they read."""
 
 
 class BadReadingsFile(InvalidInput):
@@ -29,6 +31,9 @@ class Block:
 
     Of civil days and months, `starts` are what the file says and not moved: ends where `are_ends`, civil dates as if of
     UTC where `dated`, since the zone is the point's. `ends` (in the same way) is where a row states both.
+
+    `registers` says that the amounts are a register's readings at their starts, or that they are none; None: the file
+    does not say, the profile does.
     """
 
     points: list[tuple[str, str]]
@@ -45,6 +50,7 @@ class Block:
     ends: NDArray[np.int64] | None = None
     are_ends: bool = False
     dated: bool = False
+    registers: bool | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -16,7 +16,7 @@ from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.local_clock import civil_edges
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.amounts import amounts
-from meterhall.provider.metering.intake.blocks import MOST_TEXT, BadReadingsFile, Block
+from meterhall.provider.metering.intake.blocks import MOST_TEXT, MOST_TOLD, BadReadingsFile, Block
 from meterhall.provider.metering.intake.civil import civil_times
 from meterhall.provider.metering.intake.profile import Profile
 from meterhall.provider.metering.intake.tables import TABLES, Batches
@@ -24,8 +24,6 @@ from meterhall.provider.metering.intake.times import days, times
 
 KNOWN = np.isin(np.arange(256), [int(code) for code in Quality])
 PLACE = "#"
-MOST_TOLD = 10_000
-"""Rows of a file of which is kept how they read."""
 
 
 def read_table(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
