@@ -90,12 +90,25 @@ def files(pod: str) -> dict[str, bytes]:
         ).encode(),
         "parquet": parquet(pa.table({"pod": [pod] * 3, "start": column, "energy_wh": DAYS})),
         "arrow": arrow(pa.table({"pod": [pod] * 3, "start": instants, "energy_wh": DAYS})),
+        "parquet of midnights": parquet(
+            pa.table({"pod": [pod] * 3, "start": column.cast(pa.timestamp("ns")), "energy_wh": DAYS})
+        ),
         "espi": b"".join(written["espi"]),
         "cim": b"".join(written["cim"]),
     }  # fmt: skip
 
 
-FORMS = ("csv", "csv of instants", "json lines", "json lines of days", "parquet", "arrow", "espi", "cim")
+FORMS = (
+    "csv",
+    "csv of instants",
+    "json lines",
+    "json lines of days",
+    "parquet",
+    "parquet of midnights",
+    "arrow",
+    "espi",
+    "cim",
+)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -141,6 +154,26 @@ def test_what_makes_no_sense_of_a_day_is_refused_with_a_code(world: World) -> No
     assert [row.rule for row in QuarantinedRow.objects.all()] == ["V15"]
     with pytest.raises(NotEstimated):
         estimate(pod, (FIRST, UNTIL), Method.LINEAR, by="test")
+
+
+def test_a_week_of_equal_days_is_stuck_and_equal_months_are_not(world: World) -> None:
+    moves, stands, monthly = (point.pod for point in world.points(3))
+    rows = [f"{pod},2026-03-{day:02},2400" for pod, days in ((moves, 6), (stands, 7)) for day in range(1, days + 1)]
+    take_readings("\n".join(["pod,start,energy_wh", *rows]).encode(), "P1D")
+    months = [f"{monthly},2025-{month:02},90000" for month in range(1, 13)]
+    take_readings("\n".join(["pod,start,energy_wh", *months]).encode(), "P1M")
+    world.work()
+    aside = QuarantinedRow.objects.values_list("series__point__pod", "rule")
+    assert list(aside) == [(stands, "V11")] * 7
+
+
+def test_a_line_of_values_without_a_start_or_with_half_a_date_is_set_aside(world: World) -> None:
+    pod = world.points()[0].pod
+    lines = [{"pod": pod, "values": [1]}, {"pod": pod, "start": "2026-03", "values": [1]}, {"pod": pod, "start": 3}]
+    take_readings("\n".join(json.dumps(line) for line in lines).encode(), "P1D")
+    world.work()
+    assert IngestRun.objects.get().problem == ""
+    assert sorted(row.rule for row in QuarantinedRow.objects.all()) == ["V13"] * 3
 
 
 def test_a_line_of_values_in_other_slots_than_the_files_is_set_aside(world: World) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.granularity import Granularity
 from meterhall.provider.metering.intake.profile import Profile
-from meterhall.provider.metering.intake.times import by_text, days, times
+from meterhall.provider.metering.intake.times import by_text, days, of_timestamps, times
 
 _DAY: Final = r"^\s*\d{4}-\d{2}-\d{2}\s*$"
 _MONTH: Final = r"^\s*\d{4}-\d{2}(-\d{2})?\s*$"
@@ -28,12 +28,16 @@ def civil_times(
 ) -> tuple[NDArray[np.int64], bool, NDArray[np.bool_]]:
     """Seconds since 1970, whether they are bare dates as if of UTC, and which rows cannot be read.
 
-    A column is one of dates where any of its texts is one. Midnight that a clock skips, or shows twice, is still one.
+    A column is one of dates where any of its texts is one, and where its timestamps have no zone and the profile none.
+    Midnight that a clock skips, or shows twice, is still one.
     """
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
     if pa.types.is_date(column.type):
         found, bad = days(column, "")
         return found * DAY_S, True, bad
+    if pa.types.is_timestamp(column.type) and column.type.tz is None and profile.clock is None:
+        seconds, bad = of_timestamps(column)
+        return seconds, True, bad
     if not pa.types.is_timestamp(column.type):
         text = column.cast(pa.string())
         if date_format and not _CLOCK.search(date_format):

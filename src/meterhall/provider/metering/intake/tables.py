@@ -163,7 +163,7 @@ def _of_line(document: Any, profile: Profile, grain: Granularity) -> list[dict[s
     scale = Decimal(10) ** int(document.get("scale", 0))
     quality = document.get("quality") or [None] * len(values)
     at = columns.day if grain.civil and columns.day else columns.start
-    starts = _starts_of(document[at], len(values), grain)
+    starts = _starts_of(document.get(at), len(values), grain)
     same = {name: _text(document.get(name)) for name in (columns.pod, columns.direction)}
     return [
         same | {
@@ -175,7 +175,7 @@ def _of_line(document: Any, profile: Profile, grain: Granularity) -> list[dict[s
     ]  # fmt: skip
 
 
-def _starts_of(text: str, count: int, grain: Granularity) -> list[str]:
+def _starts_of(text: Any, count: int, grain: Granularity) -> list[str]:
     """The starts of so many slots from the first on; of civil days and months from a bare date on."""
     if grain.civil:
         return following(text, count, grain)
