@@ -161,6 +161,7 @@ def validation() -> str:
     from meterhall.domain.readings.judging import FEWEST
     from meterhall.domain.readings.rules import Rule
     from meterhall.provider.metering.register import DIRECTION, RESOLUTION, UNKNOWN
+    from meterhall.provider.metering.working import MONTH_DAYS, STUCK_DAYS
     from meterhall.web.config import Config
 
     usual = {name: Config.model_fields[name].default for name in Config.model_fields}
@@ -181,7 +182,9 @@ def validation() -> str:
         "values of its series in the file do not exceed, and its mean power is above `spike_floor_w` "
         f"({usual['spike_floor_w']:,.0f} W). Fewer than {FEWEST} values of a series are not judged.\n\n"
         f"Values are stuck where `stuck_hours` ({usual['stuck_hours']:g}) hours or more of them do not change at a "
-        f"mean power of at least `stuck_floor_w` ({usual['stuck_floor_w']:g} W). Zero is never stuck.\n\n"
+        f"mean power of at least `stuck_floor_w` ({usual['stuck_floor_w']:g} W). Zero is never stuck. "
+        f"Civil days are stuck after {STUCK_DAYS} of them, civil months never; for a spike a month counts as "
+        f"{MONTH_DAYS} days.\n\n"
         "Both look at one file at a time. They are [settings](settings.md) of the provider; 0 turns them off. With "
         "these defaults no value of the 38 households measured for a year that we tried them on is a spike (the "
         "highest exceeded what is usual by 15), and five stretches of 14 to 55 days are of stuck values.\n"

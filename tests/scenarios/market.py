@@ -9,6 +9,7 @@ from meterhall.domain.protocol.agreements import Party, ServiceContract, Subscri
 from meterhall.domain.protocol.keys import SigningKey
 from meterhall.domain.protocol.offers import CoverageArea, DataScope, Offer, Price
 from meterhall.domain.protocol.players import Discovery, Endpoints, KeySet, LegalIdentifier, PlayerView
+from meterhall.formats import FORMATS
 from meterhall.provider.contracts.models import Contract
 from meterhall.web.messaging.peers import remember_marketplace, remember_player, set_access_number
 
@@ -54,7 +55,7 @@ def _contract(now: datetime, legal_id: LegalIdentifier, subscription: str, kind:
             {"granularities": GRANULARITIES[: 5 if "timing" in kind else 7], "directions": ("import", "export")} | kind
         ),
         minimum_group=10 if "kind" in kind else None,
-        formats=("csv",),
+        formats=tuple(FORMATS),
         price=Price(amount="0", per="free"),
         countries=("ES",),
         coverage=(CoverageArea(kind="operator_code", country="ES", value="9999"),),

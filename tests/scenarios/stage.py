@@ -21,7 +21,10 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
+from meterhall.client.checks import check_bytes, check_content, decode
+from meterhall.client.frames import frame_of
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.activations import ActivationRequest
@@ -116,6 +119,21 @@ class Scenario:
         assert {name: self.outcome.get(name) for name in expected} == expected
         versions = {name for name in self.outcome if "_v" in name}
         assert versions <= set(expected), "a version was published that nobody expected"
+
+    def frame(self, row: Row) -> pl.DataFrame:
+        """What the requester asks for now, in a format, as its client has it: checked by the manifest, as a frame."""
+        asked = {name: row[name] for name in ("granularity", "format")}
+        request = DataRequest(activation_id=self._activation, period=_period(row), **asked)  # type: ignore[arg-type]
+        delivery = Delivery.objects.get(pk=request_data(request, REQUESTER).delivery_id)
+        self._work()
+        delivery.refresh_from_db()
+        manifest, curves = manifest_view(delivery).manifest, []
+        for part, stored in zip(manifest.parts, live_parts(delivery), strict=True):
+            path = folder() / stored.path
+            check_bytes(path, part)
+            curves += decode(path, part, manifest)
+            check_content(curves, part, manifest, lambda found: set(found) - set(_pods()))
+        return frame_of(curves, _pods())
 
     def _points(self, file: Path) -> None:
         points: dict[str, PointIn] = {}

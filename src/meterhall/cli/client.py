@@ -16,6 +16,7 @@ from rich.markup import escape
 from meterhall.cli.shared import err, out, table_of
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.base import FormatName, GranularityName
+from meterhall.domain.protocol.offers import ServiceType
 from meterhall.domain.protocol.players import Activity
 
 if TYPE_CHECKING:
@@ -261,12 +262,16 @@ def search(
     country: Annotated[str, typer.Option(help="ISO 3166 country code.")] = "",
     granularity: Annotated[GranularityName | None, typer.Option(help="Slots of this length.")] = None,
     format: Annotated[FormatName | None, typer.Option(help="A file format.")] = None,
+    service_type: Annotated[ServiceType | None, typer.Option(help="What is offered.")] = None,
     client: ClientOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Offers that have everything asked for."""
     with connected(client, as_json) as hall:
-        found = hall.search(text=text or None, country=country or None, granularity=granularity, format=format)
+        found = hall.search(
+            text=text or None, country=country or None, granularity=granularity, format=format,
+            service_type=service_type,
+        )  # fmt: skip
     if as_json:
         out.print_json(data=[one.document() for one in found])
         return
@@ -362,6 +367,9 @@ def localise(
 def subscribe(
     offer: Annotated[str, typer.Argument(help="The offer's id.")],
     option: Annotated[list[str] | None, typer.Option(help="An option of the offer; repeatable.")] = None,
+    repository: Annotated[
+        str, typer.Option(help="Where deliveries may be pushed: https://…, sftp://host/folder, s3://bucket/folder.")
+    ] = "",
     signer: SignerOption = "",
     wait: Annotated[bool, typer.Option(help="Wait until the contract is in force.")] = True,
     timeout: TimeoutOption = DAY_S,
@@ -371,7 +379,7 @@ def subscribe(
     """The contract under an offer; signed where a signer is named, else it waits for one (`client sign`)."""
     with connected(client, as_json) as hall:
         key = hall.signer(signer, passphrase_of(f"Passphrase of {signer}")) if signer else None
-        made = hall.subscribe(offer, tuple(option or ()), signer=key)
+        made = hall.subscribe(offer, tuple(option or ()), signer=key, repository=repository or None)
         if wait:
             made.wait(timeout)
         _say(made, as_json)

@@ -269,6 +269,46 @@ def group(
         out.print(f"{found}; {found.frame.height} rows in {save}", markup=False)
 
 
+@client.command()
+def forecast(
+    activation: ActivationArgument,
+    granularity: Annotated[GranularityName | None, typer.Option(help="Slots of this length.")] = None,
+    day: Annotated[str, typer.Option(help="The provider's tomorrow, YYYY-MM-DD; ours where empty.")] = "",
+    measures: Annotated[str, typer.Option(help="Of the group, comma-separated: sum, mean, p50, …")] = "",
+    area: Annotated[str, typer.Option(help="Of the provider's points in this grid area.")] = "",
+    usage_class: Annotated[str, typer.Option(help="With --area: of this class of customer only.")] = "",
+    postal_code: Annotated[str, typer.Option(help="Of the provider's points with this postal code.")] = "",
+    save: SaveOption = None,
+    errors: Annotated[Path | None, typer.Option(help="A file for the errors of the back-test.")] = None,
+    timeout: TimeoutOption = 7 * DAY_S,
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """What is expected of tomorrow, of each point or of a group, and how wrong the same method was before."""
+    for path in (save, errors):
+        _check_ending(path)
+    named = {"area": area, "usage_class": usage_class, "postal_code": postal_code}
+    over = {name: value for name, value in named.items() if value}
+    with connected(client, as_json) as hall:
+        made = hall.activation(activation)
+        if over or measures:
+            wanted = (measures or "sum").split(",")
+            found = made.group_forecasts(
+                granularity, day=day or None, over=over or None, measures=wanted, timeout_s=timeout
+            )
+        else:
+            found = made.forecasts(granularity, day=day or None, timeout_s=timeout)
+    _give(found.frame, save, as_json)
+    if errors is not None:
+        _write(found.errors, errors)
+    if as_json:
+        tables = {"errors": found.errors.to_dicts(), "absent": found.absent.to_dicts()}
+        told = {"delivery": found.manifest.delivery_id, "day": found.day, "file": str(save or "") or None, **tables}
+        out.print_json(data=told, default=str)
+    elif save is not None:
+        out.print(f"{found}; {found.frame.height} rows in {save}", markup=False)
+
+
 def _give(frame: pl.DataFrame, save: Path | None, as_json: bool) -> None:
     if save is not None:
         _write(frame, save)

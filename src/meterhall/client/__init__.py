@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meterhall.client.desk import Progress
     from meterhall.client.enrolling import create
     from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
+    from meterhall.client.forecasts import Forecasts
     from meterhall.client.hall import Meterhall
     from meterhall.client.home import SignerKey
     from meterhall.client.localising import Localised, Place
@@ -30,7 +31,7 @@ _WHERE = {
     "Activation": "activations", "AsyncActivation": "aio", "AsyncMeterhall": "aio", "AsyncSubscription": "aio",
     "Answers": "answers", "ChangedPage": "curves", "Completeness": "completeness",
     "ConsentAsked": "asking", "ConsentGiven": "asking",
-    "GivenConsents": "proofs", "GroupCurves": "curves", "GroupOf": "curves",
+    "Forecasts": "forecasts", "GivenConsents": "proofs", "GroupCurves": "curves", "GroupOf": "curves",
     "LoadCurves": "curves", "Localised": "localising", "Meterhall": "hall", "MeterhallError": "errors",
     "Need": "asking", "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
     "Progress": "desk", "RemoteRefusal": "errors", "RemoteUnreachable": "errors",
@@ -48,6 +49,7 @@ __all__ = [
     "Completeness",
     "ConsentAsked",
     "ConsentGiven",
+    "Forecasts",
     "GivenConsents",
     "GroupCurves",
     "GroupOf",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from meterhall.client.advice import advice_for
 from meterhall.client.answers import Answers, PodAnswer
@@ -15,8 +15,11 @@ from meterhall.client.curves import ChangedPage, GroupCurves, LoadCurves
 from meterhall.client.deliveries import Collected, Collector
 from meterhall.client.desk import Desk
 from meterhall.client.errors import RemoteRefusal
+from meterhall.client.forecasts import Forecasts
 from meterhall.client.frames import curve_of, frame_of
+from meterhall.client.kept import ActivationKept, Cursor, Refusal
 from meterhall.client.line import Line
+from meterhall.client.periods import PeriodLike, day_ahead, period_of
 from meterhall.client.pods import Examined, Pods, examined, lines_of
 from meterhall.client.proofs import Proof, Prover
 from meterhall.domain.errors import Conflict, Gone, InvalidInput
@@ -29,13 +32,9 @@ from meterhall.domain.protocol.activations import (
     Refresh,
 )
 from meterhall.domain.protocol.base import (
-    ActivationId,
     DirectionName,
     FormatName,
     GranularityName,
-    Message,
-    Period,
-    SubscriptionId,
 )
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.consents import EvidenceView, Termination
@@ -43,7 +42,6 @@ from meterhall.domain.protocol.deliveries import Changes, DataRequest, GroupOf
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import parse_granularity
 
-PeriodLike = Period | tuple[date | str, date | str]
 READABLE: tuple[FormatName, ...] = ("parquet", "arrow", "jsonl", "csv", "jsonl_rows", "espi", "cim", "cim_json")
 """The formats, those that are read fastest first."""
 KIND, CURSOR = "activation", "cursor"
@@ -64,22 +62,17 @@ class NothingToActivate(InvalidInput):
     title = "No point of the list can be activated."
 
 
-class NoPeriod(InvalidInput):
-    code = "no_period"
-    title = "Name a period, as (first day, day after the last)."
-
-
-class BadDay(InvalidInput):
-    code = "bad_day"
-    title = "A day is written YYYY-MM-DD: 2027-05-24."
-
-
 class GroupUnclear(InvalidInput):
     code = "group_unclear"
     title = (
         "A group is of points, or over one place: area, area and usage_class, or postal_code; what is told of it are "
         "sum, mean, p10, p25, p50, p75, p90, each once."
     )
+
+
+class NotOfForecasts(InvalidInput):
+    code = "not_of_forecasts"
+    title = "The activation is of readings; what is expected of tomorrow needs one under an offer of forecasts."
 
 
 class CursorExpired(Gone):
@@ -89,66 +82,6 @@ class CursorExpired(Gone):
     @property
     def advice(self) -> str:
         return advice_for(self.code)
-
-
-class Refusal(Message):
-    """A POD that was refused before it was sent, or whose evidence was not taken."""
-
-    pod: str = Field(repr=False)
-    code: str
-    detail: str
-
-
-class ActivationKept(Message):
-    """An activation as its client remembers it."""
-
-    key: str
-    subscription_id: SubscriptionId
-    provider: str
-    formats: tuple[FormatName, ...]
-    scope: DataScope
-    activation_id: ActivationId | None = None
-    refused: tuple[Refusal, ...] = ()
-
-
-class Cursor(Message):
-    """How far the changes of an activation were read."""
-
-    since: str
-
-
-def period_of(given: PeriodLike | None, scope: DataScope) -> Period:
-    """The period meant; where none is given the scope's. Raises `NoPeriod`, `BadDay`."""
-    if given is not None:
-        return as_period(given)
-    if scope.period is None:
-        raise NoPeriod(field="/period")
-    return scope.period
-
-
-def as_period(given: PeriodLike) -> Period:
-    """The period as messages have it. Raises `NoPeriod` where a day is left out or the last comes first, `BadDay`."""
-    if isinstance(given, Period):
-        return given
-    first, until = _day(given[0], "from"), _day(given[1], "until")
-    if first is None or until is None:
-        missing = "from, the first day" if first is None else "until, the day after the last"
-        raise NoPeriod(f"A period has both ends; {missing}, is not said.", field="/period")
-    if not first < until:
-        raise NoPeriod(f"The period is empty: it begins on {first} and ends before {until}.", field="/period")
-    return Period(first=first, until=until)
-
-
-def _day(given: date | str, name: str) -> date | None:
-    if not isinstance(given, str) or not given:
-        return given or None
-    try:
-        return date.fromisoformat(given)
-    except ValueError:
-        raise BadDay(
-            f"{given[:40]!r} is no day of the calendar: {name} is written YYYY-MM-DD, as 2027-05-24.",
-            field=f"/period/{name}",
-        ) from None
 
 
 class Activation:
@@ -252,16 +185,75 @@ class Activation:
         Raises `GroupUnclear` and like `load_curves`; of a group that is too small, or too like an earlier one,
         `DeliveryRefused` or `RemoteRefusal` with the provider's code.
         """
-        accepted = {} if over else _accepted(self._chosen(pods))
         asked = self._request(period, granularity, directions, format)
+        found = self._of_group(asked, pods, over, measures, timeout_s)
+        return GroupCurves.of(found.curves, found.manifest)
+
+    def forecasts(
+        self,
+        granularity: GranularityName | None = None,
+        *,
+        day: date | str | None = None,
+        pods: Pods | None = None,
+        directions: tuple[DirectionName, ...] | None = None,
+        format: FormatName | None = None,
+        timeout_s: float = WEEK_S,
+    ) -> Forecasts:
+        """What is expected of tomorrow for the accepted PODs, or those among `pods`, with the error of the back-test.
+
+        Tomorrow is that of the offer's first country, unless a `day` is named. Raises `NotOfForecasts`, and like
+        `load_curves`; of another day than the provider's tomorrow `RemoteRefusal` with `forecast_day`.
+        """
+        accepted = _accepted(self._chosen(pods))
+        asked = self._of_tomorrow(day, granularity, directions, format)
+        request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
+        found = self._collect(request, accepted, timeout_s)
+        return Forecasts.of(found.curves, found.manifest, accepted)
+
+    def group_forecasts(
+        self,
+        granularity: GranularityName | None = None,
+        *,
+        day: date | str | None = None,
+        over: GroupOf | Mapping[str, str] | None = None,
+        measures: Iterable[str] = ("sum",),
+        pods: Pods | None = None,
+        directions: tuple[DirectionName, ...] | None = None,
+        format: FormatName | None = None,
+        timeout_s: float = WEEK_S,
+    ) -> Forecasts:
+        """What is expected of tomorrow for a group, as `group_curves` tells of one. Raises like both."""
+        asked = self._of_tomorrow(day, granularity, directions, format)
+        found = self._of_group(asked, pods, over, measures, timeout_s)
+        return Forecasts.of(found.curves, found.manifest, {})
+
+    def _of_tomorrow(
+        self,
+        day: date | str | None,
+        granularity: GranularityName | None,
+        directions: tuple[DirectionName, ...] | None,
+        format: FormatName | None,
+    ) -> DataRequest:
+        if self.scope.timing != "forecast":
+            raise NotOfForecasts
+        return self._request(day_ahead(day, self._kept.country), granularity, directions, format)
+
+    def _of_group(
+        self,
+        asked: DataRequest,
+        pods: Pods | None,
+        over: GroupOf | Mapping[str, str] | None,
+        measures: Iterable[str],
+        timeout_s: float,
+    ) -> Collected:
+        accepted = {} if over else _accepted(self._chosen(pods))
         named = () if pods is None or over else tuple(sorted(accepted))
         told = {"group": True, "over": over, "measures": tuple(measures), "pseudonyms": named}
         try:
             request = DataRequest.model_validate({**dict(asked), **told})
         except ValidationError as fault:
             raise GroupUnclear(field=f"/{fault.errors()[0]['loc'][0]}") from None
-        found = self._collect(request, accepted, timeout_s)
-        return GroupCurves.of(found.curves, found.manifest)
+        return self._collect(request, accepted, timeout_s)
 
     def _request(
         self,

@@ -25,7 +25,7 @@ from meterhall.client.patience import STOP
 from meterhall.client.pods import Pods
 from meterhall.client.proofs import Proof
 from meterhall.client.subscriptions import Subscription
-from meterhall.domain.protocol.agreements import SubscriptionState
+from meterhall.domain.protocol.agreements import Repository, SubscriptionState
 from meterhall.domain.protocol.base import DirectionName, GranularityName
 from meterhall.domain.protocol.offers import OfferView
 
@@ -110,6 +110,8 @@ class AsyncActivation(_AtProvider):
     answers = awaited(Activation.answers)
     load_curves = awaited(Activation.load_curves)
     group_curves = awaited(Activation.group_curves)
+    forecasts = awaited(Activation.forecasts)
+    group_forecasts = awaited(Activation.group_forecasts)
     add = awaited(Activation.add)
     remove = awaited(Activation.remove)
     end = awaited(Activation.end)
@@ -213,10 +215,17 @@ class AsyncMeterhall(_Wrapped):
         return self._core.access_number
 
     async def subscribe(
-        self, offer: OfferView | str, options: tuple[str, ...] = (), *, signer: SignerKey | None = None
+        self,
+        offer: OfferView | str,
+        options: tuple[str, ...] = (),
+        *,
+        signer: SignerKey | None = None,
+        repository: Repository | str | None = None,
     ) -> AsyncSubscription:
         """The contract under an offer; see `Meterhall.subscribe`."""
-        made = await self._threads.run(lambda: self._core.subscribe(offer, options, signer=signer))
+        made = await self._threads.run(
+            lambda: self._core.subscribe(offer, options, signer=signer, repository=repository)
+        )
         return AsyncSubscription(made, self._threads)
 
     async def subscription(self, subscription_id: str) -> AsyncSubscription:

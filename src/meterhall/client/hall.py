@@ -21,17 +21,19 @@ from types import TracebackType
 from typing import Self
 
 from meterhall.client import enrolling, wishes
-from meterhall.client.activations import Activation, ActivationKept, PeriodLike, as_period, kept_activations
+from meterhall.client.activations import Activation, kept_activations
 from meterhall.client.asking import ConsentGiven, take
 from meterhall.client.desk import Desk, OnProgress
 from meterhall.client.home import ClientHome, SignerKey, folder_of
+from meterhall.client.kept import ActivationKept
 from meterhall.client.localising import Localised, localise
 from meterhall.client.news import News, news, state_erased
 from meterhall.client.patience import Pace
+from meterhall.client.periods import PeriodLike, as_period
 from meterhall.client.pods import Pods
 from meterhall.client.subscriptions import Subscription, subscribe
 from meterhall.domain.errors import NotFound
-from meterhall.domain.protocol.agreements import SubscriptionState, SubscriptionView
+from meterhall.domain.protocol.agreements import Repository, SubscriptionState, SubscriptionView
 from meterhall.domain.protocol.base import DirectionName, FormatName, GranularityName
 from meterhall.domain.protocol.offers import DataScope, OfferView, Price, ServiceType, Wish, WishView
 from meterhall.domain.protocol.players import Activity, Membership, PlayerView
@@ -190,14 +192,23 @@ class Meterhall:
         return localise(self._desk, pods)
 
     def subscribe(
-        self, offer: OfferView | str, options: tuple[str, ...] = (), *, signer: SignerKey | None = None
+        self,
+        offer: OfferView | str,
+        options: tuple[str, ...] = (),
+        *,
+        signer: SignerKey | None = None,
+        repository: Repository | str | None = None,
     ) -> Subscription:
         """The contract under an offer (step 5): the open one where there is one, else a new one.
 
         With a `signer` it is signed; without one it waits for a signer of ours (`Subscription.sign`, or `meterhall
         client sign`). The provider signs by itself where it has a standing acceptance. `Subscription.wait` waits.
+
+        `repository` fixes where deliveries may be pushed, and nowhere else: an address as `https://…`,
+        `sftp://host/folder` or `s3://bucket/folder`. Raises `BadRepository` where it is none; the Market Place refuses
+        with `repository_unusable` what no provider could reach, and with `repository_needed` to leave it out.
         """
-        return subscribe(self._desk, offer, options, signer)
+        return subscribe(self._desk, offer, options, signer, repository)
 
     def subscription(self, subscription_id: str) -> Subscription:
         """One of ours, as the Market Place has it."""

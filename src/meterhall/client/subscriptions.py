@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from meterhall.client.activations import Activation, ActivationKept, PeriodLike, activate, period_of
+from pydantic import ValidationError
+
+from meterhall.client.activations import Activation, activate
 from meterhall.client.asking import ConsentAsked, Need, ask
 from meterhall.client.desk import Desk
 from meterhall.client.errors import RemoteRefusal
 from meterhall.client.home import SignerKey
+from meterhall.client.kept import ActivationKept
 from meterhall.client.patience import TimedOut
+from meterhall.client.periods import PeriodLike, period_of
 from meterhall.client.pods import Pods
 from meterhall.client.proofs import Proof
 from meterhall.client.signing import contract_signature
@@ -18,6 +22,7 @@ from meterhall.domain.errors import Conflict, InvalidInput
 from meterhall.domain.protocol.agreements import (
     QUIT_TYP,
     Quit,
+    Repository,
     ServiceContract,
     SubscriptionRequest,
     SubscriptionState,
@@ -48,6 +53,11 @@ class NotSignedYet(Conflict):
 class DigestDiffers(InvalidInput):
     code = "contract_digest_differs"
     title = "The contract shown is not the one of the digest; it is not signed."
+
+
+class BadRepository(InvalidInput):
+    code = "bad_repository"
+    title = "A repository is https://…, sftp://host/folder or s3://bucket/folder, without name, password or query."
 
 
 class Subscription:
@@ -156,6 +166,7 @@ class Subscription:
             provider=self.provider,
             formats=self.contract.offer.formats,
             scope=scope,
+            country=next(iter(self.contract.offer.countries), ""),
         )
         done: list[Activation] = []
         refused: list[RemoteRefusal] = []
@@ -231,32 +242,51 @@ class Subscription:
         )
 
 
-def subscribe(desk: Desk, offer: OfferView | str, options: tuple[str, ...], signer: SignerKey | None) -> Subscription:
-    """The open subscription under this offer and these options; a fresh one where there is none. Signed when a signer
-    is given and none has signed yet."""
+def subscribe(
+    desk: Desk,
+    offer: OfferView | str,
+    options: tuple[str, ...],
+    signer: SignerKey | None,
+    repository: Repository | str | None = None,
+) -> Subscription:
+    """The open subscription under this offer, these options and this repository; a fresh one where there is none.
+    Signed when a signer is given and none has signed yet. Raises `BadRepository`."""
+    place = as_repository(repository)
     view = (
         offer if isinstance(offer, OfferView) else desk.marketplace.call("GET", f"/v1/offers/{offer}", None, OfferView)
     )
-    subscription = _open(desk, view, options) or _draft(desk, view, options)
+    subscription = _open(desk, view, options, place) or _draft(desk, view, options, place)
     if signer is not None and subscription.state == "drafted":
         subscription.sign(signer)
     return subscription
+
+
+def as_repository(given: Repository | str | None) -> Repository | None:
+    """A repository by its address, `https://…`, `sftp://host/folder`, `s3://bucket/folder`. Raises `BadRepository`."""
+    if given is None or isinstance(given, Repository):
+        return given
+    try:
+        return Repository.model_validate({"kind": given.partition(":")[0], "url": given.rstrip("/")})
+    except ValidationError:
+        raise BadRepository(f"{given[:80]!r} is no address of a repository.", field="/repository") from None
 
 
 def _offer(desk: Desk, offer_id: str) -> OfferView:
     return desk.marketplace.call("GET", f"/v1/offers/{offer_id}", None, OfferView)
 
 
-def _open(desk: Desk, view: OfferView, options: tuple[str, ...]) -> Subscription | None:
+def _open(desk: Desk, view: OfferView, options: tuple[str, ...], repository: Repository | None) -> Subscription | None:
     for one in desk.marketplace.items("/v1/subscriptions", SubscriptionView):
         contract = one.contract
         same = (contract.offer_id, contract.offer_version, set(contract.options))
-        mine = contract.requester.access_number == desk.me and contract.repository is None
+        mine = contract.requester.access_number == desk.me and contract.repository == repository
         if mine and one.state in OPEN and same == (view.offer_id, view.version, set(options)):
             return Subscription(desk, one)
     return None
 
 
-def _draft(desk: Desk, view: OfferView, options: tuple[str, ...]) -> Subscription:
-    request = SubscriptionRequest(offer_id=view.offer_id, offer_version=view.version, options=options)
+def _draft(desk: Desk, view: OfferView, options: tuple[str, ...], repository: Repository | None) -> Subscription:
+    request = SubscriptionRequest(
+        offer_id=view.offer_id, offer_version=view.version, options=options, repository=repository
+    )
     return Subscription(desk, desk.marketplace.call("POST", "/v1/subscriptions", request, SubscriptionView))

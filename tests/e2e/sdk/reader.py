@@ -86,16 +86,21 @@ def desk(authority: Path, folder: Path) -> Iterator[Shell]:
 
 
 def walk(
-    shell: Shell, names: Mapping[str, str], enrolled: Callable[[str], None], refused: Mapping[str, str]
+    shell: Shell,
+    names: Mapping[str, str],
+    enrolled: Callable[[str], None],
+    refused: Mapping[str, str],
+    page: Path = PAGE,
+    at_least: int = 21,
 ) -> dict[str, Any]:
-    """Type the page; what its Python ends with.
+    """Type a page of so many blocks; what its Python ends with.
 
     `names` are what stands on the page and what is there instead; `enrolled` is told the reader's access number;
     `refused` are commands that are answered with a code instead of what the page shows.
     """
     namespace: dict[str, Any] = {"__name__": "tutorial"}
     ran = 0
-    for block in [block for block in blocks(PAGE) if "town" in block.words]:
+    for block in [block for block in blocks(page) if "town" in block.words]:
         text = block.body
         for shown, real in names.items():
             text = text.replace(shown, real)
@@ -103,14 +108,14 @@ def walk(
         if block.kind == "python":
             _run(block, text, namespace, code)
         else:
-            _type(shell, Block(PAGE, block.line, block.kind, block.words, text), enrolled, code)
+            _type(shell, Block(page, block.line, block.kind, block.words, text), enrolled, code)
         ran += 1
-    assert ran > 20
+    assert ran >= at_least
     return namespace
 
 
 def _run(block: Block, text: str, namespace: dict[str, Any], refused: str) -> None:
-    program = compile("\n" * block.line + text, str(PAGE), "exec")
+    program = compile("\n" * block.line + text, str(block.page), "exec")
     if not refused:
         exec(program, namespace)
         return

@@ -165,7 +165,7 @@ def test_a_file_that_is_none_is_refused_with_the_reason(world: World, office: Cl
     found = office.get(f"/api/readings/{run['run']}").json()
     assert (found["state"], found["problem"]) == ("refused", "There is no column pod.")
     assert upload(office, "x", "PT7M", key="r2").json()["code"] == "unknown_granularity"  # type: ignore[attr-defined]
-    assert upload(office, "x", "P1D", key="r3").json()["field"] == "/resolution"  # type: ignore[attr-defined]
+    assert upload(office, "x", "P1W", key="r3").json()["field"] == "/resolution"  # type: ignore[attr-defined]
 
 
 def test_completeness_counts_series_with_every_value_of_a_day_in_their_zone(world: World, office: Client) -> None:

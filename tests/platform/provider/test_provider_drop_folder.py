@@ -45,7 +45,7 @@ def test_what_is_still_written_or_stands_elsewhere_is_left(world: World, tmp_pat
         drop(tmp_path, "PT15M/.hidden.csv", pod, 1),
         drop(tmp_path, "loose.csv", pod, 1),
         drop(tmp_path, "PT7M13S/odd.csv", pod, 1),
-        drop(tmp_path, "P1D/days.csv", pod, 1),
+        drop(tmp_path, "P1W/weeks.csv", pod, 1),
     ]
     assert look_into(tmp_path) == 0
     assert all(file.exists() for file in left)

@@ -220,3 +220,74 @@ def test_what_no_database_can_store_is_set_aside_all_the_same(world: World) -> N
     run.refresh_from_db()
     assert (run.problem, run.rows, run.quarantined) == ("", 3, 3)
     assert [row.rule for row in run.quarantine.order_by("row")] == ["P1", "V13", "P2"]
+
+
+def green_button(pod: str, kinds: dict[int, list[int]]) -> bytes:
+    """A feed of hours from 1 March on: a MeterReading for each kind of accumulation, with these values."""
+
+    def entry(own: str, up: str, related: str, content: str) -> str:
+        links = "".join(f'<link rel="related" href="{one}"/>' for one in related.split())
+        known = "<published>2026-03-02T00:00:00Z</published><updated>2026-03-02T00:00:00Z</updated>"
+        return (
+            f'<entry><id>urn:uuid:{own}</id><link rel="self" href="{own}"/><link rel="up" href="{up}"/>{links}'
+            f"<title/><content>{content}</content>{known}</entry>"
+        )
+
+    first, entries = int(START.timestamp()), [entry(f"UsagePoint/{pod}", "UsagePoint", "", "<e:UsagePoint/>")]
+    for code, values in kinds.items():
+        kind = f"<e:accumulationBehaviour>{code}</e:accumulationBehaviour><e:commodity>1</e:commodity>"
+        kind += "<e:flowDirection>1</e:flowDirection><e:uom>72</e:uom>"
+        reading = f"UsagePoint/{pod}/MeterReading/{code}"
+        rows = "".join(
+            f"<e:IntervalReading><e:timePeriod><e:duration>3600</e:duration><e:start>{first + 3600 * hour}</e:start>"
+            f"</e:timePeriod><e:value>{value}</e:value></e:IntervalReading>"
+            for hour, value in enumerate(values)
+        )
+        entries += [
+            entry(reading, f"UsagePoint/{pod}/MeterReading", f"ReadingType/{code}", "<e:MeterReading/>"),
+            entry(f"ReadingType/{code}", "ReadingType", "", f"<e:ReadingType>{kind}</e:ReadingType>"),
+            entry(
+                f"{reading}/IntervalBlock/1",
+                f"{reading}/IntervalBlock",
+                "",
+                f"<e:IntervalBlock>{rows}</e:IntervalBlock>",
+            ),
+        ]
+    head = '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:e="http://naesb.org/espi">'
+    return f"{head}{''.join(entries)}</feed>".encode()
+
+
+def test_a_register_of_green_button_is_differenced_by_the_rules_of_any_register(world: World) -> None:
+    pod = world.points()[0].pod
+    content = green_button(pod, {1: [900, 950, 20, 10, 11], 6: [3000]})
+    take_readings(content, "PT1H", profile=profile_of({"registers": True, "rollover": "1000"}))
+    world.work()
+    run = IngestRun.objects.get()
+    assert (run.problem, run.rows, run.opening) == ("", 6, 1)
+    assert stored() == {(pod, "import"): [50, 70, 1]}
+    aside = [(row.rule, row.start_s, row.text) for row in QuarantinedRow.objects.order_by("row")]
+    first = int(START.timestamp())
+    assert aside == [("V18", first + 3 * 3600, ""), ("V20", first, "value=3000e0; accumulationBehaviour 6 indicating")]
+    assert Series.objects.count() == 1
+
+
+def test_deltas_stay_what_they_are_beside_a_register_and_what_contradicts_is_set_aside(world: World) -> None:
+    """The register says 7 for the second hour where the interval says 8: nobody knows which is right."""
+    pod = world.points()[0].pod
+    take_readings(
+        green_button(pod, {4: [5, 8, 9], 1: [100, 107, 116]}), "PT1H", profile=profile_of({"registers": True})
+    )
+    world.work()
+    assert stored() == {(pod, "import"): [5, 9]}
+    assert sorted(QuarantinedRow.objects.values_list("row", "rule")) == [(2, "V5"), (5, "V5"), (6, "V4")]
+
+
+def test_registers_and_deltas_of_a_file_are_told_apart_also_by_disk(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "Gathering", functools.partial(Gathering, in_memory=2))
+    one, other = (point.pod for point in world.points(2))
+    take_readings(green_button(one, {1: [10, 15, 21]}), "PT1H")
+    take_readings(green_button(other, {4: [10, 15, 21]}), "PT1H")
+    world.work()
+    assert stored() == {(one, "import"): [5, 6], (other, "import"): [10, 15, 21]}

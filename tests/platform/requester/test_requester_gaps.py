@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from django.test import Client
 
+from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import new_id
-from meterhall.domain.readings import CIVIL_DAY, MISSING, CivilCurve, CivilSeries, midnight
+from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, midnight
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps, lateness
@@ -106,6 +108,30 @@ def test_days_are_missed_where_only_days_are_had(activation: Activation, grid: G
     grid.publish({1: daily}, delivery_id, granularity="P1D")  # type: ignore[dict-item]
     ready(delivery_id)
     assert told(activation) == [(PSEUDONYMS[0], FIRST + DAY, FIRST + 2 * DAY, 0, 1)]
+
+
+def test_months_are_missed_whole_and_only_those_that_can_be_had(
+    activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    """From mid-January to mid-May: February to April can be had; the clock changes in March."""
+    zone, period = ZoneInfo("Europe/Rome"), Period(first=date(2025, 1, 15), until=date(2025, 5, 15))
+    scope = DataScope(granularities=("P1M",), period=period)
+    activation.scope = scope.document()
+    activation.save(update_fields=["scope"])
+    whole = [(name, date(2025, 2, 1), date(2025, 5, 1), 0, 89) for name in PSEUDONYMS]
+    assert told(activation) == whole
+    edges = slot_edges(CIVIL_MONTH, zone, midnight(zone, period.first), midnight(zone, period.until))
+    monthly = [
+        CivilCurve(CivilSeries(name, CIVIL_MONTH), edges, np.array(values), np.zeros(5, np.uint8), START)
+        for name, values in zip(
+            PSEUDONYMS, ([MISSING, 20, MISSING, 40, MISSING], [MISSING, 20, 30, 40, MISSING]), strict=True
+        )
+    ]
+    grid.publish({1: monthly}, delivery_id, granularity="P1M", period=period)  # type: ignore[dict-item]
+    ready(delivery_id)
+    assert told(activation) == [(PSEUDONYMS[0], date(2025, 3, 1), date(2025, 4, 1), 0, 31)]
+    [late] = lateness()
+    assert late.due == date(2025, 5, 1)
 
 
 def test_of_sums_and_forecasts_nothing_is_told(activation: Activation) -> None:

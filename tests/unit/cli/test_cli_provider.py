@@ -58,7 +58,7 @@ def test_a_file_that_is_no_readings_is_refused_in_words(grid: Path, file: Callab
     assert "odd.csv" in run(grid, "files").stdout
     for words, said in (
         (("ingest", "nowhere.csv", "--resolution", "PT15M"), "unusable_file: nowhere.csv: No such file or directory."),
-        (("ingest", file("a.csv", ""), "--resolution", "P1D"), "invalid_input: Readings by civil day"),
+        (("ingest", file("a.csv", ""), "--resolution", "P1W"), "unknown_granularity: "),
         (("points", "import", file("p.csv", "pod,zone\nIT1,Europe/Rome\n")), "pod"),
         (("offer", "publish", file("o.json", '{"title": 4}')), "bad_offer_file: "),
     ):

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from meterhall.client.activations import BadDay, NoPeriod, as_period
+from meterhall.client.periods import BadDay, NoPeriod, as_period
 from meterhall.domain.errors import InvalidInput
 
 

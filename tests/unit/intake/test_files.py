@@ -16,6 +16,7 @@ import pytest
 
 from meterhall.domain.readings import LoadCurve, Series
 from meterhall.domain.readings.curves import MISSING, Direction
+from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.rules import Rule
 from meterhall.formats import FORMATS, PartHeader
 from meterhall.provider.metering.intake import BadProfile, BadReadingsFile, format_of, profile_of, read_blocks
@@ -28,7 +29,7 @@ Row = tuple[int, str, str, str, str]
 def read(path: Path, resolution_s: int = HOUR, **settings: Any) -> list[Row]:
     """Place, POD, start (UTC; + where the clock time comes again), amount and unit, rule of every row."""
     found = []
-    for block in read_blocks(path, profile_of(settings), resolution_s):
+    for block in read_blocks(path, profile_of(settings), Granularity(resolution_s)):
         for row in range(len(block)):
             start = datetime.fromtimestamp(int(block.starts[row]), UTC).isoformat()[:16]
             value = int(block.stated[row])
@@ -259,7 +260,7 @@ def test_large_files_come_in_blocks_and_every_row_keeps_its_place(write: Any) ->
     lines = ["pod,start,energy_wh", "broken"]
     lines += [f"P{n % 7},2026-03-01T00:00:00Z,{n}" for n in range(count)]
     lines.insert(250_000, "broken as well")
-    blocks = list(read_blocks(write("\n".join(lines)), profile_of({}), 900))
+    blocks = list(read_blocks(write("\n".join(lines)), profile_of({}), Granularity(900)))
     assert len(blocks) > 2
     places = sorted(int(place) for block in blocks for place in block.rows)
     assert places == list(range(count + 2))

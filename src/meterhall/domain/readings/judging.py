@@ -107,7 +107,7 @@ def _mark_stuck(
     moved = (at[1:] != at[:-1]) | (values[1:] != values[:-1]) | (starts[1:] - starts[:-1] != steps[at[1:]])
     edges = np.concatenate(([0], np.flatnonzero(moved) + 1, [len(order)]))
     lengths = np.diff(edges)
-    long = lengths * steps[at[edges[:-1]]] >= limits.stuck_h * HOUR_S
+    long = (lengths * steps[at[edges[:-1]]] >= limits.stuck_h * HOUR_S) & (lengths > 1)
     if long.any():
         rules[order[np.repeat(long, lengths)]] = Rule.STUCK
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.civil import civil_day_of, civil_days, civil_months
 from meterhall.domain.readings.civil_curves import CivilCurve, CivilSeries, Curve
+from meterhall.domain.readings.civil_numbers import numbers_of
 from meterhall.domain.readings.curves import MISSING, LoadCurve, Quality, Series
 from meterhall.domain.readings.granularity import Granularity, GranularityUnavailable
 
@@ -94,6 +95,27 @@ def resample(curve: LoadCurve, granularity: Granularity, zone: ZoneInfo) -> Peri
     )
 
 
+def resample_civil(curve: CivilCurve, granularity: Granularity, zone: ZoneInfo) -> CivilCurve:
+    """Civil days or months as they are, or days summed over each civil month they touch, in the zone the days are of.
+
+    A month is `MISSING` unless each of its days has a value, also where the curve ends within it. Raises
+    `GranularityUnavailable` for all that is finer than the curve, and `SumOutOfRange`.
+    """
+    held = curve.series.granularity
+    if granularity == held:
+        return curve
+    if held.monthly or not granularity.monthly:
+        raise GranularityUnavailable(f"A series of {held} can't be had as {granularity}.", field="/granularity")
+    series = CivilSeries(curve.series.usage_point, granularity, curve.series.direction, curve.series.scale)
+    edges = slot_edges(granularity, zone, curve.start, curve.end)
+    first = np.searchsorted(curve.starts, edges[:-1])
+    days = numbers_of(held, zone, edges)[0]
+    sums = exact_sums(curve.mantissas, first)
+    whole = _reduce(np.add, curve.present.astype(np.int64), first) == np.diff(days)
+    quality = _common_quality(curve, first)
+    return CivilCurve(series, edges, np.where(whole, sums, MISSING), quality, curve.available_at)
+
+
 def slot_edges(granularity: Granularity, zone: ZoneInfo, start: datetime, end: datetime) -> NDArray[np.int64]:
     """The edges, seconds since 1970 UTC, of each slot that touches `start` to `end` (exclusive); one when none does."""
     if end <= start:
@@ -127,7 +149,7 @@ def _reduce(function: np.ufunc, values: NDArray[np.int64], first: NDArray[np.int
     return reduced
 
 
-def _common_quality(curve: LoadCurve, first: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _common_quality(curve: Curve, first: NDArray[np.int64]) -> NDArray[np.uint8]:
     quality = curve.quality.astype(np.int64)
     lowest = _reduce(np.minimum, np.where(curve.present, quality, _NO_QUALITY), first)
     highest = _reduce(np.maximum, np.where(curve.present, quality, 0), first)

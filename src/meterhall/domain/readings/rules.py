@@ -28,6 +28,7 @@ class Rule(IntEnum):
     CLOCK_TWICE = 17
     FALLING = 18
     NO_PREDECESSOR = 19
+    NOT_ENERGY = 20
 
     @property
     def id(self) -> str:
@@ -63,6 +64,7 @@ SENTENCES: Final = {
     Rule.CLOCK_TWICE: "The local clock shows that time twice, and nothing says which of the two is meant.",
     Rule.FALLING: "The register reads less than one slot before.",
     Rule.NO_PREDECESSOR: "The register's reading one slot before is not in the file.",
+    Rule.NOT_ENERGY: "The file says that the series is no electrical energy that flowed or was counted.",
 }
 
 JUDGEMENTS: Final = frozenset((Rule.CONTRADICTION, Rule.SPIKE, Rule.STUCK, Rule.FUTURE))

@@ -27,9 +27,10 @@ from meterhall.domain.protocol.deliveries import DataRequest, GroupAnswer, Group
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality, resample
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
-from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.granularity import GranularityUnavailable, parse_granularity
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.measures import measured
+from meterhall.domain.readings.resampling import resample_civil
 from meterhall.lake.lake import SeriesBlock
 from meterhall.provider.deliveries.groups import (
     answered,
@@ -40,6 +41,7 @@ from meterhall.provider.deliveries.groups import (
     seen_alone,
 )
 from meterhall.provider.deliveries.models import Delivery, FrozenGroup, GroupAnswered
+from meterhall.provider.metering.civil import curve_of, span, zones_of
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
 from meterhall.provider.points.models import Point
@@ -326,25 +328,41 @@ class _Table:
         The shape is (members, slots); a member of which nothing is kept is missing throughout.
         """
         start, end = midnight(self._zone, days.first), midnight(self._zone, days.until)
-        ordered = sorted(self._series.values(), key=lambda one: (one.resolution_s, one.pk))
+        ordered = sorted(self._series.values(), key=lambda one: (one.civil, one.resolution_s, one.pk))
         matrix, edges, row = np.zeros((0, 0), np.int64), np.zeros(1, np.int64), 0
         batch = max(VALUES_AT_ONCE // (96 * max((days.until - days.first).days, 1)), 1)
-        for some in pieces(ordered, batch):
+        zones = zones_of(one for one in ordered if one.civil)
+        for some in (part for _, alike in groupby(ordered, key=lambda one: one.civil) for part in pieces(alike, batch)):
             by_number = {one.pk: one for one in some}
-            blocks = lake().read([spec(one) for one in some], start, end, as_known_at=at)
+            between = span(days) if some[0].civil else (start, end)
+            blocks = lake().read([spec(one) for one in some], *between, as_known_at=at)
             for number, run in groupby(blocks, key=lambda block: block.spec.id):
-                curve = self._resampled(by_number[number], list(run), start)
+                one, mine = by_number[number], list(run)
+                curve = self._civil(one, mine, days, zones) if one.civil else self._resampled(one, mine, start)
                 if not row:
                     matrix, edges = np.full((len(self.stretch.points), len(curve)), MISSING), curve.edges
+                elif not np.array_equal(curve.edges, edges):
+                    said = "Civil days or months of another zone than the group's are not of its slots."
+                    raise GranularityUnavailable(said, field="/granularity")
                 there = np.where(curve.present, curve.mantissas, 0)
                 matrix[row] = np.where(curve.present, rescaled(there, curve.series.scale, self.scale), MISSING)
                 row += 1
         return matrix, edges
 
-    def _resampled(self, series: Series, blocks: list[SeriesBlock], start: datetime) -> Curve:
+    def _civil(self, series: Series, blocks: list[SeriesBlock], days: Period, zones: dict[int, str]) -> Curve:
+        self._heard(blocks)
+        zone = ZoneInfo(zones[series.pk])
+        return resample_civil(curve_of(series, "member", zone, days, [days], blocks), self._wanted, zone)
+
+    def _heard(self, blocks: list[SeriesBlock]) -> datetime | None:
+        """When the youngest of these values became known; kept where it is the youngest of all."""
         known = max((one.available_at for one in blocks if one.available_at), default=None)
         if known is not None:
             self.known = max(known, self.known or known)
+        return known
+
+    def _resampled(self, series: Series, blocks: list[SeriesBlock], start: datetime) -> Curve:
+        known = self._heard(blocks)
         curve = LoadCurve(
             CurveSeries("member", series.resolution_s, Direction(series.direction), series.scale),
             start,

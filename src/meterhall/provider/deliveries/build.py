@@ -43,6 +43,7 @@ from meterhall.provider.deliveries.groups import (
 )
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
 from meterhall.provider.deliveries.service import NothingAccepted, live_parts
+from meterhall.provider.metering.civil import day_after
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake
 from meterhall.web.messaging.peers import my_access_number
@@ -156,16 +157,19 @@ def changed_points(delivery: Delivery) -> set[int]:
     contents: dict[int | None, list[PartContent]] = {}
     for content in PartContent.objects.filter(part__in=live_parts(delivery)).select_related("item__point"):
         contents.setdefault(content.item.point_id, []).append(content)
-    series = dict(Series.objects.filter(point__in=list(contents)).values_list("pk", "point_id"))
+    series = {one.pk: one for one in Series.objects.filter(point__in=list(contents))}
     try:
         changes, _ = lake().changes(delivery.lake_cursor or None, series_ids=list(series))
     except CursorExpired:
-        return set(series.values())
-    return {series[number] for number, day in changes if any(_has(one, day) for one in contents[series[number]])}
+        return {one.point_id for one in series.values()}
+    touched = ((series[number], day) for number, day in changes)
+    return {one.point_id for one, day in touched if any(_has(held, one, day) for held in contents[one.point_id])}
 
 
-def _has(content: PartContent, day: date) -> bool:
-    """Whether hours of a UTC day are in a part."""
+def _has(content: PartContent, series: Series, day: date) -> bool:
+    """Whether hours of a UTC day are in a part; of a civil day or month that rests under this date, all of them."""
+    if series.civil:
+        return content.first <= day and day_after(series.grain, day) <= content.until
     zone = ZoneInfo(content.item.point.zone if content.item.point else "UTC")
     start = datetime.combine(day, time(), UTC)
     return midnight(zone, content.first) < start + timedelta(days=1) and start < midnight(zone, content.until)

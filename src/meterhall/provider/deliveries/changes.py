@@ -140,6 +140,8 @@ def _changes(since: str | None, series: dict[int, Series], fresh: set[int]) -> t
 
 def finest(series: Series, scope: DataScope) -> Granularity | None:
     """The finest granularity of the scope the series can be had in; the feed has no civil days and months."""
+    if series.civil:
+        return None
     grains = [parse_granularity(name) for name in scope.granularities]
     fitting = [one for one in grains if not one.civil and one.period_s % series.resolution_s == 0]
     return min(fitting, key=lambda one: one.period_s, default=None)

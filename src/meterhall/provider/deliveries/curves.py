@@ -20,9 +20,10 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.domain.readings.groups import rescaled, sum_curves
 from meterhall.domain.readings.measures import measured
-from meterhall.domain.readings.resampling import resample
+from meterhall.domain.readings.resampling import resample, resample_civil
 from meterhall.lake.lake import SeriesBlock
 from meterhall.provider.deliveries.entitled import Entitled
+from meterhall.provider.metering.civil import curve_of, cut, span
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, series_of_points, spec
 from meterhall.web.platform import platform
@@ -134,26 +135,33 @@ def with_series(request: DataRequest, some: Iterable[Entitled]) -> list[Entitled
 
 def _read(
     request: DataRequest, some: Sequence[Entitled], direction: str, known_at: datetime | None = None
-) -> Iterator[tuple[Entitled, LoadCurve]]:
+) -> Iterator[tuple[Entitled, Curve]]:
     """The curve of each item over the whole period, missing on days that are not the holder's: those are never read."""
     series = series_of_points([one.point for one in some], direction)
     having = [one for one in some if one.point.pk in series]
-    having.sort(key=lambda one: (_alike(one), series[one.point.pk].resolution_s, series[one.point.pk].pk))
-    for _, group in groupby(having, key=_alike):
+    having.sort(key=lambda one: (_alike(one, series), series[one.point.pk].resolution_s, series[one.point.pk].pk))
+    for _, group in groupby(having, key=lambda one: _alike(one, series)):
         members = list(group)
         specs, zone = [spec(series[one.point.pk]) for one in members], ZoneInfo(members[0].point.zone)
-        reads = [
-            lake().read(specs, midnight(zone, days.first), midnight(zone, days.until), as_known_at=known_at)
-            for days in members[0].days
-        ]
+        civil = series[members[0].point.pk].civil
+        spans = [span(days) if civil else _instants(days, zone) for days in members[0].days]
+        reads = [lake().read(specs, *between, as_known_at=known_at) for between in spans]
         stretches = [(list(run) for _, run in groupby(read, key=lambda block: block.spec.id)) for read in reads]
         for one, *runs in zip(members, *stretches, strict=True):
-            yield one, _curve([block for run in runs for block in run], series[one.point.pk], one, request.period)
+            blocks, mine = [block for run in runs for block in run], series[one.point.pk]
+            if civil:
+                yield one, curve_of(mine, one.item.pseudonym, zone, request.period, one.days, blocks)
+            else:
+                yield one, _curve(blocks, mine, one, request.period)
 
 
-def _alike(one: Entitled) -> tuple[object, ...]:
+def _alike(one: Entitled, series: dict[int, Series]) -> tuple[object, ...]:
     """What is the same for the items that are read together."""
-    return one.point.zone, tuple((days.first, days.until) for days in one.days)
+    return series[one.point.pk].civil, one.point.zone, tuple((days.first, days.until) for days in one.days)
+
+
+def _instants(days: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    return midnight(zone, days.first), midnight(zone, days.until)
 
 
 def _curve(blocks: list[SeriesBlock], series: Series, one: Entitled, period: Period) -> LoadCurve:
@@ -178,17 +186,21 @@ def _slots(start: datetime, instant: datetime, series: Series) -> int:
     return int((instant - start).total_seconds()) // series.resolution_s
 
 
-def _trimmed(curve: LoadCurve, one: Entitled, request: DataRequest) -> LoadCurve:
+def _trimmed(curve: Curve, one: Entitled, request: DataRequest) -> Curve:
     """Without the days before the holder's first and after the last."""
-    zone, step_s = ZoneInfo(one.point.zone), curve.series.resolution_s
-    start = midnight(zone, max(one.days[0].first, request.period.first))
+    zone, begin = ZoneInfo(one.point.zone), max(one.days[0].first, request.period.first)
+    if isinstance(curve, CivilCurve):
+        return cut(curve, zone, Period(first=begin, until=one.days[-1].until))
+    start, step_s = midnight(zone, begin), curve.series.resolution_s
     first = int((start - curve.start).total_seconds()) // step_s
     last = int((midnight(zone, one.days[-1].until) - curve.start).total_seconds()) // step_s
     return LoadCurve(curve.series, start, curve.mantissas[first:last], curve.quality[first:last], curve.available_at)
 
 
-def _in_granularity(curve: LoadCurve, request: DataRequest, zone: ZoneInfo) -> Curve:
+def _in_granularity(curve: Curve, request: DataRequest, zone: ZoneInfo) -> Curve:
     wanted = parse_granularity(request.granularity)
+    if isinstance(curve, CivilCurve):
+        return resample_civil(curve, wanted, zone)
     if wanted.period_s == curve.series.resolution_s:
         return curve
     return resample(curve, wanted, zone).curve()

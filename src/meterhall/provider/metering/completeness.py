@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from meterhall.domain.protocol.base import Message
-from meterhall.domain.readings import MISSING
+from meterhall.domain.protocol.base import Message, Period
+from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING
 from meterhall.domain.readings.civil import midnight
+from meterhall.provider.metering.civil import span
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
 from meterhall.provider.points.models import Point
@@ -71,8 +72,10 @@ def _today() -> date:
 
 
 def _by_zone(day: date) -> Iterator[tuple[ZoneInfo, list[Series]]]:
-    """The series measured by a day, where it is over: zone by zone, in the order of their points."""
-    begun = _real().filter(first_day__lte=day).select_related("point").order_by("point__zone", "point__pk", "direction")
+    """The series measured by a day, where it is over: zone by zone, in the order of their points. Those of civil months
+    count on the last day of a month."""
+    counted = _real() if (day + DAY).day == 1 else _real().exclude(civil=str(CIVIL_MONTH))
+    begun = counted.filter(first_day__lte=day).select_related("point").order_by("point__zone", "point__pk", "direction")
     for name, some in groupby(begun, key=lambda one: one.point.zone):
         zone = ZoneInfo(name)
         if midnight(zone, day + DAY) <= platform().now():
@@ -82,6 +85,8 @@ def _by_zone(day: date) -> Iterator[tuple[ZoneInfo, list[Series]]]:
 def _late(series: list[Series], zone: ZoneInfo, day: date) -> Iterator[Late]:
     """Those with a value missing. Only parts of which some series is late are read one by one."""
     start, end = midnight(zone, day), midnight(zone, day + DAY)
+    yield from _late_civil([one for one in series if one.civil], day)
+    series = [one for one in series if not one.civil]
     size = max(AT_ONCE, -(-len(series) // PARTS))
     for place in range(0, len(series), size):
         some = series[place : place + size]
@@ -95,6 +100,18 @@ def _late(series: list[Series], zone: ZoneInfo, day: date) -> Iterator[Late]:
             expected = int((end - start).total_seconds()) // one.resolution_s
             if there[one.pk] < expected:
                 yield Late(one.point, one.direction, there[one.pk], expected)
+
+
+def _late_civil(series: list[Series], day: date) -> Iterator[Late]:
+    """Those without the value of a civil day, or of the month that ends with it."""
+    for grain in (CIVIL_DAY, CIVIL_MONTH):
+        some = {one.pk: one for one in series if one.grain == grain}
+        first = day.replace(day=1) if grain.monthly else day
+        between = span(Period(first=first, until=first + DAY))
+        for block in lake().read([spec(one) for one in some.values()], *between):
+            if block.mantissas[0] == MISSING:
+                one = some[block.spec.id]
+                yield Late(one.point, one.direction, 0, 1)
 
 
 @lru_cache(maxsize=16)

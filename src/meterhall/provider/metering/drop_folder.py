@@ -95,9 +95,10 @@ def _names_profile(name: str) -> bool:
 
 def _names_resolution(name: str) -> bool:
     try:
-        return parse_granularity(name).period_s > 0
+        parse_granularity(name)
     except UnknownGranularity:
         return False
+    return True
 
 
 def _put_beside(file: Path, where: str, reason: str = "") -> None:

@@ -14,6 +14,7 @@ from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.curves import MISSING
 from meterhall.domain.readings.estimation import Method, from_like_days, from_profile, on_a_line
+from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.rows import Rows
 from meterhall.provider.metering.intake import Profile, read_blocks
 from meterhall.provider.metering.models import Estimation, Series
@@ -29,6 +30,11 @@ MARGIN = timedelta(days=29)
 class UnknownSeries(NotFound):
     code = "unknown_series"
     title = "No series of this metering point and direction is registered."
+
+
+class NotEstimated(InvalidInput):
+    code = "not_estimated"
+    title = "What is measured by civil day or month is not estimated: hand in the value, or finer readings."
 
 
 class NoShape(InvalidInput):
@@ -48,7 +54,7 @@ def estimate(
     """Estimate what is missing on the civil days from the first to the second (exclusive) of `days`, up to now.
 
     A measured value is never changed, and one handed in later replaces an estimate. Doing it again finds nothing
-    left to do. Raises `UnknownSeries`, `NoShape` and `InvalidInput` for the days.
+    left to do. Raises `UnknownSeries`, `NotEstimated`, `NoShape` and `InvalidInput` for the days.
     """
     series = _series(pod, direction)
     start, end = _period(series, days)
@@ -74,6 +80,8 @@ def _series(pod: str, direction: str) -> Series:
     found = Series.objects.filter(point__in=points.values(), direction=direction).select_related("point").first()
     if found is None:
         raise UnknownSeries(field="/pod")
+    if found.civil:
+        raise NotEstimated(field="/pod")
     return found
 
 
@@ -119,7 +127,7 @@ def _shape(path: Path, profile: Profile, starts: NDArray[np.int64], resolution_s
     """The numbers of the file at these starts. Raises `NoShape` where it is not one series of one kind of number."""
     found = np.full(len(starts), MISSING)
     places = set()
-    for block in read_blocks(path, profile, resolution_s):
+    for block in read_blocks(path, profile, Granularity(resolution_s)):
         places.add(block.places)
         if len(set(block.points)) > 1 or block.rules.any():
             raise NoShape(field="/shape")

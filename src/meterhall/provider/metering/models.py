@@ -6,16 +6,20 @@ from typing import ClassVar
 
 from django.db import models
 
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.provider.points.models import Point
 from meterhall.web.work.models import PendingWork
 
+CIVIL = "P1D or P1M: a value a civil day or month of the point's zone, which rests as a day of one slot; else empty."
+
 
 class Series(models.Model):
-    """One series of a point. A value is mantissa × 10**scale Wh per slot of `resolution_s`."""
+    """One series of a point. A value is mantissa × 10**scale Wh per slot, or per civil day or month."""
 
     point = models.ForeignKey(Point, on_delete=models.PROTECT, related_name="series")
     direction = models.CharField(max_length=10, default="import")
     resolution_s = models.PositiveIntegerField()
+    civil = models.CharField(max_length=3, default="", blank=True, help_text=CIVIL)
     scale = models.SmallIntegerField(default=0)
     first_day = models.DateField(null=True)
     until_day = models.DateField(null=True)
@@ -25,6 +29,16 @@ class Series(models.Model):
 
     def __str__(self) -> str:
         return f"series {self.pk}"
+
+    @property
+    def grain(self) -> Granularity:
+        """How long a slot is."""
+        return grain_of(self.resolution_s, self.civil)
+
+
+def grain_of(resolution_s: int, civil: str) -> Granularity:
+    """The granularity that the two columns of a series or a run stand for."""
+    return parse_granularity(civil) if civil else Granularity(resolution_s)
 
 
 TOO_LATE = "Files that came later are in the lake by now; hand this one in again if it is still right."
@@ -38,6 +52,7 @@ class IngestRun(PendingWork):
     name = models.CharField(max_length=200, default="", blank=True, help_text="What the sender calls the file.")
     digest = models.CharField(max_length=80)
     resolution_s = models.PositiveIntegerField()
+    civil = models.CharField(max_length=3, default="", blank=True, help_text=CIVIL)
     profile = models.JSONField(default=dict, blank=True, help_text="How the file is to be read, as it was then.")
     received_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -51,6 +66,11 @@ class IngestRun(PendingWork):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+    @property
+    def grain(self) -> Granularity:
+        """How long a slot of the file is."""
+        return grain_of(self.resolution_s, self.civil)
 
 
 class Decision(PendingWork):

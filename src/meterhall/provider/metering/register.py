@@ -20,8 +20,8 @@ Found = Series | tuple[str, str]
 class Register:
     """The series of a file's points, found or made a block at a time and remembered. New ones keep `scale`."""
 
-    def __init__(self, resolution_s: int, scale: int = 0) -> None:
-        self._resolution_s, self._scale = resolution_s, scale
+    def __init__(self, resolution_s: int, scale: int = 0, civil: str = "") -> None:
+        self._resolution_s, self._scale, self._civil = resolution_s, scale, civil
         self._found: dict[tuple[str, str], Found] = {}
         self.series: dict[int, Series] = {}
 
@@ -29,7 +29,7 @@ class Register:
         """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
         fresh = list({pair: None for pair in pairs if pair not in self._found})
         if fresh:
-            found = find_series(fresh, self._resolution_s, self._scale)
+            found = find_series(fresh, self._resolution_s, self._scale, self._civil)
             self._found.update(zip(fresh, found, strict=True))
             self.series |= {one.pk: one for one in found if isinstance(one, Series)}
         return [self._found[pair] for pair in pairs]
@@ -39,7 +39,7 @@ class Register:
         return {one.scale for one in self.series.values()}
 
 
-def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0) -> list[Found]:
+def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0, civil: str = "") -> list[Found]:
     """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
     pods = {pod for pod, _ in pairs}
     points = points_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
@@ -52,14 +52,14 @@ def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0)
     }
     known = _known(list(points.values()))
     fresh = [
-        Series(point=point, direction=direction, resolution_s=resolution_s, scale=scale)
+        Series(point=point, direction=direction, resolution_s=resolution_s, civil=civil, scale=scale)
         for (pk, direction), point in wanted.items()
         if (pk, direction) not in known
     ]
     Series.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
     if fresh:
         known = _known(list(points.values()))
-    return [_one(points.get(keys[pod]), direction, resolution_s, known) for pod, direction in pairs]
+    return [_one(points.get(keys[pod]), direction, (resolution_s, civil), known) for pod, direction in pairs]
 
 
 def _known(points: list[Point]) -> dict[tuple[int, str], Series]:
@@ -70,10 +70,10 @@ def _known(points: list[Point]) -> dict[tuple[int, str], Series]:
     }
 
 
-def _one(point: Point | None, direction: str, resolution_s: int, known: dict[tuple[int, str], Series]) -> Found:
+def _one(point: Point | None, direction: str, slots: tuple[int, str], known: dict[tuple[int, str], Series]) -> Found:
     if point is None:
         return UNKNOWN
     series = known.get((point.pk, direction))
     if series is None:
         return DIRECTION
-    return series if series.resolution_s == resolution_s else RESOLUTION
+    return series if (series.resolution_s, series.civil) == slots else RESOLUTION

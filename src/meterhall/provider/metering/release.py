@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from meterhall.domain.errors import Conflict, InvalidInput
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.readings.curves import Quality
+from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.domain.readings.rows import Rows
 from meterhall.domain.readings.rules import JUDGEMENTS
+from meterhall.provider.metering.civil import numbered, resting, zones_of
 from meterhall.provider.metering.models import Decision, IngestRun, QuarantinedRow, RowState, Series
 from meterhall.provider.metering.service import lake, spec
 from meterhall.provider.metering.working import widen
@@ -111,7 +113,7 @@ def carry_out(decision: Decision) -> None:
         rows = [row for row in rows if row.pk not in late]
         if rows:
             known = _series(rows)
-            parts = [([spec(series) for series in known.values()], _as_rows(rows))]
+            parts = [([spec(series) for series in known.values()], _as_rows(rows, known))]
             lake().put(parts, available_at=platform().now(), transaction=(app, 1))
     with transaction.atomic():
         _mark(rows, RowState.RELEASED)
@@ -128,7 +130,7 @@ def _overtaken(rows: list[QuarantinedRow], then: datetime) -> set[int]:
     known = _series(rows)
     for number, some in by_series.items():
         series = known[number]
-        starts = np.array([row.start_s for row in some], np.int64)
+        starts = _starts(some, {number: series})
         before, now = (_held_at(series, starts, known_at) for known_at in (then, None))
         values = np.array([row.value for row in some], np.int64)
         moved = (before != now) & (now != values)
@@ -149,11 +151,23 @@ def _series(rows: Iterable[QuarantinedRow]) -> dict[int, Series]:
     return {row.series_id: row.series for row in rows if row.series is not None and row.series_id is not None}
 
 
-def _as_rows(rows: list[QuarantinedRow]) -> Rows:
+def _starts(rows: Sequence[QuarantinedRow], known: dict[int, Series]) -> NDArray[np.int64]:
+    """Where the rows rest in the lake: at their start, those of civil days and months under their date."""
+    starts = np.array([row.start_s for row in rows], np.int64)
+    ids = np.array([row.series_id for row in rows], np.int64)
+    zones = zones_of(one for one in known.values() if one.civil)
+    for civil in {one.civil for one in known.values()} - {""}:
+        grain = parse_granularity(civil)
+        chosen = np.flatnonzero(np.isin(ids, [pk for pk, one in known.items() if one.civil == civil]))
+        starts[chosen] = resting(grain, numbered(ids[chosen], starts[chosen], zones, grain))
+    return starts
+
+
+def _as_rows(rows: list[QuarantinedRow], known: dict[int, Series]) -> Rows:
     quality = [row.quality if row.quality in ESTIMATED else Quality.VALIDATED for row in rows]
     return Rows(
         np.array([row.series_id for row in rows], np.int64),
-        np.array([row.start_s for row in rows], np.int64),
+        _starts(rows, known),
         np.array([row.value for row in rows], np.int64),
         np.array(quality, np.uint8),
     )
@@ -161,8 +175,8 @@ def _as_rows(rows: list[QuarantinedRow]) -> Rows:
 
 def _spans(rows: list[QuarantinedRow]) -> dict[int, tuple[int, int]]:
     spans: dict[int, tuple[int, int]] = {}
-    for row in rows:
-        number, start = row.series_id or 0, row.start_s or 0
+    for row, start in zip(rows, _starts(rows, _series(rows)).tolist(), strict=True):
+        number = row.series_id or 0
         first, last = spans.get(number, (start, start))
         spans[number] = min(first, start), max(last, start)
     return spans

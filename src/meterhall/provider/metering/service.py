@@ -27,7 +27,7 @@ from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import SeriesSpec
 from meterhall.lake import Lake
 from meterhall.lake.spark import SparkEngine
-from meterhall.provider.metering.intake import PLAIN, Profile
+from meterhall.provider.metering.intake import PLAIN, Profile, check_fits
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, Series
 from meterhall.provider.metering.register import MAY_PASS
 from meterhall.provider.points.models import Point
@@ -67,14 +67,16 @@ def take_readings(
     The granularity may be empty where the profile says it. The same file again is the same run, unless that run set
     rows aside for want of a point or series: then it is tried anew, since they may be registered by now.
     """
-    resolution_s = _resolution_s(granularity or profile.resolution)
+    grain = _grain(granularity or profile.resolution)
+    check_fits(profile, grain)
+    columns = {"resolution_s": grain.period_s or DAY_S, "civil": str(grain) if grain.civil else ""}
     folder = ingest_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     coming = folder / f".{new_id('in')}"
     try:
         mark = _keep(content, coming)
         described = profile.model_dump(mode="json", exclude_defaults=True)
-        same = IngestRun.objects.filter(digest=mark, resolution_s=resolution_s, profile=described)
+        same = IngestRun.objects.filter(digest=mark, profile=described, **columns)
         worth_another = Q(work_state=WorkState.DEAD) | Q(unlisted__gt=0) | Q(problem=TOO_LATE)
         worth_another |= Q(quarantine__rule__in=[rule for rule, _ in MAY_PASS])
         known = same.exclude(pk__in=same.filter(worth_another).values("pk")).first()
@@ -87,20 +89,14 @@ def take_readings(
         coming.unlink(missing_ok=True)
     now = platform().now()
     return IngestRun.objects.create(
-        file=path.name, name=name[:200], digest=mark, resolution_s=resolution_s, profile=described,
-        received_at=now, due_at=now,
+        file=path.name, name=name[:200], digest=mark, profile=described, received_at=now, due_at=now, **columns
     )  # fmt: skip
 
 
-def _resolution_s(granularity: str) -> int:
+def _grain(granularity: str) -> Granularity:
     if not granularity:
-        raise InvalidInput("Say how long a slot is: PT15M, PT1H, … .", field="/resolution")
-    resolution_s = parse_granularity(granularity).period_s
-    if not resolution_s:
-        raise InvalidInput(
-            "Readings by civil day or month are not taken in; hand in the finer ones.", field="/resolution"
-        )
-    return resolution_s
+        raise InvalidInput("Say how long a slot is: PT15M, PT1H, …, P1D or P1M.", field="/resolution")
+    return parse_granularity(granularity, field="/resolution")
 
 
 def _keep(content: bytes | IO[bytes], path: Path) -> str:
@@ -140,7 +136,7 @@ def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Perio
         return Refused("period_unavailable")
     wanted = [parse_granularity(name) for name in scope.granularities]
     for one in found:
-        if any((grain.period_s or DAY_S) % one.resolution_s for grain in wanted) or _cuts_days(one, wanted, days):
+        if not all(can_be_had(one, grain) for grain in wanted) or _cuts_days(one, wanted, days):
             return Refused("granularity_unavailable")
     today = platform().now().date()
     for one in found:
@@ -152,9 +148,16 @@ def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Perio
     return Refused("period_unavailable")
 
 
+def can_be_had(series: Series, grain: Granularity) -> bool:
+    """Whether slots so long are made of whole slots of the series."""
+    if series.civil:
+        return grain.civil and (grain.monthly or not series.grain.monthly)
+    return (grain.period_s or DAY_S) % series.resolution_s == 0
+
+
 def _cuts_days(series: Series, wanted: Sequence[Granularity], days: Sequence[Period]) -> bool:
     """Whether a civil day or month of these begins within a slot: only slots longer than an hour can do that."""
-    if HOUR_S % series.resolution_s == 0:
+    if series.civil or HOUR_S % series.resolution_s == 0:
         return False
     zone = ZoneInfo(series.point.zone)
     for day in days:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,22 +13,25 @@ from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput, TooLarge
 from meterhall.domain.readings.amounts import in_scale
-from meterhall.domain.readings.curves import MISSING
+from meterhall.domain.readings.curves import MISSING, Quality
+from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.judging import Limits
 from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
 from meterhall.domain.readings.rules import Rule
 from meterhall.domain.readings.sequences import register_deltas, told_apart
 from meterhall.domain.readings.validation import validate
 from meterhall.lake import Ingested
+from meterhall.provider.metering.civil import begun, day_after, numbered, place, resting, zones_of
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
-from meterhall.provider.metering.intake.gathering import Gathering, Taken
+from meterhall.provider.metering.intake.gathering import Gathering, Taken, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
 from meterhall.provider.metering.service import ingest_folder, lake, spec
 from meterhall.provider.sets import write_back
 from meterhall.web.platform import platform
 
+STUCK_DAYS, MONTH_DAYS = 7, 30
 LEEWAY = timedelta(minutes=5)
 """By how much the meter-data system's clock may be ahead of ours."""
 
@@ -70,15 +74,17 @@ class _Work:
     def __init__(self, run: IngestRun, profile: Profile) -> None:
         self.run, self.profile, self.held = run, profile, Held()
         self.gathering = Gathering(ingest_folder() / f"run-{run.pk}")
-        self._register = Register(run.resolution_s, profile.scale)
+        self._grain, self._zones = run.grain, dict[int, str]()
+        self._register = Register(run.resolution_s, profile.scale, run.civil)
         self._count = self._opening = 0
         self._spans: dict[int, tuple[int, int]] = {}
-        self._limits = limits(run.received_at)
+        self._limits = limits(run.received_at, run.grain)
+        self._latest_end = int((run.received_at + LEEWAY).timestamp())
 
     def read(self, path: Path) -> bool:
         """Take in all rows of the file; a file that is none is refused as a whole, with the reason, and False is."""
         try:
-            for block in read_blocks(path, self.profile, self.run.resolution_s):
+            for block in read_blocks(path, self.profile, self._grain):
                 self.take(block)
         except (InvalidInput, TooLarge) as fault:
             refuse(self.run, fault.detail)
@@ -90,6 +96,10 @@ class _Work:
         found = self._register.find(block.points)
         unknown = [one if isinstance(one, tuple) else None for one in found]
         series = np.array([one.pk if isinstance(one, Series) else -1 for one in found], np.int64)[block.which]
+        if self.run.civil:
+            fresh = (one for pk, one in self._register.series.items() if pk not in self._zones)
+            self._zones |= zones_of(fresh)
+            place(block, series, self._zones, self._grain)
         values = self._in_scale(block, series)
         kept = (block.rules == 0) & (series >= 0)
         self._count += len(block)
@@ -100,7 +110,9 @@ class _Work:
                 for rule, which in zip(block.rules[aside].tolist(), block.which[aside].tolist(), strict=True)
             ]
             self.held.of_block(block, aside, rules)
-        taken = Taken(block.rows, series, block.starts, block.again_s, values, block.quality)
+        counts = self.profile.registers if block.registers is None else block.registers
+        register = np.full(len(block), counts, np.uint8)
+        taken = Taken(block.rows, series, block.starts, block.again_s, values, block.quality, register)
         self.gathering.add(taken if kept.all() else taken.where(kept))
 
     def _in_scale(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -125,7 +137,10 @@ class _Work:
             known = {pk: self._register.series[pk] for pk in _distinct(part.series_ids)}
             specs = [spec(series) for series in known.values()]
             taken = self._in_sequence(part, known)
-            rows = Rows(taken.series_ids, taken.starts, taken.values, taken.quality)
+            starts = taken.starts
+            if self.run.civil:
+                taken, starts = self._resting(taken, known)
+            rows = Rows(taken.series_ids, starts, taken.values, taken.quality)
             accepted, aside = validate(specs, rows, self._limits)
             if len(aside):
                 self.held.of_series(taken.where(aside.rows), aside.rules, known)
@@ -137,22 +152,38 @@ class _Work:
         """The rows after what only a whole series says: equal clock times told apart, registers made differences."""
         starts, unsure = told_apart(taken.series_ids, taken.starts, taken.again_s)
         if starts is not taken.starts:
-            taken = Taken(taken.rows, taken.series_ids, starts, taken.again_s, taken.values, taken.quality)
+            taken = replace(taken, starts=starts)
         if unsure.any():
             self.held.of_series(taken.where(unsure), np.full(unsure.sum(), Rule.CLOCK_TWICE, np.uint8), known)
             taken = taken.where(~unsure)
-        if not self.profile.registers:
+        counts = taken.register.astype(bool)
+        if not counts.any():
             return taken
-        end = taken.starts + self.run.resolution_s * (self.profile.label == "end")
-        turn = self._rollover(taken, known)
-        deltas, rules, opens = register_deltas(taken.series_ids, end, taken.values, self.run.resolution_s, turn)
-        start = end - self.run.resolution_s
-        taken = Taken(taken.rows, taken.series_ids, start, taken.again_s, deltas, taken.quality)
+        counted = self._differences(taken.where(counts), known)
+        return counted if counts.all() else together(counted, taken.where(~counts))
+
+    def _differences(self, taken: Taken, known: dict[int, Series]) -> Taken:
+        """What registers counted between their readings; what cannot be said is set aside."""
+        ids, step = taken.series_ids, 1 if self.run.civil else self.run.resolution_s
+        at = numbered(ids, taken.starts, self._zones, self._grain) if self.run.civil else taken.starts
+        end = at + step * (self.profile.label == "end")
+        deltas, rules, opens = register_deltas(ids, end, taken.values, step, self._rollover(taken, known))
+        start = begun(ids, end - step, self._zones, self._grain) if self.run.civil else end - step
+        taken = replace(taken, starts=start, values=deltas)
         self._opening += int(opens.sum())
         broken = rules != 0
         if broken.any():
             self.held.of_series(taken.where(broken), rules[broken], known, has_value=False)
         return taken.where(~broken & ~opens)
+
+    def _resting(self, taken: Taken, known: dict[int, Series]) -> tuple[Taken, NDArray[np.int64]]:
+        """The rows of civil days and months that are over, and where they rest in the lake."""
+        numbers = numbered(taken.series_ids, taken.starts, self._zones, self._grain)
+        ends = begun(taken.series_ids, numbers + 1, self._zones, self._grain)
+        early = (ends > self._latest_end) & (taken.quality != Quality.PROJECTED)
+        if early.any():
+            self.held.of_series(taken.where(early), np.full(early.sum(), Rule.FUTURE, np.uint8), known)
+        return taken.where(~early), resting(self._grain, numbers[~early])
 
     def _rollover(self, taken: Taken, known: dict[int, Series]) -> NDArray[np.int64] | None:
         if self.profile.rollover is None:
@@ -202,15 +233,22 @@ def _distinct(series_ids: NDArray[np.int64]) -> list[int]:
     return found
 
 
-def limits(received_at: datetime) -> Limits:
-    """What the provider holds its readings against, of a file that came in then."""
+def limits(received_at: datetime, grain: Granularity) -> Limits:
+    """What the provider holds its readings against, of a file that came in then.
+
+    Civil days are stuck after a week, months never; a month counts as thirty days. When a civil period ends the zone
+    says, and `_Work` looks after it.
+    """
     config = platform().config
+    stuck_h = config.stuck_hours
+    if grain.civil and stuck_h:
+        stuck_h = 0 if grain.monthly else max(stuck_h, STUCK_DAYS * 24)
     return Limits(
         spike_times=config.spike_times,
-        spike_floor_w=config.spike_floor_w,
-        stuck_h=config.stuck_hours,
+        spike_floor_w=config.spike_floor_w * (MONTH_DAYS if grain.monthly else 1),
+        stuck_h=stuck_h,
         stuck_floor_w=config.stuck_floor_w,
-        latest_end=int((received_at + LEEWAY).timestamp()),
+        latest_end=None if grain.civil else int((received_at + LEEWAY).timestamp()),
     )
 
 
@@ -220,7 +258,7 @@ def widen(known: dict[int, Series], spans: dict[int, tuple[int, int]]) -> None:
     for pk, (first, last) in spans.items():
         series = known[pk]
         from_day = datetime.fromtimestamp(first, UTC).date()
-        until = datetime.fromtimestamp(last, UTC).date() + timedelta(days=1)
+        until = day_after(series.grain, datetime.fromtimestamp(last, UTC).date())
         if (series.first_day or until) <= from_day and (series.until_day or from_day) >= until:
             continue
         series.first_day = min(from_day, series.first_day or from_day)

@@ -17,7 +17,7 @@ from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link
-from meterhall.web.portal.words import DIRECTION, USAGE_CLASS, word
+from meterhall.web.portal.words import DIRECTION, GRANULARITY, USAGE_CLASS, word
 
 STAFF = ("operator", "staff", "auditor")
 COLUMNS: list[Column[Point]] = [
@@ -66,7 +66,7 @@ def point_page(request: HttpRequest, handle: str) -> HttpResponseBase:
     if point is None:
         raise Http404
     series = [
-        (word(DIRECTION, one.direction), one.resolution_s // 60, one.first_day, one.until_day)
+        (word(DIRECTION, one.direction), word(GRANULARITY, str(one.grain)), one.first_day, one.until_day)
         for one in point.series.order_by("direction")
     ]
     context = {
@@ -81,7 +81,7 @@ def point_page(request: HttpRequest, handle: str) -> HttpResponseBase:
             Fact(_("Class"), word(USAGE_CLASS, point.usage_class)),
         ],
         "series": plain_table(
-            _("Series"), [_("Direction"), _("Minutes a value"), _("First day"), _("Until")], series, empty=_("none")
+            _("Series"), [_("Direction"), _("Granularity"), _("First day"), _("Until")], series, empty=_("none")
         ),
         "meters": plain_table(
             _("Meters"),

@@ -19,7 +19,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import CIVIL_DAY, MISSING, midnight, parse_granularity
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
-from meterhall.requester.analysis.service import slot_s
+from meterhall.requester.analysis.service import MONTH_S, slot_s
 from meterhall.requester.collection.models import CivilValue, DataAsked, Series
 from meterhall.requester.collection.service import DataRequestIn, request_data
 from meterhall.requester.collection.store import lake, spec
@@ -127,7 +127,9 @@ def _lateness(activation: Activation, scope: DataScope) -> Lateness:
     held = Series.objects.filter(pseudonym__in=items.values("pseudonym"), is_forecast=False)
     newest = held.exclude(until_day=None).order_by("-until_day").values_list("until_day", flat=True).first()
     today = platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
-    return Lateness(activation, newest, min(today, scope.period.until) if scope.period else today)
+    due = min(today, scope.period.until) if scope.period else today
+    monthly = min(map(slot_s, scope.granularities)) == MONTH_S
+    return Lateness(activation, newest, due.replace(day=1) if monthly else due)
 
 
 def _gaps(items: Sequence[ActivationItem], direction: str, scope: DataScope) -> Iterator[Gap]:
@@ -145,10 +147,18 @@ def _gaps(items: Sequence[ActivationItem], direction: str, scope: DataScope) -> 
     finest_s = min(map(slot_s, scope.granularities))
     for item in items:
         series = held.get(item.pseudonym)
-        lengths = np.diff(edges[zones[item.pk]])
-        expected = np.maximum(1, lengths // (slot_s(series.granularity) if series else finest_s))
+        lengths, slot = np.diff(edges[zones[item.pk]]), slot_s(series.granularity) if series else finest_s
+        expected = np.maximum(1, lengths // slot)
         present = there.get(item.pseudonym, np.zeros(len(lengths), np.int64))
-        yield from _runs(item, direction, days[item.pk], first, present, expected)
+        due = _whole_months(days[item.pk]) if slot == MONTH_S else days[item.pk]
+        yield from _runs(item, direction, due, first, present, expected)
+
+
+def _whole_months(days: Sequence[Period]) -> list[Period]:
+    """The months that are whole in these days: of any other no value is ever had."""
+    after = [(one.first - DAY).replace(day=1) + 32 * DAY for one in days]
+    cut = [(first.replace(day=1), one.until.replace(day=1)) for first, one in zip(after, days, strict=True)]
+    return [Period(first=first, until=until) for first, until in cut if first < until]
 
 
 def _days(item: ActivationItem, scope: DataScope, zone: ZoneInfo) -> list[Period]:

@@ -38,6 +38,7 @@ from meterhall.requester.collection.zones import zone_of_pod, zone_of_pseudonym
 from meterhall.web.platform import platform
 
 MOST_SLOTS = 200_000
+MONTH_S = 31 * 86_400
 """Slots of one answer: a year of quarter hours of five PODs."""
 
 
@@ -106,7 +107,7 @@ def series_of(subject: Subject, direction: str) -> list[Series]:
 def slot_s(granularity: str) -> int:
     """How long a slot is, in seconds; of a civil day or month about, to compare by."""
     found = parse_granularity(granularity)
-    return found.period_s or (31 * 86_400 if found.monthly else 86_400)
+    return found.period_s or (MONTH_S if found.monthly else 86_400)
 
 
 def known_period(series: Sequence[Series]) -> Period:

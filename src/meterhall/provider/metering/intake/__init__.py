@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from meterhall.domain.readings.granularity import Granularity
 from meterhall.provider.metering.intake.blocks import BadReadingsFile, Block
 from meterhall.provider.metering.intake.curves import read_curves
 from meterhall.provider.metering.intake.profile import (
@@ -13,6 +14,7 @@ from meterhall.provider.metering.intake.profile import (
     BadProfile,
     Profile,
     UnknownProfile,
+    check_fits,
     load_profile,
     profile_of,
 )
@@ -36,13 +38,13 @@ def format_of(path: Path) -> str:
     return "jsonl" if text[:1] == b"{" else "csv"
 
 
-def read_blocks(path: Path, profile: Profile, resolution_s: int) -> Iterator[Block]:
+def read_blocks(path: Path, profile: Profile, grain: Granularity) -> Iterator[Block]:
     """The rows of a file as its profile describes it, block by block, every row in one of them.
 
     Raises `BadReadingsFile` where the file as a whole cannot be read; a row that cannot be read says so itself.
     """
     form = profile.format or format_of(path)
-    return (read_table if form in TABLES else read_curves)(path, form, profile, resolution_s)
+    return (read_table if form in TABLES else read_curves)(path, form, profile, grain)
 
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Block",
     "Profile",
     "UnknownProfile",
+    "check_fits",
     "format_of",
     "load_profile",
     "profile_of",

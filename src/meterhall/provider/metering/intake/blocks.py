@@ -11,6 +11,8 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.amounts import Unit
 
 MOST_TEXT = 200
+MOST_TOLD = 10_000
+"""Rows of a file of which is kept how they read."""
 
 
 class BadReadingsFile(InvalidInput):
@@ -26,6 +28,12 @@ class Block:
     `starts` are seconds since 1970 UTC; `again_s` by how much later the same clock time comes once more (0: it does
     not). `stated` are amounts of so many decimal `places` in `unit`, `MISSING` where there is none. `rules`
     (uint8) is 0, or the rule a row breaks already; `texts` then says by its place in the file how it read.
+
+    Of civil days and months, `starts` are what the file says and not moved: ends where `are_ends`, civil dates as if of
+    UTC where `dated`, since the zone is the point's. `ends` (in the same way) is where a row states both.
+
+    `registers` says that the amounts are a register's readings at their starts, or that they are none; None: the file
+    does not say, the profile does.
     """
 
     points: list[tuple[str, str]]
@@ -39,6 +47,10 @@ class Block:
     quality: NDArray[np.uint8]
     rules: NDArray[np.uint8]
     texts: dict[int, str] = field(default_factory=dict)
+    ends: NDArray[np.int64] | None = None
+    are_ends: bool = False
+    dated: bool = False
+    registers: bool | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from meterhall.domain.errors import TooLarge
 from meterhall.domain.readings.amounts import Unit
 from meterhall.domain.readings.civil_curves import CivilCurve, Curve
+from meterhall.domain.readings.curves import MISSING
+from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.rules import Rule
-from meterhall.formats import FORMATS, DecodeError
-from meterhall.provider.metering.intake.blocks import BadReadingsFile, Block
+from meterhall.formats import FORMATS, DecodeError, espi
+from meterhall.provider.metering.intake.blocks import MOST_TOLD, BadReadingsFile, Block
 from meterhall.provider.metering.intake.profile import Profile
 
 MOST_BYTES = 256 * 1024 * 1024
@@ -23,26 +26,60 @@ class XmlTooLarge(TooLarge):
     title = "A file of XML is read as a whole and is at most 256 MiB; cut it, or send a table."
 
 
-def read_curves(path: Path, form: str, profile: Profile, resolution_s: int) -> Iterator[Block]:
+def read_curves(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
     """The values of each curve. Raises `BadReadingsFile` and `XmlTooLarge`."""
     if path.stat().st_size > MOST_BYTES:
         raise XmlTooLarge(field="/file")
     try:
-        curves = FORMATS[form].decode(path.read_bytes())
+        content = path.read_bytes()
+        found = espi.decode_apart(content) if form == "espi" else espi.Apart([], FORMATS[form].decode(content), [], [])
     except DecodeError as fault:
         raise BadReadingsFile(f"{fault.detail} ({fault.field})", field=fault.field) from fault
     seen = 0
-    for curve in curves:
-        there = np.flatnonzero(curve.present)
-        if len(there):
-            yield _block(curve, there, seen, profile, resolution_s)
-            seen += len(there)
+    for curves, registers in ((found.deltas, False), (found.unsaid, None)):
+        for curve in curves:
+            there = np.flatnonzero(curve.present)
+            if len(there):
+                yield replace(_block(curve, there, seen, profile, grain), registers=registers)
+                seen += len(there)
+    for loose in (*found.registers, *found.others):
+        if len(loose.values):
+            yield _loose(loose, seen, profile, grain)
+            seen += len(loose.values)
 
 
-def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, resolution_s: int) -> Block:
+def _loose(loose: espi.Loose, seen: int, profile: Profile, grain: Granularity) -> Block:
+    """A register's readings at their instants; or readings of something else, which are kept as a text only."""
+    count, ends = len(loose.values), profile.label == "end"
+    block = Block(
+        points=[(profile.pod or loose.usage_point, str(loose.direction))],
+        which=np.zeros(count, np.int64),
+        rows=np.arange(seen, seen + count, dtype=np.int64),
+        starts=loose.ends - grain.period_s * ends,
+        again_s=np.zeros(count, np.int64),
+        stated=loose.values,
+        places=-loose.scale,
+        unit=Unit.WH,
+        quality=loose.quality,
+        rules=np.zeros(count, np.uint8),
+        are_ends=grain.civil and ends,
+        registers=True,
+    )
+    if loose.reason:
+        block.points = [(block.points[0][0], "")]  # no series is made for it
+        block.starts, block.registers, block.are_ends = loose.starts.copy(), False, False
+        block.rules[:] = Rule.NOT_ENERGY
+        block.stated = np.full(count, MISSING, np.int64)
+        told = zip(block.rows[:MOST_TOLD].tolist(), loose.values[:MOST_TOLD].tolist(), strict=True)
+        block.texts = {row: f"value={value}e{loose.scale}; {loose.reason}" for row, value in told}
+    return block
+
+
+def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, grain: Granularity) -> Block:
     count = len(there)
     rules = np.zeros(count, np.uint8)
-    if isinstance(curve, CivilCurve) or curve.series.resolution_s != resolution_s:
+    held = curve.series.granularity if isinstance(curve, CivilCurve) else Granularity(curve.series.resolution_s)
+    if held != grain:
         rules[:] = Rule.RESOLUTION
     return Block(
         points=[(profile.pod or curve.series.usage_point, str(curve.series.direction))],
@@ -55,4 +92,5 @@ def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, resolut
         unit=Unit.WH,
         quality=curve.quality[there],
         rules=rules,
+        ends=np.asarray(curve.edges[1:][there], np.int64) if held.civil else None,
     )

@@ -16,7 +16,15 @@ SHARES: Final = 64
 NEIGHBOURS: Final = 16
 """Series with neighbouring ids that are in one share."""
 ROW: Final = np.dtype(
-    [("row", "<i8"), ("series", "<i8"), ("start", "<i8"), ("again_s", "<i4"), ("value", "<i8"), ("quality", "u1")]
+    [
+        ("row", "<i8"),
+        ("series", "<i8"),
+        ("start", "<i8"),
+        ("again_s", "<i4"),
+        ("value", "<i8"),
+        ("quality", "u1"),
+        ("register", "u1"),
+    ]
 )
 
 
@@ -24,7 +32,8 @@ ROW: Final = np.dtype(
 class Taken:
     """Rows of known series, as columns of shape (rows,) in the order of the file.
 
-    `rows` are places in the file, `values` mantissas in the scale of the series; the rest as in `Block`.
+    `rows` are places in the file, `values` mantissas in the scale of the series; `register` is 1 where they are a
+    register's readings, else 0; the rest as in `Block`.
     """
 
     rows: NDArray[np.int64]
@@ -33,16 +42,24 @@ class Taken:
     again_s: NDArray[np.int64]
     values: NDArray[np.int64]
     quality: NDArray[np.uint8]
+    register: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def columns(self) -> tuple[NDArray[Any], ...]:
-        return self.rows, self.series_ids, self.starts, self.again_s, self.values, self.quality
+        return self.rows, self.series_ids, self.starts, self.again_s, self.values, self.quality, self.register
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Taken:
         """The chosen rows."""
         return Taken(*(column[chosen] for column in self.columns()))
+
+
+def together(one: Taken, other: Taken) -> Taken:
+    """The rows of both, in the order of the file."""
+    pairs = zip(one.columns(), other.columns(), strict=True)
+    both = Taken(*(np.concatenate(pair) for pair in pairs))
+    return both.where(np.argsort(both.rows, kind="stable"))
 
 
 class Gathering:
@@ -80,7 +97,7 @@ class Gathering:
             return
         for file in sorted(self._folder.iterdir()):
             read = np.fromfile(file, ROW)
-            kinds = [np.uint8 if name == "quality" else np.int64 for name in ROW.names or ()]
+            kinds = [np.uint8 if name in ("quality", "register") else np.int64 for name in ROW.names or ()]
             found: list[Any] = [read[name].astype(kind) for name, kind in zip(ROW.names or (), kinds, strict=True)]
             yield Taken(*found)
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from meterhall.domain.errors import InvalidInput, NotFound
 from meterhall.domain.readings.amounts import Unit
 from meterhall.domain.readings.curves import Direction, Quality
-from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 FORMATS = ("csv", "parquet", "arrow", "jsonl", "espi", "cim")
@@ -48,7 +48,10 @@ class Columns(BaseModel):
     pod: str = Field("pod", description="The POD.")
     start: str = Field("start", description="When the slot starts, or ends where `label` says so.")
     end: str = Field("", description="When the slot ends; must be one slot later, checked row by row.")
-    day: str = Field("", description="The civil day; with `slot` or `values`, instead of `start`.")
+    day: str = Field(
+        "",
+        description="The civil day; with `slot` or `values`, instead of `start`. Without them of P1D and P1M.",
+    )
     slot: str = Field("", description="Which slot of the civil day, from 1 on: hours to 25, quarter-hours to 100.")
     value: str = Field("energy_wh", description="The amount.")
     export: str = Field("", description="The amount fed in, where a row has both; `value` is then what was drawn.")
@@ -64,7 +67,9 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    resolution: str = Field("", description="How long a slot is: PT5M, PT15M, PT1H, …; the call may say it instead.")
+    resolution: str = Field(
+        "", description="How long a slot is: PT5M, PT15M, PT1H, …, P1D, P1M; the call may say it instead."
+    )
     format: Literal["", "csv", "parquet", "arrow", "jsonl", "espi", "cim"] = Field(
         "", description="Empty: found from the content."
     )
@@ -112,8 +117,8 @@ class Profile(BaseModel):
             raise ValueError("columns.values holds {n} where the number of the slot stands")
         if (self.columns.values or self.columns.slot) and not self.columns.day:
             raise ValueError("columns.day names the column of the civil day")
-        if self.columns.day and not (self.columns.values or self.columns.slot):
-            raise ValueError("columns.slot or columns.values says which slot of the day an amount is of")
+        if self.resolution:
+            check_fits(self, parse_granularity(self.resolution))
         if self.registers and (self.unit.is_power or self.columns.values):
             raise ValueError("a register counts energy, a reading a row")
         if self.rollover is not None and not self.registers:
@@ -129,6 +134,18 @@ class Profile(BaseModel):
 PLAIN = Profile()
 
 
+def check_fits(profile: Profile, grain: Granularity) -> None:
+    """Refuse, with `BadProfile`, a description that makes no sense for slots so long."""
+    columns = profile.columns
+    if grain.civil and (columns.slot or columns.values):
+        raise BadProfile("A civil day or month is one value a row.", field="/columns")
+    if grain.civil and profile.unit.is_power:
+        raise BadProfile("Of a civil day or month the energy is taken, no mean power.", field="/unit")
+    if columns.day and not (grain.civil or columns.values or columns.slot):
+        said = "columns.slot or columns.values says which slot of the day an amount is of."
+        raise BadProfile(said, field="/columns")
+
+
 def profile_of(values: Mapping[str, Any]) -> Profile:
     """The profile of these settings. Raises `BadProfile` naming the setting."""
     try:
@@ -138,6 +155,8 @@ def profile_of(values: Mapping[str, Any]) -> Profile:
         where = "/".join(map(str, first["loc"]))
         said = first["msg"].removeprefix("Value error, ")
         raise BadProfile(f"{where or 'The profile'}: {said}.", field=f"/{where}") from None
+    except BadProfile:
+        raise
     except InvalidInput as fault:
         raise BadProfile(fault.detail, field="/resolution") from None
 

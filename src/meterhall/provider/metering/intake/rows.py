@@ -12,24 +12,24 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from meterhall.domain.readings.curves import DAY_S, MISSING, Direction, Quality
+from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.local_clock import civil_edges
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.amounts import amounts
-from meterhall.provider.metering.intake.blocks import MOST_TEXT, BadReadingsFile, Block
+from meterhall.provider.metering.intake.blocks import MOST_TEXT, MOST_TOLD, BadReadingsFile, Block
+from meterhall.provider.metering.intake.civil import civil_times
 from meterhall.provider.metering.intake.profile import Profile
 from meterhall.provider.metering.intake.tables import TABLES, Batches
 from meterhall.provider.metering.intake.times import days, times
 
 KNOWN = np.isin(np.arange(256), [int(code) for code in Quality])
 PLACE = "#"
-MOST_TOLD = 10_000
-"""Rows of a file of which is kept how they read."""
 
 
-def read_table(path: Path, form: str, profile: Profile, resolution_s: int) -> Iterator[Block]:
+def read_table(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
     """The file's rows, block by block. Raises `BadReadingsFile` naming the column at fault."""
-    table = TABLES[form](path, profile)
-    reader = _Rows(profile, resolution_s, table)
+    table = TABLES[form](path, profile, grain)
+    reader = _Rows(profile, grain, table)
     for batch in table.batches:
         if len(batch):
             yield from reader.blocks(batch)
@@ -39,8 +39,9 @@ def read_table(path: Path, form: str, profile: Profile, resolution_s: int) -> It
 class _Rows:
     """Turns batches into blocks; keeps count of the rows."""
 
-    def __init__(self, profile: Profile, resolution_s: int, table: Batches) -> None:
-        self._profile, self._columns, self._resolution_s, self._table = profile, profile.columns, resolution_s, table
+    def __init__(self, profile: Profile, grain: Granularity, table: Batches) -> None:
+        self._profile, self._columns, self._grain, self._table = profile, profile.columns, grain, table
+        self._resolution_s = grain.period_s
         self._seen, self._told = 0, 0
         self._slots = _slot_columns(profile.columns.values, table.names)
         self._needs(table.names)
@@ -74,7 +75,7 @@ class _Rows:
             count, places = len(broken), np.array(sorted(broken), np.int64)
             zeros = np.zeros(count, np.int64)
             nothing = np.full(count, MISSING, np.int64)
-            quality, rules = np.zeros(count, np.uint8), np.full(count, Rule.SCHEMA, np.uint8)
+            quality, rules = np.zeros(count, np.uint8), np.array([broken[row] for row in sorted(broken)], np.uint8)
             unit = self._profile.unit
             yield Block([("", "")], zeros, places, zeros, zeros, nothing, 0, unit, quality, rules)
 
@@ -95,9 +96,12 @@ class _Rows:
         points, which = self._points(batch, way, rules)
         stated, places, unreadable = amounts(batch[value], profile.decimal)
         rules[unreadable] = Rule.SCHEMA
-        starts, again_s = self._starts(batch, rules)
+        nothing = np.zeros(len(batch), np.int64)
+        starts, again_s = (nothing, nothing) if self._grain.civil else self._starts(batch, rules)
         quality = self._quality(batch, rules)
         block = Block(points, which, rows, starts, again_s, stated, places, profile.unit, quality, rules)
+        if self._grain.civil:
+            self._civil(block, batch)
         self._tell(block, batch, rows)
         return block
 
@@ -164,6 +168,17 @@ class _Rows:
             fits |= length - again_s == self._resolution_s
             rules[~fits & (rules == 0)] = Rule.RESOLUTION
         return at - self._resolution_s * is_end, again_s
+
+    def _civil(self, block: Block, batch: pa.RecordBatch) -> None:
+        """What the rows say of when their civil day or month begins or ends."""
+        columns, profile = self._columns, self._profile
+        at, form = (columns.day, profile.day_format) if columns.day else (columns.start, profile.start_format)
+        block.starts, block.dated, bad = civil_times(batch[at], profile, self._grain, form)
+        block.are_ends = profile.label == "end" and not columns.day
+        if columns.end:
+            block.ends, dated, odd = civil_times(batch[columns.end], profile, self._grain, profile.start_format)
+            bad = bad | odd | (dated != block.dated)
+        block.rules[bad] = Rule.SCHEMA
 
     def _slot_starts(
         self, day: NDArray[np.int64], number: NDArray[np.int64]

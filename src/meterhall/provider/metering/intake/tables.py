@@ -17,8 +17,10 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
+from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
+from meterhall.provider.metering.intake.civil import following
 from meterhall.provider.metering.intake.profile import Profile
 
 CSV_BLOCK = 8 * 1024 * 1024
@@ -29,19 +31,20 @@ ROWS = 200_000
 
 @dataclass(slots=True)
 class Batches:
-    """The batches of a file, and the lines that are no rows of it, by their place: these are seen as they are met."""
+    """The batches of a file, and the lines that are no rows of it with the rule each breaks, by their place: these are
+    seen as they are met."""
 
     batches: Iterator[pa.RecordBatch]
     names: list[str]
-    broken: set[int] = field(default_factory=set)
+    broken: dict[int, Rule] = field(default_factory=dict)
 
 
-def read_csv(path: Path, profile: Profile) -> Batches:
+def read_csv(path: Path, profile: Profile, grain: Granularity) -> Batches:
     """Every column as text; those that repeat themselves as numbers of distinct texts."""
-    broken: set[int] = set()
+    broken: dict[int, Rule] = {}
 
     def keep(row: Any) -> str:
-        broken.add(row.number - 2)  # the head is line 1
+        broken[row.number - 2] = Rule.SCHEMA  # the head is line 1
         return "skip"
 
     reading = pa_csv.ReadOptions(block_size=CSV_BLOCK, encoding=profile.encoding, use_threads=False)
@@ -71,7 +74,7 @@ def _head(path: Path, profile: Profile) -> list[str]:
         raise BadReadingsFile("Its first line is no head of a CSV file.", field="/file") from fault
 
 
-def read_parquet(path: Path, profile: Profile) -> Batches:
+def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as fault:
@@ -79,7 +82,7 @@ def read_parquet(path: Path, profile: Profile) -> Batches:
     return Batches(_guarded(lambda: file.iter_batches(ROWS)), list(file.schema_arrow.names))
 
 
-def read_arrow(path: Path, profile: Profile) -> Batches:
+def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
     """An IPC file or an IPC stream."""
     with path.open("rb") as file:
         is_file = file.read(6) == b"ARROW1"
@@ -95,11 +98,11 @@ def read_arrow(path: Path, profile: Profile) -> Batches:
         raise BadReadingsFile("It is no Arrow file that can be read.", field="/file") from fault
 
 
-def read_json_lines(path: Path, profile: Profile) -> Batches:
+def read_json_lines(path: Path, profile: Profile, grain: Granularity) -> Batches:
     """A line a row, or a line a POD and day: `start`, `resolution` and `values` (and `quality`) instead of a value."""
-    broken: set[int] = set()
+    broken: dict[int, Rule] = {}
     names = [name for name in _wanted(profile) if name]
-    rows = _json_rows(path, profile, broken)
+    rows = _json_rows(path, profile, grain, broken)
 
     def made() -> Iterator[pa.RecordBatch]:
         while some := list(itertools.islice(rows, ROWS)):
@@ -118,16 +121,19 @@ def _wanted(profile: Profile) -> list[str]:
     ))  # fmt: skip
 
 
-def _json_rows(path: Path, profile: Profile, broken: set[int]) -> Iterator[dict[str, Any]]:
+def _json_rows(path: Path, profile: Profile, grain: Granularity, broken: dict[int, Rule]) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for number, line in enumerate(_lines(file)):
             if not line.strip():
                 continue
             try:
                 document = json.loads(line, parse_float=Decimal)
-                rows = _of_line(document, profile)
+                rows = _of_line(document, profile, grain)
+            except OtherSlots:
+                broken[number] = Rule.RESOLUTION
+                continue
             except (ValueError, RecursionError, TypeError, InvalidInput, OverflowError):
-                broken.add(number)
+                broken[number] = Rule.SCHEMA
                 continue
             for row in rows:
                 yield row | {"#": number}
@@ -140,29 +146,43 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _of_line(document: Any, profile: Profile) -> list[dict[str, str | None]]:
+class OtherSlots(Exception):
+    """A line states another resolution than the file's."""
+
+
+def _of_line(document: Any, profile: Profile, grain: Granularity) -> list[dict[str, str | None]]:
     if not isinstance(document, dict):
         raise TypeError
     if "values" not in document:
         return [{name: _text(value) for name, value in document.items()}]
     columns, values = profile.columns, document["values"]
-    step_s = parse_granularity(str(document.get("resolution") or profile.resolution)).period_s
-    if not isinstance(values, list) or not step_s:
+    if not isinstance(values, list):
         raise TypeError
+    if (stated := document.get("resolution")) and parse_granularity(str(stated)) != grain:
+        raise OtherSlots
     scale = Decimal(10) ** int(document.get("scale", 0))
     quality = document.get("quality") or [None] * len(values)
-    first, step = datetime.fromisoformat(document[columns.start]), timedelta(seconds=step_s)
-    if first.tzinfo is None:
-        raise TypeError
+    at = columns.day if grain.civil and columns.day else columns.start
+    starts = _starts_of(document.get(at), len(values), grain)
     same = {name: _text(document.get(name)) for name in (columns.pod, columns.direction)}
     return [
         same | {
-            columns.start: (first.astimezone(UTC) + number * step).isoformat(),
+            at: start,
             columns.value: None if value is None else f"{Decimal(value) * scale:f}",
             columns.quality: _text(code),
         }
-        for number, (value, code) in enumerate(zip(values, quality, strict=True))
+        for start, value, code in zip(starts, values, quality, strict=True)
     ]  # fmt: skip
+
+
+def _starts_of(text: Any, count: int, grain: Granularity) -> list[str]:
+    """The starts of so many slots from the first on; of civil days and months from a bare date on."""
+    if grain.civil:
+        return following(text, count, grain)
+    first, step = datetime.fromisoformat(text), timedelta(seconds=grain.period_s)
+    if first.tzinfo is None:
+        raise TypeError
+    return [(first.astimezone(UTC) + number * step).isoformat() for number in range(count)]
 
 
 def _text(value: Any) -> str | None:
@@ -181,7 +201,7 @@ def _guarded(begun: Callable[[], Any]) -> Iterator[pa.RecordBatch]:
         raise BadReadingsFile("It is damaged, or not of the format it seems to be.", field="/file") from fault
 
 
-TABLES: dict[str, Callable[[Path, Profile], Batches]] = {
+TABLES: dict[str, Callable[[Path, Profile, Granularity], Batches]] = {
     "csv": read_csv,
     "parquet": read_parquet,
     "arrow": read_arrow,

@@ -33,7 +33,7 @@ def times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
 
 def _times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
     if pa.types.is_timestamp(column.type):
-        found, unreadable = _of_timestamps(column)
+        found, unreadable = of_timestamps(column)
         has_zone = column.type.tz is not None
         unreadable |= not has_zone and profile.clock is None
     elif profile.clock is None or _all_with_offset(column, profile.start_format):
@@ -57,11 +57,11 @@ def days(column: pa.Array, day_format: str) -> tuple[NDArray[np.int64], NDArray[
         found = pc.fill_null(column.cast(pa.date32()).cast(pa.int32()), 0)
         return np.asarray(found.to_numpy(zero_copy_only=False), np.int64), _bools(column.is_null())
     if pa.types.is_timestamp(column.type):
-        seconds, unreadable = _of_timestamps(column)
+        seconds, unreadable = of_timestamps(column)
     elif day_format:
         seconds, unreadable = _parsed(column.cast(pa.string()), day_format)
     else:
-        seconds, unreadable = _by_text(column.cast(pa.string()), _day)
+        seconds, unreadable = by_text(column.cast(pa.string()), _day)
     return seconds // DAY_S, unreadable
 
 
@@ -69,7 +69,7 @@ def _bools(column: pa.Array) -> NDArray[np.bool_]:
     return np.asarray(column.to_numpy(zero_copy_only=False), np.bool_).copy()
 
 
-def _of_timestamps(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def of_timestamps(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Whole seconds; one that is none, or is none at all, cannot be read."""
     us = np.asarray(pc.fill_null(column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64()), 0))
     return us // 1_000_000, _bools(column.is_null()) | (us % 1_000_000 != 0)
@@ -90,10 +90,10 @@ def _with_offset(column: pa.Array, start_format: str) -> tuple[NDArray[np.int64]
         try:
             if _all_with_offset(column, ""):
                 found = column.cast(pa.timestamp("s", "UTC"))
-                return _of_timestamps(found)
+                return of_timestamps(found)
         except pa.ArrowInvalid:
             pass
-    return _by_text(column, lambda text: _instant(text, start_format))
+    return by_text(column, lambda text: _instant(text, start_format))
 
 
 def _on_the_clock(column: pa.Array, start_format: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -102,7 +102,7 @@ def _on_the_clock(column: pa.Array, start_format: str) -> tuple[NDArray[np.int64
     if pc.any(late).as_py():
         midnight = pc.replace_substring_regex(column, TWENTY_FOUR, r"\100\2")
         column = pc.if_else(late, midnight, column)
-    found, unreadable = _parsed(column, start_format) if start_format else _by_text(column, _clock_time)
+    found, unreadable = _parsed(column, start_format) if start_format else by_text(column, _clock_time)
     return found + DAY_S * _bools(late), unreadable
 
 
@@ -112,10 +112,10 @@ def _parsed(column: pa.Array, pattern: str) -> tuple[NDArray[np.int64], NDArray[
         seconds = pc.fill_null(found.cast(pa.int64()), 0)
         return np.asarray(seconds.to_numpy(zero_copy_only=False)).copy(), _bools(found.is_null())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return _by_text(column, lambda text: datetime.strptime(text, pattern).replace(tzinfo=UTC))
+        return by_text(column, lambda text: datetime.strptime(text, pattern).replace(tzinfo=UTC))
 
 
-def _by_text(column: pa.Array, read: object) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def by_text(column: pa.Array, read: object) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Each distinct text read once: a file repeats its times for every POD."""
     coded = column.dictionary_encode()
     texts = coded.dictionary.to_pylist()
