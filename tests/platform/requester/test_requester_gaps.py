@@ -15,7 +15,8 @@ from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.readings import CIVIL_DAY, MISSING, CivilCurve, CivilSeries, midnight
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
-from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps, lateness
+from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps
+from meterhall.requester.analysis.lateness import lateness
 from meterhall.requester.collection.models import DataAsked, Series
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key

@@ -24,6 +24,7 @@ from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, Text
 
 V = TypeVar("V")
 PER_PAGE = 25
+KEPT = ("sort", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class FilterShown:
     hidden_rows: int
     """How many rows there are behind a filter that lets none through."""
     kept: tuple[tuple[str, str], ...] = ()
-    """What else of the address the form sends on: the order."""
+    """What else of the address the form sends on: the order and the period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def _filter(query: QueryDict, narrowed: Filtered, shown: int) -> FilterShown | N
         if not whole and not narrowed.form.errors:
             return None
     nothing = dict.fromkeys(narrowed.form.fields)
-    kept = tuple((name, str(query[name])) for name in ("sort",) if name in query)
+    kept = tuple((name, str(query[name])) for name in KEPT if name in query)
     return FilterShown(narrowed.form, narrowed.is_active, _href(query, page=None, **nothing), whole, kept)
 
 
