@@ -186,7 +186,10 @@ def _finest(pseudonyms: Sequence[str], direction: str) -> dict[str, Series]:
 
 
 def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
-    """How many values are there of each pseudonym on each day; of one that has days or months only, one or none."""
+    """How many values are there of each pseudonym on each day; of one that has days or months only, one or none.
+
+    Of a series that is whole over all the days nothing is read.
+    """
     counts = {name: np.zeros(len(edges[name]) - 1, np.int64) for name in held}
     if not held:
         return counts
@@ -198,7 +201,13 @@ def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]])
         counts[name][slice(*np.searchsorted(edges[name], (begins_s, ends_s)).tolist())] = 1
     equal = [series for series in held.values() if not parse_granularity(series.granularity).civil]
     specs = sorted(map(spec, equal), key=lambda one: one.resolution_s)
-    blocks = lake().read(specs, datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)) if specs else ()
+    period = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
+    lacking = lake().lacking(specs, *period)
+    for one in specs:
+        if one.id not in lacking:
+            counts[names[one.id]] = np.diff(edges[names[one.id]]) // one.resolution_s
+    some = [one for one in specs if one.id in lacking]
+    blocks = lake().read(some, *period) if some else ()
     for block in blocks:
         name = names[block.spec.id]
         slots = int(block.start.timestamp()) + np.flatnonzero(block.mantissas != MISSING) * block.spec.resolution_s
