@@ -83,8 +83,15 @@ def test_only_the_days_chosen_are_counted(enter: Enter, activation: Activation, 
     assert "Ask again for what is missing" not in page
 
 
+def test_days_that_are_not_due_are_said_to_be_none(enter: Enter, activation: Activation, collected: None) -> None:
+    page = text(enter("staff"), f"{gaps_of(activation)}?from={UNTIL}&to={UNTIL + DAY}")
+    assert "None of these days is due" in page
+    assert "Nothing is missing of these days" not in page
+    assert "Ask again for what is missing" not in page
+
+
 def test_gaps_are_searched(enter: Enter, activation: Activation, collected: None) -> None:
-    narrow = {"text=a-1": 1, f"text={PODS[1]}": 1, "lacks=all": 1, "lacks=some": 1, "text=nobody": 0}
+    narrow = {"text=a-1": 1, f"text={PODS[1]}": 0, "lacks=all": 1, "lacks=some": 1, "text=nobody": 0}
     get = enter("staff").get
     holds(get, gaps_of(activation), narrow, "lacks=nonsense")  # type: ignore[arg-type]
     Activation.objects.update(scope=activation.scope | {"directions": ["import", "export"]})

@@ -65,9 +65,13 @@ class Due:
 def lateness() -> list[Lateness]:
     """How late the readings of each activation are that was answered and has not ended: nothing at all first, then the
     one furthest behind."""
-    answered = Activation.objects.filter(state="answered").select_related("subscription")
-    some = answered.filter(pk__in=ActivationItem.objects.filter(state="accepted").values("activation"))
-    known = [_lateness(one, scope) for one in some if (scope := of_points(one)) is not None]
+    accepted = ActivationItem.objects.filter(state="accepted")
+    mine = accepted.filter(activation=OuterRef(OuterRef("pk"))).values("pseudonym")
+    held = Series.objects.filter(pseudonym__in=mine, is_forecast=False).exclude(until_day=None)
+    some: QuerySet[Any] = Activation.objects.filter(state="answered", pk__in=accepted.values("activation"))
+    newest = Subquery(held.order_by("-until_day").values("until_day")[:1])
+    answered = some.select_related("subscription").annotate(newest=newest)
+    known = [_lateness(one, scope, one.newest) for one in answered if (scope := of_points(one)) is not None]
     return sorted(known, key=lambda one: (one.newest is not None, -(one.days_behind or 0)))
 
 
@@ -77,10 +81,7 @@ def of_points(activation: Activation) -> DataScope | None:
     return None if scope.kind == "aggregate" or scope.timing == "forecast" else scope
 
 
-def _lateness(activation: Activation, scope: DataScope) -> Lateness:
-    items = activation.items.filter(state="accepted")
-    held = Series.objects.filter(pseudonym__in=items.values("pseudonym"), is_forecast=False)
-    newest = held.exclude(until_day=None).order_by("-until_day").values_list("until_day", flat=True).first()
+def _lateness(activation: Activation, scope: DataScope, newest: date | None) -> Lateness:
     today = platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
     return Lateness(activation, newest, min(today, scope.period.until) if scope.period else today)
 

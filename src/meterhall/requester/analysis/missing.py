@@ -59,9 +59,14 @@ OPEN: Final = frozenset({"sending", "awaited", "announced"})
 class Row:
     """A gap, the customer it is of, and whether there is a load curve to look at."""
 
-    customer: str
+    reference: str
     gap: Gap
     is_held: bool
+
+    @property
+    def customer(self) -> str:
+        """The customer's reference, else the POD."""
+        return self.reference or self.gap.item.pod
 
 
 @dataclass(slots=True)
@@ -113,8 +118,8 @@ COLUMNS: list[Column[Row]] = [
 ]
 DIRECTION_COLUMN: Column[Row] = Column(gettext_lazy("Direction"), lambda row: word(DIRECTION, row.gap.direction))
 DIRECTION_CHOICE = Choice("flow", gettext_lazy("Direction"), DIRECTION, value=lambda row: row.gap.direction)
-FILTERS = (
-    Search(gettext_lazy("Customer, or POD"), texts=lambda row: (row.customer, row.gap.item.pod)),
+FILTERS = (  # a POD is not searched for: it would stand in the address
+    Search(gettext_lazy("Reference of the customer"), texts=lambda row: (row.reference,)),
     Choice(
         "lacks",
         gettext_lazy("What is missing"),
@@ -148,13 +153,14 @@ def missing(request: HttpRequest, number: int) -> HttpResponse:
     chart = _strip(survey, names, period) if survey.strip else None
     if request.GET.get("export") == "completeness" and chart and chart.table:
         return table_csv("completeness", chart.table)
-    rows = [Row(names.get(gap.item.pod, gap.item.pod), gap, is_held) for gap, is_held in survey.gaps]
+    rows = [Row(names.get(gap.item.pod, ""), gap, is_held) for gap, is_held in survey.gaps]
     caption = _("The first %(number)s gaps") % {"number": MOST_GAPS} if survey.is_cut else _("Gaps")
     context |= {
         "facts": _facts(survey, period),
         "links": _links(period, due),
         "chart": chart,
         "complete": not survey.lacking,
+        "is_due": survey.expected > 0,
         "to_curves": Link(_("Load curves"), reverse("analysis:curves")),
         "may_ask": may(request, *WRITERS),
         "not_now": _not_now(row),
