@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -101,9 +101,10 @@ def due_days(activation: Activation) -> Period | None:
     scope = of_points(activation)
     if scope is None:
         return None
-    items = activation.items.filter(state="accepted").iterator()
-    days = [one for item in items for one in _days(item, scope, zone_of_pod(item.pod))]
-    return Period(first=min(one.first for one in days), until=max(one.until for one in days)) if days else None
+    today = platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
+    answers = activation.items.filter(state="accepted").values_list("answer", flat=True).iterator()
+    days = {(one.first, one.until) for answer in answers for one in _days(answer, scope, today)}
+    return Period(first=min(first for first, _ in days), until=max(until for _, until in days)) if days else None
 
 
 def ask_again(activation: Activation, within: Period | None = None) -> list[DataAsked]:
@@ -137,7 +138,9 @@ def _counted(
     items: Sequence[ActivationItem], direction: str, scope: DataScope, within: Period | None
 ) -> Iterator[PointDays]:
     zones = {item.pk: zone_of_pod(item.pod) for item in items}
-    days = {item.pk: _cut(_days(item, scope, zones[item.pk]), within) for item in items}
+    now = platform().now()
+    today = {zone: now.astimezone(zone).date() for zone in set(zones.values())}
+    days = {item.pk: _cut(_days(item.answer, scope, today[zones[item.pk]]), within) for item in items}
     whole = [period for several in days.values() for period in several]
     if not whole:
         return
@@ -167,10 +170,9 @@ def _cut(days: Sequence[Period], within: Period | None) -> list[Period]:
     return [Period(first=first, until=until) for first, until in cut if first < until]
 
 
-def _days(item: ActivationItem, scope: DataScope, zone: ZoneInfo) -> list[Period]:
-    """The holder's days of a point that are over and within the activation's period."""
-    answer = ItemAnswer.model_validate(item.answer) if item.answer else None
-    today = platform().now().astimezone(zone).date()
+def _days(said: dict[str, Any] | None, scope: DataScope, today: date) -> list[Period]:
+    """The holder's days of a point, by the answer for it, that are over and within the activation's period."""
+    answer = ItemAnswer.model_validate(said) if said else None
     bound = scope.period or Period(first=date(1970, 1, 1), until=today)
     readings = answer.readings if answer and answer.readings else bound
     stretches = answer.stretches if answer and answer.stretches else (readings,)
