@@ -33,7 +33,7 @@ WITHOUT = {
     "provider-meters-one-point.json": "is a file: what is kept of the meter",
     "provider-files-one-release": SENT, "provider-files-one-refusal": SENT,
     "provider-offers-one-publication": SENT, "provider-certificate-one": SENT,
-    "requester-activations-one-removal": SENT,
+    "requester-activations-one-removal": SENT, "requester-activations-one-gaps-requests": SENT,
     "requester-customers-localisation": SENT, "requester-contracts-one-quit": SENT,
     "requester-wishes-one-closing": SENT,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from tests.e2e.browser.visits import PHONE, Visit, walk
 from tools.pictures.routes import components
 from tools.pictures.studio import Studio
 
-from meterhall.demo.cast import MISSING_DAY
+from meterhall.demo.cast import MISSING_DAY, operators
 from meterhall.demo.person import STEP_S, totp
 
 GRID = hall.GRID
@@ -24,6 +24,7 @@ OPERATOR = "operator@hall.invalid"
 AUDITOR = "guest.auditor@hall.invalid"
 GAP = "ES-HOLDER-006"
 """The customer of the demo whose meter was silent for a day."""
+GAP_GRID = next(one.name for one in operators() if one.country == GAP[:2])
 PASSWORD = "a lantern by the river"
 
 WALKS = (
@@ -124,6 +125,16 @@ def curves(studio: Studio) -> None:
     studio.shoot(window, "requester-curves-one")
 
 
+def gaps(studio: Studio) -> None:
+    """What is missing of the activation with the household of which a day is missing."""
+    window = studio.window("requester", ANALYST)
+    window.go("/lateness")
+    row = window.page.get_by_role("row").filter(has_text=GAP_GRID).filter(has_text="What is missing")
+    row.get_by_role("link", name="What is missing").click()
+    window.page.wait_for_url("**/gaps")
+    studio.shoot(window, "requester-activations-one-gaps")
+
+
 def refusals(studio: Studio) -> None:
     """The page for what is not there."""
     window = studio.window("marketplace")
@@ -156,4 +167,4 @@ def _open_dialog(window: Visit) -> None:
     window.page.locator(".dialog").wait_for()
 
 
-SCENES = (joining, walks, consent, contract, audit, curves, refusals)
+SCENES = (joining, walks, consent, contract, audit, curves, gaps, refusals)

@@ -131,6 +131,19 @@ class Engine(ABC):
                 counts[day, slot] = rows[f"c{n}"].to_numpy()
         return sums, counts
 
+    def lacking(self, snapshot: Snapshot, span: Span, slots: int, begin: int, end: int) -> dict[int, int]:
+        """The series without a value in each slot from `begin` of the first day to `end` (excluded) of the last, with
+        how many each has; a day has `slots`."""
+        files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
+        if not files:
+            return dict.fromkeys(span.series_ids.tolist(), 0)
+        sql = queries.lacking(
+            self.dialect, Newest(corrected=_corrected(files)), slots=slots, begin=begin, end=end,
+            one_day=span.first_day == span.last_day,
+        )  # fmt: skip
+        rows = self._over(span, files, sql, {"expected": (span.last_day - span.first_day) * slots + end - begin})
+        return dict(zip(rows["series_id"].to_pylist(), rows["there"].to_pylist(), strict=True))
+
     def changes(
         self, snapshot: Snapshot, since: int, series_ids: NDArray[np.int64] | None = None
     ) -> list[tuple[int, date]]:

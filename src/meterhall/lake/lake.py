@@ -203,6 +203,18 @@ class Lake:
             counts += part_counts
         return GroupCurve(period.edges, scale, len(members), np.where(counts == len(members), sums, MISSING), counts)
 
+    def lacking(self, series: Sequence[SeriesSpec], start: datetime, end: datetime) -> dict[int, int]:
+        """The distinct series without all their values from `start` to `end` (exclusive), by id, each with how many it
+        has. Values are counted where they lie; nothing comes back of a series that is whole.
+
+        Raises `MisalignedCurve` when start or end cuts a slot.
+        """
+        found: dict[int, int] = {}
+        members = sorted({spec.id: spec for spec in series}.values(), key=lambda spec: (spec.resolution_s, spec.id))
+        for slot_s, part in groupby(members, key=lambda spec: spec.resolution_s):
+            found |= self._lacking(np.array([spec.id for spec in part], np.int64), Period.of(start, end, slot_s))
+        return found
+
     def changes(
         self, since: str | None, *, series_ids: Iterable[int] | None = None
     ) -> tuple[list[tuple[int, date]], str]:
@@ -271,6 +283,14 @@ class Lake:
         for spec in specs:
             place = int(np.searchsorted(ids, spec.id))
             yield _stretch(spec, period, versions, slice(int(first[place]), int(last[place])))
+
+    def _lacking(self, ids: NDArray[np.int64], period: Period) -> dict[int, int]:
+        if not period.slots:
+            return {}
+        span, slots = Span(ids, period.first_day, period.last_day), DAY_S // period.slot_s
+        begin = (period.start_s - period.first_day * DAY_S) // period.slot_s
+        end = (period.end_s - period.last_day * DAY_S) // period.slot_s
+        return self._retried(lambda newest: self._engine.lacking(newest, span, slots, begin, end))
 
     def _slot_sums(
         self, specs: Sequence[SeriesSpec], period: Period, per_slot: int

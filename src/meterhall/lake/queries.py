@@ -19,6 +19,7 @@ class Dialect:
 
     `parameter`, `value` and `total` are formats: of a parameter's name, of the n-th value of a day (from 0; null where
     the day has fewer) as a number that may be added up, and of the sum of a term in whole numbers that does not wrap.
+    `some` is that of how many values there are from the n-th to the m-th, from 1; empty where it has to be added up.
     """
 
     files: str
@@ -30,6 +31,7 @@ class Dialect:
     values: str
     value: str
     total: str
+    some: str = ""
 
     def named(self, name: str) -> str:
         """The parameter of this name."""
@@ -50,6 +52,7 @@ DUCKDB: Final = Dialect(
     values='"values"',
     value='"values"[{1}]',
     total="sum({})::bigint",
+    some='list_count("values"[{}:{}])',
 )
 SPARK: Final = Dialect(
     files="{files}",
@@ -64,6 +67,10 @@ SPARK: Final = Dialect(
 )
 """Spark's, as Apache Spark and Sail understand it. A sum of bigint wraps on Sail without a word, so decimals are added;
 `get` is null beyond a list's end, where `[…]` is an error, and half as fast again."""
+
+
+_DEEP: Final = 64
+"""Terms of one group of a sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,36 @@ def slot_sums(dialect: Dialect, newest: Newest, *, per_slot: int, slots: Sequenc
     sums = ", ".join(f"{dialect.total.format(term)} as s{n}" for n, term in enumerate(terms))
     counts = ", ".join(f"count({term}) as c{n}" for n, term in enumerate(terms))
     return f"{newest.sql(dialect)} select day, {sums}, {counts} from latest group by day"
+
+
+def lacking(dialect: Dialect, newest: Newest, *, slots: int, begin: int, end: int, one_day: bool) -> str:
+    """The wanted series with fewer than `expected` values, and how many each has (`there`), from slot `begin` of the
+    first day to slot `end`, excluded, of the last; a day has `slots`.
+    """
+    if one_day:
+        there = _there(dialect, begin, end)
+    else:
+        of = dialect.named
+        first, whole, last = (_there(dialect, *cut) for cut in ((begin, slots), (0, slots), (0, end)))
+        there = f"""case when day = {of("first_day")} then {first} when day = {of("last_day")} then {last}
+    else {whole} end"""
+    return f"""{newest.sql(dialect)}, counted as (
+  select series_id, sum({there}) as there from latest group by series_id
+)
+select w.series_id, cast(coalesce(c.there, 0) as bigint) as there
+from {dialect.wanted} w left join counted c on w.series_id = c.series_id
+where coalesce(c.there, 0) < {dialect.named("expected")}"""
+
+
+def _there(dialect: Dialect, begin: int, end: int) -> str:
+    """How many of these slots of a day have a value; in groups, since engines bound how deep a sum may go."""
+    if begin >= end:
+        return "0"
+    if dialect.some:
+        return dialect.some.format(begin + 1, end)
+    terms = [f"cast({dialect.slot(slot)} is not null as integer)" for slot in range(begin, end)]
+    groups = [" + ".join(terms[place : place + _DEEP]) for place in range(0, len(terms), _DEEP)]
+    return "(" + " + ".join(f"({group})" for group in groups) + ")"
 
 
 def changes(dialect: Dialect, *, wanted: bool) -> str:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from meterhall.requester.activations.models import Activation, ActivationItem
+from meterhall.requester.analysis.lateness import overdue
 from meterhall.requester.collection.models import Delivery, Version
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.models import Subscription
@@ -29,6 +30,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "mismatched": Version.objects.filter(match="mismatched").count(),
         "unresolved": CustomerPoint.objects.filter(state__in=["unresolved", "ambiguous", "invalid"]).count(),
         "waiting": ActivationItem.objects.filter(state="pending").exclude(place=None).count(),
+        "late": overdue(),
     }
     return render(request, "partners/home.html", context)
 

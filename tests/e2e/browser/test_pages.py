@@ -17,8 +17,8 @@ WALKS = [
     (GRID, "staff@belgium.invalid", 12),
     (GRID, "be-holder-011@customer.invalid", 5),
     ("requester", "", 1),
-    ("requester", "signer@requester.invalid", 15),
-    ("requester", "staff@requester.invalid", 20),
+    ("requester", "signer@requester.invalid", 17),
+    ("requester", "staff@requester.invalid", 22),
 ]
 """Which portal, as whom, and how many kinds of pages there are at least."""
 

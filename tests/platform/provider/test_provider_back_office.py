@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from meterhall.domain.pods import demonstration_pod
 from meterhall.domain.protocol.base import Period
+from meterhall.lake import Lake
 from meterhall.provider.deliveries.promises import at_risk
+from meterhall.provider.metering import completeness as completeness_module
 from meterhall.provider.metering.completeness import completeness, late
 from meterhall.provider.metering.models import IngestRun, Series
 from meterhall.provider.metering.service import take_readings
@@ -180,6 +183,37 @@ def test_completeness_counts_series_with_every_value_of_a_day_in_their_zone(worl
     missing = [(one.present, one.expected) for one in late(date(2026, 3, 29), 10)]
     assert missing == [(88, 92)] * 3, "a day of 23 hours"
     assert office.get("/api/readings/completeness?days=1").json()["days"][0]["complete"] == 2
+
+
+def test_looking_for_the_late_reads_nothing_of_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    day = date(2026, 3, 10)
+    points = world.points(9)
+    world.readings(points, day - timedelta(days=1), day)
+    world.readings([*points[:4], *points[5:]], day, day + timedelta(days=1))
+    monkeypatch.setattr(completeness_module, "AT_ONCE", 4)
+    monkeypatch.setattr(completeness_module, "PARTS", 1)
+    came_back: list[dict[int, int]] = []
+    lacking = Lake.lacking
+
+    def noted(lake: Lake, *given: Any) -> dict[int, int]:
+        came_back.append(lacking(lake, *given))
+        return came_back[-1]
+
+    def read(*_given: object, **_more: object) -> None:
+        raise AssertionError("no value is needed to know how many there are")
+
+    monkeypatch.setattr(Lake, "lacking", noted)
+    monkeypatch.setattr(Lake, "read", read)
+    with django_assert_max_num_queries(4):
+        [found] = late(day, 10)
+    assert (found.point.pk, found.present) == (points[4].pk, 4), "its first hour, which is of the day before in UTC"
+    assert [len(one) for one in came_back] == [1], "of nine series one came back, asked about together"
+    monkeypatch.setattr(completeness_module, "PARTS", 9)
+    came_back.clear()
+    assert len(late(day, 10)) == 1
+    assert [len(one) for one in came_back] == [0, 1, 0], "so many at a time, and no more"
 
 
 def test_lists_of_contracts_activations_deliveries_and_consents(world: World, office: Client) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import csv
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from meterhall.domain.protocol.agreements import StandingAcceptance
 from meterhall.provider.activations.models import Activation
-from meterhall.provider.contracts.models import Contract
-from meterhall.provider.deliveries.models import Delivery
+from meterhall.provider.consents.models import Consent
+from meterhall.provider.contracts.models import Contract, StandingAcceptanceHeld
+from meterhall.provider.deliveries.models import AccessLog, Delivery
 from meterhall.provider.metering.service import take_readings
 from meterhall.provider.offers.models import OwnOffer
+from meterhall.provider.points.models import Point
+from meterhall.web.platform import platform
 from tests.platform.lists import Get, holds
-from tests.platform.provider.conftest import HOLDER, OTHER, REQUESTER, World
+from tests.platform.provider.conftest import HOLDER, NEIGHBOUR, OTHER, REQUESTER, World
 from tests.platform.provider.people import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +124,95 @@ def test_what_is_late_leads_to_the_series_and_their_points(world: World) -> None
     assert points[1].pod not in found
     holds(get, f"/late/{yesterday}", {"values=some": 1, "values=none": 1, "text=nowhere": 0}, "direction=sideways")
     assert get("/late/tomorrow").status_code == 404
+
+
+def test_standing_acceptances(get: Get, world: World) -> None:
+    for number, (title, days) in enumerate((("Curves", 10), ("Sums", -10))):
+        offer = f"off_{str(number) * 24}"
+        OwnOffer.objects.create(
+            offer_id=offer, version=1, status="published", title=title, document={}, updated_at=world.clock()
+        )
+        signed = StandingAcceptance(
+            party=REQUESTER, offers=(f"{offer}:1",), most_subscriptions=5, until=world.clock() + timedelta(days=days),
+            transport_kid=platform().transport_key.kid, signed_at=world.clock() - timedelta(days=20),
+        )  # fmt: skip
+        StandingAcceptanceHeld.objects.create(
+            digest=f"sha-256:{number}", document=signed.document(), jws="", registered=True
+        )
+    narrow = {"text=sums": 1, f"text=off_{'0' * 24}": 1, "state=active": 1, "state=ended": 1, "text=nothing": 0}
+    signer = signed_in("signer").get
+    holds(signer, "/standing-acceptances", narrow, "state=nonsense")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def mine(world: World) -> Get:
+    """A customer of two meters who dealt with two companies; each read often, and one consent of each is running."""
+    points = world.points(2)
+    world.readings(points, date(2026, 3, 1), date(2026, 3, 2))
+    for requester, name in ((REQUESTER, "Sun Coop"), (OTHER, "Moon Coop")):
+        subscription = world.contract(requester=requester)
+        for place in range(7):
+            consent = world.consent([points[place % 2]], subscription)
+            state, ended = (("granted", None), ("expired", world.clock()))[place % 2]
+            Consent.objects.filter(pk=consent.pk).update(requester_name=name, state=state, ended_at=ended)
+            AccessLog.objects.create(
+                at=world.clock(), kind="download", requester=requester, point=points[place % 2], consent=consent,
+                subscription_id=subscription, first=date(2026, 3, 1), until=date(2026, 3, 2), granularity="PT15M",
+                directions=["import"],
+            )  # fmt: skip
+    return signed_in("customer", holder=HOLDER).get  # type: ignore[return-value]
+
+
+def test_a_customers_accesses(mine: Get) -> None:
+    [first, _second] = Point.objects.order_by("pod")
+    narrow = {f"who={OTHER}": 7, f"meter={first.handle}": 8}
+    holds(mine, "/accesses", narrow, f"who={HOLDER}", first=_seen)
+    page = mine("/accesses").content.decode()
+    assert first.pod not in page
+    assert ">Moon Coop</option>" in page
+
+
+def _seen(cell: str) -> str:
+    """An instant of a file as the page shows it."""
+    local = datetime.fromisoformat(cell).astimezone(ZoneInfo(platform().config.zone))
+    return f"{local.day} {local:%b %Y %H:%M}"
+
+
+def test_a_customers_consents(mine: Get, world: World) -> None:
+    ended = "/consents-ended"
+    Consent.objects.exclude(ended_at=None).filter(requester=OTHER).update(state="revoked")
+    assert '<form class="filters"' not in mine(ended).content.decode(), "six lines are read as they are"
+    assert mine(f"{ended}?who={OTHER}").content.decode().count("Moon Coop") > 1
+    assert len(mine(f"{ended}?export=csv&state=revoked").content.decode().splitlines()) == 4
+    assert mine(f"{ended}?who={HOLDER}&export=csv").status_code == 422
+    Consent.objects.update(state="granted", ended_at=None)
+    page = mine("/consents").content.decode()
+    assert page.count('<form class="filters"') == 1
+    assert page.count('class="card"') == 14
+    assert mine(f"/consents?who={OTHER}").content.decode().count('class="card"') == 7
+    head, *lines = csv.reader(mine(f"/consents?who={OTHER}&export=csv").content.decode().splitlines())
+    assert head[:3] == ["Who", "What for", "Which data"]
+    assert {line[0] for line in lines} == {"Moon Coop"}
+    assert len(lines) == 7
+    wrong = mine("/consents?who=nobody").content.decode()
+    assert "is not one of the choices" in wrong
+    assert "The filter hides all your consents" in wrong
+    Consent.objects.filter(requester=OTHER).update(holder_reference=NEIGHBOUR)
+    for number in range(4):
+        world.consent([Point.objects.order_by("pod")[number % 2]], Contract.objects.get(requester=REQUESTER).pk)
+    page = mine("/consents").content.decode()
+    assert page.count('class="card"') == 11
+    assert '<form class="filters"' not in page, "there is nobody to choose between"
+    assert "Moon Coop" not in mine("/consents?export=csv").content.decode(), "a neighbour's"
+
+
+def test_the_reads_under_one_consent(mine: Get) -> None:
+    consent = Consent.objects.filter(requester=REQUESTER).first()
+    assert consent is not None
+    AccessLog.objects.update(consent=consent)
+    first = Point.objects.order_by("pod")[0]
+    page = mine(f"/consents/{consent.pk}?meter={first.handle}").content.decode()
+    assert ">Clear</a>" in page
+    file = mine(f"/consents/{consent.pk}?meter={first.handle}&export=csv").content.decode()
+    assert len(file.splitlines()) == 9
+    assert mine(f"/consents/{consent.pk}?meter=nonsense&export=csv").status_code == 422

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import httpx
 import numpy as np
 import pytest
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from meterhall.client.signatures import SignedRequest
 from meterhall.domain.identifiers import access_number, demonstration_gln
@@ -32,6 +32,8 @@ from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.collection.models import Delivery
 from meterhall.requester.collection.service import announce
 from meterhall.requester.partners.models import Subscription
+from meterhall.web.accounts.models import Person
+from meterhall.web.accounts.session import PROOF, Proof
 from meterhall.web.home import Home, create_ca
 from meterhall.web.membership.models import HeldAttestation
 from meterhall.web.messaging.models import Identity, Outbox, Peer
@@ -48,6 +50,8 @@ PODS = ("IT999E00000001", "IT999E00000002")
 PSEUDONYMS = ("11111111-1111-5111-8111-111111111111", "22222222-2222-5222-8222-222222222222")
 GROUP = "33333333-3333-5333-8333-333333333333"
 CONSENT = f"con_{'c' * 24}"
+Enter = Callable[..., Client]
+"""A person with these roles, signed in with a second factor `ago`."""
 
 
 @dataclass
@@ -238,6 +242,22 @@ def eso(db: None, tmp_path: Path, clock: Clock, grid: GridDouble) -> Iterator[Pl
             fetched_at=now + timedelta(hours=1),
         )  # fmt: skip
         yield running
+
+
+@pytest.fixture
+def enter(eso: Platform, clock: Clock) -> Enter:
+    """A person with these roles, signed in with a second factor `ago`."""
+
+    def make(*roles: str, ago: timedelta = timedelta(seconds=1)) -> Client:
+        person = Person.objects.create(email=f"{'-'.join(roles)}@helios.example", name="Ada", roles=list(roles))
+        client = Client()
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+        session = client.session
+        session[PROOF] = asdict(Proof((clock() - ago).timestamp(), "totp", ("pwd", "otp", "mfa")))
+        session.save()
+        return client
+
+    return make
 
 
 @pytest.fixture

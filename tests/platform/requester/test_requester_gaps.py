@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,8 +17,10 @@ from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, midnight
 from meterhall.domain.readings.resampling import slot_edges
+from meterhall.lake import Lake, SeriesSpec
 from meterhall.requester.activations.models import Activation, ActivationItem
-from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps, lateness
+from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps
+from meterhall.requester.analysis.lateness import lateness
 from meterhall.requester.collection.models import DataAsked, Series
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
@@ -58,6 +61,23 @@ def test_days_with_values_missing_are_told_by_point_and_day(
     assert told(activation) == [(first, FIRST, FIRST + DAY, 94, 96), (first, last, UNTIL, 95, 96)]
     [late] = lateness()
     assert (late.newest, late.days_behind) == (UNTIL, 0)
+
+
+def test_of_what_is_whole_nothing_is_read(
+    activation: Activation, grid: GridDouble, delivery_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid.publish({1: [curve(gaps=(4,)), curve(PSEUDONYMS[1])]}, delivery_id)
+    ready(delivery_id)
+    asked: list[int] = []
+    read = Lake.read
+
+    def noted(lake: Lake, series: Sequence[SeriesSpec], *given: Any, **more: Any) -> Any:
+        asked.extend(one.id for one in series)
+        return read(lake, series, *given, **more)
+
+    monkeypatch.setattr(Lake, "read", noted)
+    assert told(activation) == [(PSEUDONYMS[0], FIRST, FIRST + DAY, 95, 96)]
+    assert asked == [Series.objects.get(pseudonym=PSEUDONYMS[0]).pk]
 
 
 def test_only_the_holders_days_are_missed(activation: Activation) -> None:

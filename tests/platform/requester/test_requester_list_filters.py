@@ -11,7 +11,7 @@ from django.test import Client
 from meterhall.requester.activations.models import Activation, ActivationItem, ConsentRequest
 from meterhall.requester.collection.models import Delivery, Series
 from meterhall.requester.customers.models import CustomerPoint
-from meterhall.requester.partners.models import Subscription
+from meterhall.requester.partners.models import Subscription, WishKept
 from meterhall.web.accounts.models import Person
 from meterhall.web.accounts.session import PROOF, Proof
 from meterhall.web.platform import Platform
@@ -130,3 +130,26 @@ def test_customers(get: Get) -> None:
     }
     holds(get, "/customers", narrow, "country=XX")
     assert ">not found (1)</option>" in get("/customers").content.decode()
+
+
+def test_wishes(get: Get) -> None:
+    fit = {"offer_id": f"off_{'1' * 24}", "version": 1, "fits": True, "reasons": []}
+    near = {"offer_id": f"off_{'2' * 24}", "version": 1, "fits": False, "reasons": ["price: It costs more."]}
+    for number, (country, status) in enumerate((("IT", "open"), ("FR", "matched"))):
+        asked = {
+            "text": ("Quarter hours", "Daily sums")[number], "countries": [country, "BE"], "customers": 4,
+            "formats": [], "scope": {"directions": ["import"], "granularities": ["PT15M"]},
+        }  # fmt: skip
+        name = f"wsh_{str(number) * 24}"
+        document = {"wish_id": name, "wish": asked, "status": status, "matches": [fit, near]}
+        WishKept.objects.create(wish_id=name, document=document, updated_at=START)
+    narrow = {
+        "text=daily": 1, f"text=wsh_{'1' * 24}": 1, "country=FR": 1, "country=SE": 0, "state=open": 1,
+        "state=closed": 0,
+    }  # fmt: skip
+    holds(get, "/wishes", narrow, "country=XX")
+    form = get("/wishes").content.decode().partition('class="filters"')[2].partition("</form>")[0]
+    assert ">BE</option>" in form
+    assert ">SE</option>" not in form
+    of_one = {"text=costs+more": 1, f"text={fit['offer_id']}": 1, "fits=yes": 1, "fits=no": 1, "text=off_none": 0}
+    holds(get, f"/wishes/wsh_{'0' * 24}", of_one, "fits=perhaps")

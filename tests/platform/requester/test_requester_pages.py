@@ -9,8 +9,6 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -32,7 +30,6 @@ from meterhall.requester.collection.models import DataAsked
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.models import Subscription
 from meterhall.web.accounts.models import Person
-from meterhall.web.accounts.session import PROOF, Proof
 from meterhall.web.membership.models import Standing
 from meterhall.web.platform import Platform
 
@@ -46,7 +43,7 @@ from .conftest import (
     PODS,
     PSEUDONYMS,
     UNTIL,
-    Clock,
+    Enter,
     GridDouble,
     curve,
     ready,
@@ -54,23 +51,6 @@ from .conftest import (
 )
 
 pytestmark = pytest.mark.django_db
-Enter = Callable[..., Client]
-
-
-@pytest.fixture
-def enter(eso: Platform, clock: Clock) -> Enter:
-    """A person with these roles, signed in with a second factor `ago`."""
-
-    def make(*roles: str, ago: timedelta = timedelta(seconds=1)) -> Client:
-        person = Person.objects.create(email=f"{'-'.join(roles)}@helios.example", name="Ada", roles=list(roles))
-        client = Client()
-        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
-        session = client.session
-        session[PROOF] = asdict(Proof((clock() - ago).timestamp(), "totp", ("pwd", "otp", "mfa")))
-        session.save()
-        return client
-
-    return make
 
 
 @pytest.fixture
@@ -91,7 +71,8 @@ def test_every_page_opens_for_an_auditor(enter: Enter, collected: str, activatio
     pages = [
         "/", "/membership", "/contracts", f"/contracts/{activation.subscription_id}", "/customers",
         "/customers?state=localised", "/activations", f"/activations/{activation.pk}", "/consents", "/deliveries",
-        f"/deliveries/{collected}", "/curves", f"/curves/{PSEUDONYMS[0]}?{days}",
+        f"/deliveries/{collected}", f"/activations/{activation.pk}/gaps", "/lateness", "/curves",
+        f"/curves/{PSEUDONYMS[0]}?{days}",
         f"/curves/{PSEUDONYMS[0]}?{days}&granularity=P1D", "/customers/1/curve", "/deliveries?export=csv",
     ]  # fmt: skip
     for page in pages:

@@ -163,6 +163,17 @@ def test_sums_and_counts_are_the_same(lake: Lake, near: Engine, far: Engine, ids
         assert mine[0].any() or per_slot == slots
 
 
+@pytest.mark.parametrize("ids", ALIKE)
+def test_the_series_that_lack_values_are_the_same(lake: Lake, near: Engine, far: Engine, ids: list[int]) -> None:
+    snapshot, slots = lake._table.snapshot(), slots_of(ids)
+    wanted = [*ids, 9000]
+    for days, begin, end in ((span(wanted), 0, slots), (span(wanted, 1, 2), slots // 3, 5), (span(wanted, 3, 3), 2, 9)):
+        mine = near.lacking(snapshot, days, slots, begin, end)
+        assert mine == far.lacking(snapshot, days, slots, begin, end)
+        assert mine[9000] == 0, "of it nothing was ever stored"
+        assert days.first_day > FIRST or set(mine) == set(wanted)
+
+
 def test_what_days_do_not_have_is_missing_and_not_an_error(lake: Lake, near: Engine, far: Engine) -> None:
     """A series that is stored by the hour, asked for as if it were by the quarter."""
     snapshot = lake._table.snapshot()

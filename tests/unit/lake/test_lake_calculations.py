@@ -43,6 +43,37 @@ def curves(lake: Lake, specs: list[SeriesSpec], days: int) -> list[LoadCurve]:
     ]
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 9), st.sampled_from([0.0, 0.9, 0.995, 1.0]), st.integers(0, 200), st.integers(1, 288))
+def test_series_that_lack_values_are_those_that_reading_finds(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, share: float, first: int, hours: int
+) -> None:
+    start = START + timedelta(hours=first % 48)
+    end = start + timedelta(hours=hours % 48 + 1)
+    lake = Lake(tmp_path_factory.mktemp("lake"), threads=1)
+    batch = whole(MIXED[:3], 3, seed, share)
+    lake.ingest(MIXED, batch, available_at=KNOWN, transaction=("a", 1))
+    lake.ingest(MIXED, rows((1, 7, 3, 0), (3, 4 * first, 8, 0)), available_at=LATER, transaction=("a", 2))
+    there = {spec.id: 0 for spec in MIXED}
+    for block in lake.read(sorted(MIXED, key=lambda one: one.resolution_s), start, end):
+        there[block.spec.id] += int((block.mantissas != MISSING).sum())
+    wanted = {spec.id: int((end - start).total_seconds()) // spec.resolution_s for spec in MIXED}
+    assert lake.lacking(MIXED, start, end) == {one: count for one, count in there.items() if count < wanted[one]}
+    assert lake.lacking(MIXED, start, start) == {}
+    with pytest.raises(MisalignedCurve):
+        lake.lacking(MIXED, start + timedelta(minutes=7), end)
+    lake.close()
+
+
+def test_minutes_of_a_day_are_counted(lake: Lake) -> None:
+    spec = SeriesSpec(1, 60)
+    starts = np.arange(1440) * 60 + int(START.timestamp())
+    batch = Rows(np.full(1440, 1), starts, np.full(1440, 2), np.zeros(1440, np.uint8))
+    lake.ingest([spec], batch, available_at=KNOWN, transaction=("a", 1))
+    assert lake.lacking([spec], START, START + timedelta(days=1)) == {}
+    assert lake.lacking([spec], START + timedelta(hours=1), START + timedelta(hours=25)) == {1: 1380}
+
+
 def test_ingest_stores_good_rows_and_returns_the_others(lake: Lake) -> None:
     done = lake.ingest(
         QUARTERLY,

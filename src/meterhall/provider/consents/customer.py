@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.consents.models import Consent, ConsentItem
 from meterhall.provider.consents.service import UnknownConsent, UnknownPoint, revoke
-from meterhall.provider.consents.words import ASSURANCE, DIRECTION, GRANULARITY, state_of, what
+from meterhall.provider.consents.words import ASSURANCE, DIRECTION, GRANULARITY, STATE, state_of, what
 from meterhall.provider.deliveries.models import AccessLog
 from meterhall.provider.metering.own_data import own_rows
 from meterhall.provider.points.models import Point
@@ -26,11 +27,14 @@ from meterhall.provider.points.own_point import own_point
 from meterhall.provider.points.service import holder_points, label_for_holder
 from meterhall.web.accounts.access import person_of, role_required
 from meterhall.web.portal import nav
-from meterhall.web.portal.tables import Column, csv_response, plain_table, table, wants_csv
+from meterhall.web.portal.filters import Choice, coded, distinct, filtered
+from meterhall.web.portal.tables import Column, csv_response, listing, paged, plain_table, table, wants_csv
 from meterhall.web.portal.templatetags.portal import day_range
-from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Step
+from meterhall.web.portal.values import Confirmation, CopyId, Fact, Link, Step, Text
 
 ACTIVE = ("granted", "partly_revoked")
+FEW = 10
+"""A list of at most so many lines is read on a phone as it is, without a form above it."""
 KIND = {
     "download": gettext_lazy("fetched"),
     "push": gettext_lazy("sent to it"),
@@ -51,11 +55,15 @@ def _consents(request: HttpRequest) -> QuerySet[Consent]:
 @role_required("customer")
 def home(request: HttpRequest) -> HttpResponseBase:
     """Who may have which data, until when, and when it was last read; each with its way out."""
-    consents = _consents(request).filter(state__in=ACTIVE).prefetch_related("items__point").order_by("-granted_at")
+    mine = _consents(request).filter(state__in=ACTIVE).prefetch_related("items__point").order_by("-granted_at", "pk")
+    found = filtered(request, mine, _of_use(request, _who_of(mine)))
+    if wants_csv(request):
+        return csv_response("consents", found.checked(), CONSENTS)
     meters = holder_points(_holder(request))
     rows = [_meter(one) for one in meters]
     context = {
-        "consents": [_card(consent) for consent in consents],
+        "consents": [_card(consent) for consent in paged(request, found.rows)[0]],
+        "table": table(request, found, [], _("Your consents"), few=FEW),
         "meters": plain_table(_("Your meters"), [_(one) for one in METERS], rows),
         "ended": _consents(request).exclude(state__in=ACTIVE).count(),
     }
@@ -83,7 +91,7 @@ def _meter(point: Point) -> tuple[object, ...]:
 
 
 def _card(consent: Consent) -> dict[str, Any]:
-    items = [item for item in consent.items.all() if item.ended_at is None]
+    items = _running(consent)
     return {
         "name": consent.requester_name,
         "facts": [*_facts(consent, items), Fact(_("Last read"), consent.last or _("never"))],  # type: ignore[attr-defined]
@@ -92,15 +100,70 @@ def _card(consent: Consent) -> dict[str, Any]:
     }
 
 
+def _running(consent: Consent) -> list[ConsentItem]:
+    return [item for item in consent.items.all() if item.ended_at is None]
+
+
+def _purposes(items: list[ConsentItem]) -> list[str]:
+    return list(dict.fromkeys(item.purpose for item in items))
+
+
+def _data(items: list[ConsentItem]) -> list[str]:
+    return sorted({" · ".join(what(DataScope.model_validate(item.scope))) for item in items})
+
+
+def _meters(items: list[ConsentItem]) -> list[str]:
+    return list(dict.fromkeys(label_for_holder(item.point) for item in items))
+
+
+def _until(consent: Consent, items: list[ConsentItem]) -> datetime | None:
+    return max((item.access_until for item in items), default=consent.ended_at)
+
+
 def _facts(consent: Consent, items: list[ConsentItem]) -> list[Fact]:
-    until = max((item.access_until for item in items), default=consent.ended_at)
-    scopes = {" · ".join(what(DataScope.model_validate(item.scope))) for item in items}
     return [
-        Fact(_("What for"), list(dict.fromkeys(item.purpose for item in items))),
-        Fact(_("Which data"), sorted(scopes)),
-        Fact(_("Meters"), list(dict.fromkeys(label_for_holder(item.point) for item in items))),
-        Fact(_("Until"), until),
+        Fact(_("What for"), _purposes(items)),
+        Fact(_("Which data"), _data(items)),
+        Fact(_("Meters"), _meters(items)),
+        Fact(_("Until"), _until(consent, items)),
     ]
+
+
+CONSENTS: list[Column[Consent]] = [
+    Column(gettext_lazy("Who"), lambda row: row.requester_name),
+    Column(gettext_lazy("What for"), lambda row: _purposes(_running(row))),
+    Column(gettext_lazy("Which data"), lambda row: _data(_running(row))),
+    Column(gettext_lazy("Meters"), lambda row: _meters(_running(row))),
+    Column(gettext_lazy("Allowed"), lambda row: row.granted_at),
+    Column(gettext_lazy("Until"), lambda row: _until(row, _running(row))),
+    Column(gettext_lazy("Last read"), lambda row: row.last),  # type: ignore[attr-defined]
+    Column(gettext_lazy("Permission"), lambda row: row.pk),
+]
+"""The consents in force as a file."""
+
+
+def _who_of(consents: QuerySet[Consent]) -> Choice:
+    """The choice among the companies that the customer has dealt with."""
+    return Choice("who", gettext_lazy("Who"), distinct(consents, "requester", "requester_name"), "requester")
+
+
+def _of_use(request: HttpRequest, *filters: Choice) -> list[Choice]:
+    """Those with something to choose between, or asked for by the address."""
+    return [one for one in filters if one.name in request.GET or len(list(_options(one))) > 1]
+
+
+def _options(one: Choice) -> Iterable[tuple[str, Text]]:
+    return one.options.items() if isinstance(one.options, Mapping) else one.options()
+
+
+def _meter_of(reads: QuerySet[AccessLog]) -> Choice:
+    """The choice among the customer's own meters that were read."""
+
+    def options() -> list[tuple[str, Text]]:
+        points = Point.objects.filter(pk__in=reads.order_by().values("point"))
+        return sorted((point.handle, label_for_holder(point)) for point in points)
+
+    return Choice("meter", gettext_lazy("Meter"), options, "point__handle")
 
 
 def page_of(consent_id: str) -> str:
@@ -138,9 +201,10 @@ def consent_page(request: HttpRequest, consent_id: str) -> HttpResponseBase:
         raise UnknownConsent
     items = list(consent.items.select_related("point"))
     running = {item.point.handle: item.point for item in items if item.ended_at is None}
-    reads = AccessLog.objects.filter(consent=consent)
+    reads = AccessLog.objects.filter(consent=consent).select_related("consent", "point")
+    found = filtered(request, reads, _of_use(request, _meter_of(reads)))
     if wants_csv(request):
-        return csv_response("accesses", reads, ACCESSES)
+        return csv_response("accesses", found.checked(), ACCESSES)
     per_meter = [(label_for_holder(point), _withdraw(consent, handle, label_for_holder(point))) for handle, point in
                  running.items()] if len(running) > 1 else []  # fmt: skip
     context = {
@@ -150,7 +214,7 @@ def consent_page(request: HttpRequest, consent_id: str) -> HttpResponseBase:
         "steps": _steps(consent, items),
         "confirmation": _withdraw(consent, "all") if consent.state in ACTIVE else None,
         "per_meter": per_meter,
-        "table": table(request, reads, READS, _("Who read what"), empty=_("Nothing was read."), order="-at"),
+        "table": table(request, found, READS, _("Who read what"), empty=_("Nothing was read."), order="-at", few=FEW),
         "crumbs": [Link(_("Your consents"), reverse("customer:home")), Link(consent.requester_name)],
     }
     return render(request, "consents/consent.html", context)
@@ -213,10 +277,12 @@ READS = [ACCESSES[0], *ACCESSES[2:-1]]
 def accesses(request: HttpRequest) -> HttpResponseBase:
     """The access log ((EU) 2023/1162): who read which of the customer's data, when, under which permission."""
     rows = AccessLog.objects.filter(consent__holder_reference=_holder(request)).select_related("consent", "point")
-    if wants_csv(request):
-        return csv_response("accesses", rows.order_by("-at"), ACCESSES)
-    shown = table(request, rows, ACCESSES, _("Who read your data"), empty=_("Nobody has."), order="-at")
-    return render(request, "consents/accesses.html", {"table": shown})
+    who = Choice("who", gettext_lazy("Who"), distinct(rows, "requester", "consent__requester_name"), "requester")
+    filters = _of_use(request, who, _meter_of(rows))
+    return listing(
+        request, "consents/accesses.html", rows, ACCESSES, _("Who read your data"), file="accesses", filters=filters,
+        order="-at", empty=_("Nobody has."), few=FEW,
+    )  # fmt: skip
 
 
 @never_cache
@@ -225,10 +291,11 @@ def accesses(request: HttpRequest) -> HttpResponseBase:
 def history(request: HttpRequest) -> HttpResponseBase:
     """Consents that have ended."""
     rows = _consents(request).exclude(state__in=ACTIVE)
-    shown = table(
-        request, rows, ENDED, _("Ended consents"), empty=_("None has ended."), order="-granted_at", export=False
-    )
-    return render(request, "consents/history.html", {"table": shown})
+    filters = _of_use(request, _who_of(rows), coded(rows, "state", gettext_lazy("How it ended"), STATE))
+    return listing(
+        request, "consents/history.html", rows, ENDED, _("Ended consents"), file="ended-consents", filters=filters,
+        order="-granted_at", empty=_("None has ended."), few=FEW,
+    )  # fmt: skip
 
 
 ENDED: list[Column[Consent]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from django import forms
@@ -24,10 +25,11 @@ from meterhall.web.accounts.access import fresh_signer, fresh_signer_required, r
 from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.filters import Choice, Search, state_choice
 from meterhall.web.portal.spoken import spoken
-from meterhall.web.portal.tables import Column, listing, plain_table
+from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
+from meterhall.web.portal.words import STATE
 
 READERS = ("operator", "staff", "signer", "auditor")
 
@@ -152,20 +154,51 @@ def standing(request: HttpRequest) -> HttpResponseBase:
         else:
             messages.success(request, _("Signed. Contracts within these limits are now signed at once."))
             return redirect("contracts:standing")
-    context = {"form": form, "table": _acceptances(), "has_offers": bool(form.fields["offers"].choices)}  # type: ignore[attr-defined]
-    return render(request, "contracts/standing.html", context)
+    context = {"form": form, "has_offers": bool(form.fields["offers"].choices)}  # type: ignore[attr-defined]
+    return listing(
+        request, "contracts/standing.html", _acceptances(), ACCEPTANCES, _("Standing acceptances"),
+        file="standing-acceptances", filters=ACCEPTANCE_FILTERS, empty=_("None is signed."), context=context,
+    )  # fmt: skip
 
 
-def _acceptances() -> object:
-    rows = []
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A standing acceptance of ours: the offers it is for, how many contracts are in force under it, whether it still
+    signs."""
+
+    signed: StandingAcceptance
+    titles: tuple[str, ...]
+    used: int
+    is_active: bool
+
+
+def _acceptances() -> list[Acceptance]:
+    """Those that still sign first, then the one signed last."""
+    titles = dict(OwnOffer.objects.values_list("pk", "title"))
+    found = []
     for held in StandingAcceptanceHeld.objects.filter(registered=True):
         one = StandingAcceptance.model_validate(held.document)
         used = Contract.objects.filter(signed_under=held.digest, ended_at=None).count()
-        is_over = one.until <= platform().now() or one.transport_kid != platform().transport_key.kid
-        state = state_badge("ended") if is_over else state_badge("active")
-        rows.append((", ".join(one.offers), f"{used} / {one.most_subscriptions}", one.until, state))
-    headings = [_("Offers"), _("Contracts"), _("Until"), _("State")]
-    return plain_table(_("Standing acceptances"), headings, rows, empty=_("None is signed."))
+        is_active = one.until > platform().now() and one.transport_kid == platform().transport_key.kid
+        names = tuple(titles.get(offer.partition(":")[0], "") for offer in one.offers)
+        found.append(Acceptance(one, names, used, is_active))
+    return sorted(found, key=lambda one: (not one.is_active, -one.signed.signed_at.timestamp()))
+
+
+def _state(row: Acceptance) -> str:
+    return "active" if row.is_active else "ended"
+
+
+ACCEPTANCES: list[Column[Acceptance]] = [
+    Column(gettext_lazy("Offers"), lambda row: ", ".join(row.signed.offers)),
+    Column(gettext_lazy("Contracts"), lambda row: f"{row.used} / {row.signed.most_subscriptions}"),
+    Column(gettext_lazy("Until"), lambda row: row.signed.until),
+    Column(gettext_lazy("State"), lambda row: state_badge(_state(row))),
+]
+ACCEPTANCE_FILTERS = (
+    Search(gettext_lazy("Offer, or its id"), texts=lambda row: (*row.signed.offers, *row.titles)),
+    Choice("state", gettext_lazy("State"), {one: STATE[one] for one in ("active", "ended")}, value=_state),
+)
 
 
 urlpatterns = [

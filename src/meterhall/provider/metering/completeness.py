@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
 from meterhall.domain.protocol.base import Message, Period
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING
+from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH
 from meterhall.domain.readings.civil import midnight
 from meterhall.provider.metering.civil import span
 from meterhall.provider.metering.models import Series
@@ -23,9 +23,8 @@ from meterhall.provider.points.models import Point
 from meterhall.web.platform import platform
 
 DAY = timedelta(days=1)
-HOUR_S = 3600
 AT_ONCE, PARTS = 2000, 16
-"""So many series are looked at together for one that is late, or that part of them."""
+"""So many series are asked about together, or that part of a zone's."""
 
 
 class DayCount(Message):
@@ -59,8 +58,13 @@ def completeness(days: int) -> list[DayCount]:
 
 def late(day: date, most: int) -> list[Late]:
     """The first series that have not all values of a civil day, in the order of their points."""
-    found = (one for zone, begun in _by_zone(day) for one in _late(begun, zone, day))
-    return list(islice(found, most))
+    found = list(islice((one for begun, zone in _by_zone(day) for one in _lacking(begun, zone, day)), most))
+    late: dict[int, Series] = {}
+    for place in range(0, len(found), AT_ONCE):
+        some = [one.series_id for one in found[place : place + AT_ONCE]]
+        late |= Series.objects.select_related("point").in_bulk(some)
+    known = ((late[one.series_id], one) for one in found if one.series_id in late)
+    return [Late(series.point, series.direction, one.present, one.expected) for series, one in known]
 
 
 def _real() -> QuerySet[Series]:
@@ -71,47 +75,45 @@ def _today() -> date:
     return platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
 
 
-def _by_zone(day: date) -> Iterator[tuple[ZoneInfo, list[Series]]]:
+def _by_zone(day: date) -> Iterator[tuple[QuerySet[Series], ZoneInfo]]:
     """The series measured by a day, where it is over: zone by zone, in the order of their points. Those of civil months
     count on the last day of a month."""
     counted = _real() if (day + DAY).day == 1 else _real().exclude(civil=str(CIVIL_MONTH))
-    begun = counted.filter(first_day__lte=day).select_related("point").order_by("point__zone", "point__pk", "direction")
-    for name, some in groupby(begun, key=lambda one: one.point.zone):
+    begun = counted.filter(first_day__lte=day)
+    for name in begun.order_by("point__zone").values_list("point__zone", flat=True).distinct():
         zone = ZoneInfo(name)
         if midnight(zone, day + DAY) <= platform().now():
-            yield zone, list(some)
+            yield begun.filter(point__zone=name).order_by("point__pk", "direction"), zone
 
 
-def _late(series: list[Series], zone: ZoneInfo, day: date) -> Iterator[Late]:
-    """Those with a value missing. Only parts of which some series is late are read one by one."""
-    start, end = midnight(zone, day), midnight(zone, day + DAY)
-    yield from _late_civil([one for one in series if one.civil], day)
-    series = [one for one in series if not one.civil]
-    size = max(AT_ONCE, -(-len(series) // PARTS))
-    for place in range(0, len(series), size):
-        some = series[place : place + size]
-        specs = [spec(one) for one in some]
-        if int(lake().sum_group(specs, start, end, HOUR_S).counts.min()) == len(some):
-            continue
-        there = {one.pk: 0 for one in some}
-        for block in lake().read(sorted(specs, key=lambda one: one.resolution_s), start, end):
-            there[block.spec.id] += int((block.mantissas != MISSING).sum())
-        for one in some:
-            expected = int((end - start).total_seconds()) // one.resolution_s
-            if there[one.pk] < expected:
-                yield Late(one.point, one.direction, there[one.pk], expected)
+@dataclass(frozen=True, slots=True)
+class _Lacking:
+    """A series, by its id, with so many of the values of a day."""
+
+    series_id: int
+    present: int
+    expected: int
 
 
-def _late_civil(series: list[Series], day: date) -> Iterator[Late]:
-    """Those without the value of a civil day, or of the month that ends with it."""
-    for grain in (CIVIL_DAY, CIVIL_MONTH):
-        some = {one.pk: one for one in series if one.grain == grain}
-        first = day.replace(day=1) if grain.monthly else day
-        between = span(Period(first=first, until=first + DAY))
-        for block in lake().read([spec(one) for one in some.values()], *between):
-            if block.mantissas[0] == MISSING:
-                one = some[block.spec.id]
-                yield Late(one.point, one.direction, 0, 1)
+def _lacking(begun: QuerySet[Series], zone: ZoneInfo, day: date) -> Iterator[_Lacking]:
+    """Those with a value missing. The lake is asked which they are: of a series that is whole nothing is read."""
+    for civil, start, end in _periods(zone, day):
+        some = begun.filter(civil=civil)
+        size = max(AT_ONCE, -(-some.count() // PARTS))
+        rows = some.only("pk", "direction", "resolution_s", "scale").iterator(chunk_size=AT_ONCE)
+        while specs := [spec(one) for one in islice(rows, size)]:
+            there = lake().lacking(specs, start, end)
+            for one in specs:
+                if one.id in there:
+                    yield _Lacking(one.id, there[one.id], int((end - start).total_seconds()) // one.resolution_s)
+
+
+def _periods(zone: ZoneInfo, day: date) -> Iterator[tuple[str, datetime, datetime]]:
+    """Where in the lake the values of a day are: of timed series, of those of civil days, and of the month that ends
+    with it."""
+    yield "", midnight(zone, day), midnight(zone, day + DAY)
+    for grain, first in ((CIVIL_DAY, day), (CIVIL_MONTH, day.replace(day=1))):
+        yield str(grain), *span(Period(first=first, until=first + DAY))
 
 
 @lru_cache(maxsize=16)
@@ -119,8 +121,9 @@ def _counted(home: Path, cursor: str, known: int, today: date, days: int) -> tup
     counts = []
     for number in range(1, days + 1):
         day, series, complete = today - number * DAY, 0, 0
-        for zone, begun in _by_zone(day):
-            series += len(begun)
-            complete += len(begun) - sum(1 for _one in _late(begun, zone, day))
+        for begun, zone in _by_zone(day):
+            known = begun.count()
+            series += known
+            complete += known - sum(1 for _one in _lacking(begun, zone, day))
         counts.append(DayCount(day=day, series=series, complete=complete))
     return tuple(counts)

@@ -266,7 +266,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
             Fact(_("Comes by itself"), _schedule(view.schedule)),
             Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
         ],
-        "actions": [Link(_("Request data"), reverse("collection:ask", args=[row.pk]), primary=True)] if may_ask else [],
+        "actions": _actions(row, may_ask, view.accepted > 0),
         "removable": view.accepted + view.pending if writes and row.state not in {"refused", "ended"} else 0,
     }
     items = row.items.all()
@@ -278,6 +278,13 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
         request, "requester_activations/activation.html", items, ITEMS, _("Points of delivery"), file="answers",
         filters=filters, order="position", context=context,
     )  # fmt: skip
+
+
+def _actions(row: Activation, may_ask: bool, is_accepted: bool) -> list[Link]:
+    """Where to go on from an activation: to what is missing, and to a request."""
+    lacks = [Link(_("What is missing"), reverse("analysis:missing", args=[row.pk]))] if is_accepted else []
+    ask = [Link(_("Request data"), reverse("collection:ask", args=[row.pk]), primary=True)] if may_ask else []
+    return [*ask, *lacks]
 
 
 @require_POST

@@ -18,14 +18,8 @@ from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.domain.protocol.base import DirectionName, GranularityName, Instant, Message, Page, Period
 from meterhall.domain.readings import MISSING, GranularityUnavailable
 from meterhall.requester.activations.service import UnknownActivation, find
-from meterhall.requester.analysis.gaps import (
-    Gap,
-    Lateness,
-    NothingMissing,
-    ask_again,
-    gaps,
-    lateness,
-)
+from meterhall.requester.analysis.gaps import Gap, NothingMissing, ask_again, gaps
+from meterhall.requester.analysis.lateness import Lateness, lateness
 from meterhall.requester.analysis.service import (
     NothingCollected,
     PeriodTooLong,

@@ -1,4 +1,4 @@
-"""What an activation is missing, by point and civil day; how late its provider is; asking again for what is missing."""
+"""What an activation is missing, by point and civil day; asking again for what is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,6 +19,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import CIVIL_DAY, MISSING, midnight, parse_granularity
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
+from meterhall.requester.analysis.lateness import of_points
 from meterhall.requester.analysis.service import MONTH_S, slot_s
 from meterhall.requester.collection.models import CivilValue, DataAsked, Series
 from meterhall.requester.collection.service import DataRequestIn, request_data
@@ -52,40 +53,66 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Lateness:
-    """How far the readings of an activation have come: there could be some of the days before `due`."""
+class PointDays:
+    """How many values of each civil day from `first` on are there of a point and direction, of how many; 0 expected
+    where none may be had."""
 
-    activation: Activation
-    newest: date | None
-    due: date
+    item: ActivationItem
+    direction: str
+    first: date
+    present: NDArray[np.int64]
+    expected: NDArray[np.int64]
+    is_held: bool
+    """Whether there is anything of it, on whichever day."""
 
-    @property
-    def days_behind(self) -> int | None:
-        """Days that are over and of which nothing has come of any point; None where nothing has come at all."""
-        return None if self.newest is None else max(0, (self.due - self.newest).days)
+    def gaps(self) -> Iterator[Gap]:
+        """Days on end with values missing."""
+        lacks = np.concatenate(([False], self.present < self.expected, [False]))
+        bounds = np.flatnonzero(lacks[1:] != lacks[:-1]).reshape(-1, 2)
+        for start, stop in bounds.tolist():
+            there, wanted = int(self.present[start:stop].sum()), int(self.expected[start:stop].sum())
+            yield Gap(self.item, self.direction, self.first + DAY * start, self.first + DAY * stop, there, wanted)
 
 
-def gaps(activation: Activation) -> Iterator[Gap]:
-    """The gaps in the order of the points: of the holder's days that are over, within the activation's period.
+def point_days(activation: Activation, within: Period | None = None) -> Iterator[PointDays]:
+    """What is there of each point in its order: of the holder's days that are over, within the activation's period and
+    the days given.
 
     Values are counted in the finest granularity that is held; of a point of which nothing is held, in the finest of the
-    activation. Of sums and of forecasts there are none to tell.
+    activation. Of sums and of forecasts there is nothing to tell.
     """
-    scope = _of_points(activation)
+    scope = of_points(activation)
     if scope is None:
         return
     items = activation.items.filter(state="accepted").order_by("position").iterator()
     while some := list(islice(items, AT_ONCE)):
         for direction in scope.directions:
-            yield from _gaps(some, direction, scope)
+            yield from _counted(some, direction, scope, within)
 
 
-def ask_again(activation: Activation) -> list[DataAsked]:
+def gaps(activation: Activation, within: Period | None = None) -> Iterator[Gap]:
+    """The gaps of all its points, as `point_days` counts."""
+    for one in point_days(activation, within):
+        yield from one.gaps()
+
+
+def due_days(activation: Activation) -> Period | None:
+    """From the first to the last of the days that are over and that some point may be had of; None without such."""
+    scope = of_points(activation)
+    if scope is None:
+        return None
+    today = platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
+    answers = activation.items.filter(state="accepted").values_list("answer", flat=True).iterator()
+    days = {(one.first, one.until) for answer in answers for one in _days(answer, scope, today)}
+    return Period(first=min(first for first, _ in days), until=max(until for _, until in days)) if days else None
+
+
+def ask_again(activation: Activation, within: Period | None = None) -> list[DataAsked]:
     """Data requests for the points with gaps, over the days from the first gap to the last; sent by the worker.
 
     Raises `NothingMissing`, `NotSent`.
     """
-    found = list(gaps(activation))
+    found = list(gaps(activation, within))
     if not found:
         raise NothingMissing
     scope = DataScope.model_validate(activation.scope)
@@ -107,34 +134,13 @@ def ask_again(activation: Activation) -> list[DataAsked]:
     ]
 
 
-def lateness() -> list[Lateness]:
-    """How late the readings of each activation are that was answered and has not ended: nothing at all first, then the
-    one furthest behind."""
-    answered = Activation.objects.filter(state="answered").select_related("subscription")
-    some = answered.filter(pk__in=ActivationItem.objects.filter(state="accepted").values("activation"))
-    known = [_lateness(one, scope) for one in some if (scope := _of_points(one)) is not None]
-    return sorted(known, key=lambda one: (one.newest is not None, -(one.days_behind or 0)))
-
-
-def _of_points(activation: Activation) -> DataScope | None:
-    """The scope of an activation of single points' readings; None of one of sums or forecasts."""
-    scope = DataScope.model_validate(activation.scope)
-    return None if scope.kind == "aggregate" or scope.timing == "forecast" else scope
-
-
-def _lateness(activation: Activation, scope: DataScope) -> Lateness:
-    items = activation.items.filter(state="accepted")
-    held = Series.objects.filter(pseudonym__in=items.values("pseudonym"), is_forecast=False)
-    newest = held.exclude(until_day=None).order_by("-until_day").values_list("until_day", flat=True).first()
-    today = platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
-    due = min(today, scope.period.until) if scope.period else today
-    monthly = min(map(slot_s, scope.granularities)) == MONTH_S
-    return Lateness(activation, newest, due.replace(day=1) if monthly else due)
-
-
-def _gaps(items: Sequence[ActivationItem], direction: str, scope: DataScope) -> Iterator[Gap]:
+def _counted(
+    items: Sequence[ActivationItem], direction: str, scope: DataScope, within: Period | None
+) -> Iterator[PointDays]:
     zones = {item.pk: zone_of_pod(item.pod) for item in items}
-    days = {item.pk: _days(item, scope, zones[item.pk]) for item in items}
+    now = platform().now()
+    today = {zone: now.astimezone(zone).date() for zone in set(zones.values())}
+    days = {item.pk: _cut(_days(item.answer, scope, today[zones[item.pk]]), within) for item in items}
     whole = [period for several in days.values() for period in several]
     if not whole:
         return
@@ -149,9 +155,11 @@ def _gaps(items: Sequence[ActivationItem], direction: str, scope: DataScope) -> 
         series = held.get(item.pseudonym)
         lengths, slot = np.diff(edges[zones[item.pk]]), slot_s(series.granularity) if series else finest_s
         expected = np.maximum(1, lengths // slot)
+        due = np.zeros(len(lengths), bool)
+        for period in _whole_months(days[item.pk]) if slot == MONTH_S else days[item.pk]:
+            due[(period.first - first).days : (period.until - first).days] = True
         present = there.get(item.pseudonym, np.zeros(len(lengths), np.int64))
-        due = _whole_months(days[item.pk]) if slot == MONTH_S else days[item.pk]
-        yield from _runs(item, direction, due, first, present, expected)
+        yield PointDays(item, direction, first, present, np.where(due, expected, 0), series is not None)
 
 
 def _whole_months(days: Sequence[Period]) -> list[Period]:
@@ -161,10 +169,17 @@ def _whole_months(days: Sequence[Period]) -> list[Period]:
     return [Period(first=first, until=until) for first, until in cut if first < until]
 
 
-def _days(item: ActivationItem, scope: DataScope, zone: ZoneInfo) -> list[Period]:
-    """The holder's days of a point that are over and within the activation's period."""
-    answer = ItemAnswer.model_validate(item.answer) if item.answer else None
-    today = platform().now().astimezone(zone).date()
+def _cut(days: Sequence[Period], within: Period | None) -> list[Period]:
+    """The days that are within those given."""
+    if within is None:
+        return list(days)
+    cut = [(max(one.first, within.first), min(one.until, within.until)) for one in days]
+    return [Period(first=first, until=until) for first, until in cut if first < until]
+
+
+def _days(said: dict[str, Any] | None, scope: DataScope, today: date) -> list[Period]:
+    """The holder's days of a point, by the answer for it, that are over and within the activation's period."""
+    answer = ItemAnswer.model_validate(said) if said else None
     bound = scope.period or Period(first=date(1970, 1, 1), until=today)
     readings = answer.readings if answer and answer.readings else bound
     stretches = answer.stretches if answer and answer.stretches else (readings,)
@@ -180,7 +195,10 @@ def _finest(pseudonyms: Sequence[str], direction: str) -> dict[str, Series]:
 
 
 def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
-    """How many values are there of each pseudonym on each day; of one that has days or months only, one or none."""
+    """How many values are there of each pseudonym on each day; of one that has days or months only, one or none.
+
+    Of a series that is whole over all the days nothing is read.
+    """
     counts = {name: np.zeros(len(edges[name]) - 1, np.int64) for name in held}
     if not held:
         return counts
@@ -192,7 +210,13 @@ def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]])
         counts[name][slice(*np.searchsorted(edges[name], (begins_s, ends_s)).tolist())] = 1
     equal = [series for series in held.values() if not parse_granularity(series.granularity).civil]
     specs = sorted(map(spec, equal), key=lambda one: one.resolution_s)
-    blocks = lake().read(specs, datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)) if specs else ()
+    period = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
+    lacking = lake().lacking(specs, *period)
+    for one in specs:
+        if one.id not in lacking:
+            counts[names[one.id]] = np.diff(edges[names[one.id]]) // one.resolution_s
+    some = [one for one in specs if one.id in lacking]
+    blocks = lake().read(some, *period) if some else ()
     for block in blocks:
         name = names[block.spec.id]
         slots = int(block.start.timestamp()) + np.flatnonzero(block.mantissas != MISSING) * block.spec.resolution_s
@@ -200,21 +224,3 @@ def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]])
         inside = place[(place >= 0) & (place < len(counts[name]))]
         counts[name] += np.bincount(inside, minlength=len(counts[name]))
     return counts
-
-
-def _runs(
-    item: ActivationItem,
-    direction: str,
-    days: Sequence[Period],
-    first: date,
-    present: NDArray[np.int64],
-    expected: NDArray[np.int64],
-) -> Iterator[Gap]:
-    """Days on end with values missing, each run a gap; `present` and `expected` count from the day `first` on."""
-    for period in days:
-        begin, end = (period.first - first).days, (period.until - first).days
-        lacks = np.concatenate(([False], present[begin:end] < expected[begin:end], [False]))
-        bounds = (np.flatnonzero(lacks[1:] != lacks[:-1]) + begin).reshape(-1, 2)
-        for start, stop in bounds.tolist():
-            there, wanted = int(present[start:stop].sum()), int(expected[start:stop].sum())
-            yield Gap(item, direction, first + DAY * start, first + DAY * stop, there, wanted)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from meterhall.domain.readings import MISSING, GranularityUnavailable, PeriodCurve
 from meterhall.requester.activations.models import ActivationItem
-from meterhall.requester.analysis import service
+from meterhall.requester.analysis import late, missing, service
 from meterhall.requester.analysis.service import Subject
 from meterhall.requester.collection.models import Series
 from meterhall.requester.customers.models import CustomerPoint
@@ -218,6 +218,8 @@ def _choices(subject: Subject, direction: str, granularity: str, finest: str, pe
 
 
 _pages = [
+    *missing.pages,
+    *late.pages,
     path("curves", curves, name="curves"),
     path("curves/<uuid:pseudonym>", lambda request, pseudonym: curve(request, str(pseudonym)), name="curve"),
     path("customers/<int:number>/curve", customer, name="customer"),

@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,10 +21,11 @@ from meterhall.requester.partners.models import WishKept
 from meterhall.requester.words import KIND, READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.portal import nav
+from meterhall.web.portal.filters import COUNTRIES, Choice, Search, coded
 from meterhall.web.portal.spoken import spoken
-from meterhall.web.portal.tables import Column, csv_response, table, wants_csv
-from meterhall.web.portal.values import Badge, Confirmation, CopyId, Fact, Link, state_badge
-from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, choices, listed, word
+from meterhall.web.portal.tables import Column, listing
+from meterhall.web.portal.values import Badge, Confirmation, CopyId, Fact, Link, Text, state_badge
+from meterhall.web.portal.words import DIRECTION, FORMAT, GRANULARITY, STATE, choices, listed, word
 
 
 class WishForm(forms.Form):
@@ -101,9 +102,6 @@ COLUMNS: list[Column[WishKept]] = [
 @role_required(*READERS, writers=WRITERS)
 def wishes(request: HttpRequest) -> HttpResponse:
     """Our wishes, and the form to register one."""
-    rows = WishKept.objects.all()
-    if wants_csv(request):
-        return csv_response("wishes", rows.order_by("pk"), COLUMNS)
     form = WishForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -115,11 +113,29 @@ def wishes(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("The wish is kept open; you are told when an offer fits."))
             return HttpResponseRedirect(reverse("partners:wish", args=[made.wish_id]))
     empty = _("None yet. A wish is matched with every offer that is published from now on.")
-    context = {
-        "table": table(request, rows, COLUMNS, _("Wishes"), empty=empty, order="-updated_at"),
-        "form": form if may(request, *WRITERS) else None,
-    }
-    return render(request, "partners/wishes.html", context)
+    return listing(
+        request, "partners/wishes.html", WishKept.objects.all(), COLUMNS, _("Wishes"), file="wishes", filters=FILTERS,
+        order="-updated_at", empty=empty, context={"form": form if may(request, *WRITERS) else None},
+    )  # fmt: skip
+
+
+def _countries() -> list[tuple[str, Text]]:
+    """The countries of the wishes there are."""
+    wanted = WishKept.objects.values_list("document__wish__countries", flat=True)
+    return [(country, country) for country in sorted({one for several in wanted for one in several})]
+
+
+FILTERS = (
+    Search(gettext_lazy("Words or id"), ("document__wish__text__icontains", "wish_id")),
+    Choice(
+        "country",
+        gettext_lazy("Country"),
+        _countries,
+        narrowing={code: Q(document__wish__countries__icontains=f'"{code}"') for code in COUNTRIES},
+        known=COUNTRIES,
+    ),
+    coded(WishKept.objects.all(), "state", gettext_lazy("State"), STATE, "document__status"),
+)
 
 
 def _why_not(match: WishMatch) -> str:
@@ -161,10 +177,23 @@ def wish(request: HttpRequest, wish_id: str) -> HttpResponse:
             Fact(_("Formats"), listed(FORMAT, wanted.formats) or _("any")),
             Fact(_("Highest price, EUR a point and month"), price.amount if price else _("none")),
         ],
-        "table": table(request, matches, MATCHES, _("Offers"), empty=_("No offer yet."), export=False),
         "confirmation": closing if view.status != "closed" and may(request, *WRITERS) else None,
     }
-    return render(request, "partners/wish.html", context)
+    return listing(
+        request, "partners/wish.html", matches, MATCHES, _("Offers"), file="wish-offers", filters=MATCH_FILTERS,
+        empty=_("No offer yet."), context=context,
+    )  # fmt: skip
+
+
+MATCH_FILTERS = (
+    Search(gettext_lazy("Id of an offer, or a reason"), texts=lambda one: (one.offer_id, _why_not(one))),
+    Choice(
+        "fits",
+        gettext_lazy("Fits"),
+        {"yes": gettext_lazy("fits"), "no": gettext_lazy("not wholly")},
+        value=lambda one: "yes" if one.fits else "no",
+    ),
+)
 
 
 @require_POST

@@ -24,6 +24,7 @@ from meterhall.web.portal.values import Badge, CopyId, Link, Quantity, Text
 
 V = TypeVar("V")
 PER_PAGE = 25
+KEPT = ("sort", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class FilterShown:
     hidden_rows: int
     """How many rows there are behind a filter that lets none through."""
     kept: tuple[tuple[str, str], ...] = ()
-    """What else of the address the form sends on: the order."""
+    """What else of the address the form sends on: the order and the period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +100,18 @@ def listing(
     order: str = "",
     empty: Text = "",
     unique: str = "pk",
+    few: int = 0,
     context: Mapping[str, object] | None = None,
 ) -> HttpResponse:
     """The page of a list, or with `?export=csv` all rows its filter lets through as `<file>.csv`, in the same order.
 
-    Raises `UnknownFilter` for a file by a filter that is none; the page says it beside the field.
+    So `few` rows have no form above them. Raises `UnknownFilter` for a file by a filter that is none; the page says it
+    beside the field.
     """
     found = filtered(request, rows, filters)
     if wants_csv(request):
         return csv_response(file, _ordered(request, found.checked(), columns, order, unique)[0], columns)
-    shown = table(request, found, columns, caption, empty=empty, order=order, unique=unique)
+    shown = table(request, found, columns, caption, empty=empty, order=order, unique=unique, few=few)
     return render(request, template, {**(context or {}), "table": shown})
 
 
@@ -123,10 +126,11 @@ def table(
     id: str = "table",
     export: bool = True,
     unique: str = "pk",
+    few: int = 0,
 ) -> Table:
     """The page of `rows` the address asks for: `?sort=-name&page=2`. Only a whole QuerySet can be sorted.
 
-    `unique` breaks ties, so that no row is on two pages.
+    `unique` breaks ties, so that no row is on two pages. So `few` rows have no form above them.
     """
     narrowed = rows if isinstance(rows, Filtered) else None
     rows, sort = _ordered(request, rows.rows if isinstance(rows, Filtered) else rows, columns, order, unique)
@@ -141,7 +145,9 @@ def table(
         csv_href=_href(request.GET, export="csv", page=None) if export else "",
         **pager,
         id=id,
-        filter=_filter(request.GET, narrowed, shown.paginator.count) if narrowed and narrowed.form.fields else None,
+        filter=_filter(request.GET, narrowed, shown.paginator.count, few)
+        if narrowed and narrowed.form.fields
+        else None,
     )
 
 
@@ -178,15 +184,17 @@ def _ordered(
     return rows, sort
 
 
-def _filter(query: QueryDict, narrowed: Filtered, shown: int) -> FilterShown | None:
-    """The form; none above a list that has no rows at all."""
+def _filter(query: QueryDict, narrowed: Filtered, shown: int, few: int) -> FilterShown | None:
+    """The form; none above a list that has no rows at all, or few and all of them."""
     whole = 0
+    if shown <= few and not narrowed.is_active:
+        return None
     if not shown:
         whole = narrowed.whole.count() if isinstance(narrowed.whole, QuerySet) else len(narrowed.whole)
         if not whole and not narrowed.form.errors:
             return None
     nothing = dict.fromkeys(narrowed.form.fields)
-    kept = tuple((name, str(query[name])) for name in ("sort",) if name in query)
+    kept = tuple((name, str(query[name])) for name in KEPT if name in query)
     return FilterShown(narrowed.form, narrowed.is_active, _href(query, page=None, **nothing), whole, kept)
 
 

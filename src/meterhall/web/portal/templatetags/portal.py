@@ -69,8 +69,9 @@ def when(value: datetime | date | None) -> str | SafeString:
 
 
 def day_range(first: date, until: date) -> str:
-    """The first and the last civil day of a period; `until` itself is not in it."""
-    return f"{day_words(first)} – {day_words(until - timedelta(days=1))}"
+    """The first and the last civil day of a period, or its one day; `until` itself is not in it."""
+    last = until - timedelta(days=1)
+    return day_words(first) if first == last else f"{day_words(first)} – {day_words(last)}"
 
 
 @register.filter
