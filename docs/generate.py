@@ -70,6 +70,7 @@ def oauth_codes() -> dict[str, tuple[str, str]]:
 
     kinds = {name: kind for name, kind in vars(kit).items() if isinstance(kind, type) and issubclass(kind, kit.Refusal)}
     found = {kind.code: (kind.error, kind.description) for kind in kinds.values()}
+    found |= {code: (code, said) for code, said in kit.OF_AUTHLIB.items()}
     for path in sorted((ROOT / "src" / "meterhall" / "authserver").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds):

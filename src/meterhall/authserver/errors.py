@@ -18,6 +18,13 @@ DPOP_ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
 """Signature algorithms of proofs. Assertions are made with players' transport keys, which are Ed25519."""
 
 
+OF_AUTHLIB = {
+    "unsupported_grant_type": "The grant is not one of `grant_types_supported` in the metadata.",
+    "unsupported_response_type": "The response type is not one of `response_types_supported` in the metadata.",
+}
+"""What Authlib refuses by itself: OAuth's word, which is the code as well, and the sentence."""
+
+
 class Refusal(OAuth2Error):
     """`code` is stable and finer than OAuth's `error`."""
 

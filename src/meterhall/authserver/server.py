@@ -14,6 +14,7 @@ from meterhall.authserver.details import DETAIL_TYPE
 from meterhall.authserver.dpop import Proof, check_proof
 from meterhall.authserver.errors import (
     DPOP_ALGORITHMS,
+    OF_AUTHLIB,
     InvalidClient,
     InvalidProof,
     InvalidRequest,
@@ -193,7 +194,8 @@ class AuthorizationServer(Dispatcher):  # type: ignore[misc]
 
 def refusal_body(refusal: OAuth2Error) -> dict[str, Any]:
     """OAuth's own members, and the house's `code`, `detail`, `field`."""
-    detail = str(refusal.get_error_description() or refusal.error)  # type: ignore[no-untyped-call]
+    said = OF_AUTHLIB.get(str(refusal.error)) or refusal.get_error_description()  # type: ignore[no-untyped-call]
+    detail = str(said or refusal.error)
     code = refusal.code if isinstance(refusal, Refusal) else refusal.error
     body = {"error": refusal.error, "error_description": detail, "code": code, "detail": detail}
     field = refusal.field if isinstance(refusal, Refusal) else None

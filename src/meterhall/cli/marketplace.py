@@ -43,12 +43,21 @@ def admit(
     django_ready("marketplace", home)
     from meterhall.marketplace.players.models import Player
     from meterhall.marketplace.players.service import admit as admit_player
+    from meterhall.marketplace.players.service import rivals
 
     numbers = list(access_number or [])
-    if waiting:
-        numbers += list(Player.objects.filter(status="applied").values_list("access_number", flat=True))
+    unclear = False
+    for player in Player.objects.filter(status="applied").order_by("access_number") if waiting else ():
+        others = rivals(player).exclude(status__in=("refused", "left")).values_list("access_number", flat=True)
+        if others:
+            same = ", ".join(others)
+            out.print(f"{player.access_number} not admitted: {same} has the same legal id; admit one by number")
+            unclear = True
+        else:
+            numbers.append(player.access_number)
     for number in numbers:
         admit_player(number, by="operator@cli")
         out.print(f"{number} admitted")
-    if not numbers:
+    if not numbers and not unclear:
         out.print("Nobody waits.")
+    raise typer.Exit(1 if unclear else 0)

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -391,13 +391,12 @@ def _replay(known: IdempotencyRecord, fingerprint: str) -> HttpResponse:
 def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit: int = PAGE, by: str = "pk") -> Page[V]:
     """One page of `rows` ordered by the unique field `by`, after the cursor `after`. Raises `BadCursor`, `BadLimit`."""
     check_limit(limit)
-    chosen = rows.order_by(by)
-    if after:
-        try:
-            chosen = chosen.filter(**{f"{by}__gt": decode_cursor(after)})
-        except (TypeError, ValueError):
-            raise BadCursor(field="/after") from None
-    found = list(chosen[: limit + 1])
+    beyond = {f"{by}__gt": decode_cursor(after)} if after else {}
+    try:
+        with transaction.atomic(savepoint=bool(after)):
+            found = list(rows.order_by(by).filter(**beyond)[: limit + 1])
+    except (TypeError, ValueError, OverflowError, DataError):
+        raise BadCursor(field="/after") from None
     full = len(found) > limit
     shown = found[:limit]
     following = encode_cursor(getattr(shown[-1], by)) if full else None

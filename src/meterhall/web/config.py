@@ -87,7 +87,9 @@ class Config(BaseSettings):
     message_days: int = Field(
         90, ge=30, description="How long messages that were sent or worked off are kept; longer than anybody retries."
     )
-    minimum_group: int = Field(10, ge=5, description="Fewest PODs an aggregate may stand for (provider).")
+    minimum_group: int = Field(
+        10, ge=5, le=1_000_000, description="Fewest PODs an aggregate may stand for, 5 at least (provider)."
+    )
     largest_share_percent: int = Field(
         50, ge=1, le=90, description="Most that one POD may be of a slot of an aggregate that is shown (provider)."
     )

@@ -51,8 +51,15 @@ def bare_exception(logger: Any, method: str, event: structlog.typing.EventDict) 
 
 def configure_logs(role: str, part: str, level: str, form: str) -> None:
     """Write events to standard error as JSON or text, those of libraries included."""
+
+    def placed(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """Which part of which platform says so, in whatever thread."""
+        event["platform"], event["part"] = role, part
+        return event
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        placed,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         bare_exception,
@@ -63,7 +70,6 @@ def configure_logs(role: str, part: str, level: str, form: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(platform=role, part=part)
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )

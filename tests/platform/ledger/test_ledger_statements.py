@@ -35,6 +35,7 @@ from meterhall.marketplace.ledger.service import (
 )
 from meterhall.marketplace.players.attestations import CERTIFIER_NUMBER, certifier_view
 from meterhall.marketplace.players.models import Player, PlayerKey
+from meterhall.web.api import encode_cursor
 from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.messaging.peers import remember_player
 from meterhall.web.messaging.service import state
@@ -229,6 +230,9 @@ def test_a_transaction_is_visible_to_its_parties_only(market: Market):
     )
     assert [one.statement.type for one in rest.items] == ["data.acknowledged"]
     assert rest.next is None
+    with pytest.raises(RemoteRefusal) as refused:
+        market.requester.client(market.http).call("GET", path, None, None, params={"after": encode_cursor(10**20)})
+    assert refused.value.remote_code == "bad_cursor"
     assert [one.by for one in timeline(TRANSACTION, market.stranger.number)] == [market.stranger.number]
     assert len(timeline(TRANSACTION)) == 3
     with pytest.raises(UnknownTransaction):

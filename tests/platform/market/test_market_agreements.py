@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from meterhall.domain.protocol.agreements import (
     COUNTERSIGNATURE_TYP,
@@ -126,12 +127,18 @@ def test_what_is_chosen_fits_the_offer(make: Make, provider: Actor, requester: A
     assert refusal(requester.subscribe, pull, options=("weekly_report", "x"))[1:] == ("option_unknown", "/options/1")
     assert refusal(requester.subscribe, pull, options=("weekly_report",) * 2)[1:] == ("option_unknown", "/options/1")
     assert refusal(requester.subscribe, pull, repository=PUSH)[1:] == ("repository_unusable", "/repository")
-    for url in ("https://169.254.169.254/latest", "https://localhost:99999", BASE):
+    for url in ("https://169.254.169.254/latest", "https://localhost:99999", BASE, "https://sun.example/../x",
+                "https://sun.example/%2e%2e/x"):  # fmt: skip
         there = Repository(kind="https", url=url)
         refused = refusal(requester.subscribe, push := provider.published(transmission=("push",)), repository=there)
         assert refused[1:] == ("address_invalid", "/repository/url"), url
     assert refusal(requester.subscribe, push)[1:] == ("repository_needed", "/repository")
     assert requester.subscribe(push, repository=PUSH).contract.repository == PUSH
+    with pytest.raises(ValidationError) as misfit:
+        Repository.model_validate({"kind": "sftp", "url": "sftp://sun.example/../x"})
+    assert misfit.value.errors()[0]["loc"] == ("url",)
+    nowhere = pull.model_copy(update={"offer_id": "off_" + "0" * 24})
+    assert refusal(requester.subscribe, nowhere)[1:] == ("offer_unavailable", "/offer_id")
     assert refusal(requester.subscribe, provider.offer())[1:] == ("offer_unavailable", "/offer_version")
     both = make(roles=("provider", "requester"), activity="dso").member().certified()
     assert refusal(both.subscribe, both.published())[1:] == ("own_offer", "/offer_id")

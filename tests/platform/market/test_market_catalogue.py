@@ -22,6 +22,7 @@ from meterhall.marketplace.catalogue.models import Announcement
 from meterhall.marketplace.catalogue.tasks import announce, close_wishes
 from meterhall.marketplace.ledger.models import KeptStatement
 from meterhall.marketplace.players import service as players
+from meterhall.web.api import encode_cursor
 from meterhall.web.platform import Platform
 from tests.platform.market.conftest import BASE, Actor, Clock, Make, an_offer, refusal, send
 
@@ -206,6 +207,8 @@ def test_search_finds_what_has_everything_asked_for(provider: Actor, make: Make,
         assert search(requester, **wanted) == found, wanted
     assert refusal(search, requester, granularity="PT7M")[:2] == (422, "invalid_input")
     assert refusal(search, requester, colour="red")[1:] == ("parameter_unknown", "/colour")
+    many = requester.http.get(f"{BASE}/v1/offers?" + "&".join(["text=a"] * 1001))
+    assert (many.status_code, many.json()["code"]) == (422, "parameter_unknown")
 
 
 def test_a_search_is_paged_and_stated_by_its_count_only(provider: Actor, requester: Actor, http: httpx.Client) -> None:
@@ -215,7 +218,8 @@ def test_a_search_is_paged_and_stated_by_its_count_only(provider: Actor, request
     rest = send(requester, "GET", "/v1/offers", limit=2, after=first["next"])
     assert [one["offer"]["title"] for one in (*first["items"], *rest["items"])] == ["A", "B", "C"]
     assert "next" not in rest
-    assert refusal(send, requester, "GET", "/v1/offers", after="bm9uc2Vuc2U")[1] == "bad_cursor"
+    for wrong in ("bm9uc2Vuc2U", encode_cursor(10**30), encode_cursor(10**19), encode_cursor(-(10**19))):
+        assert refusal(send, requester, "GET", "/v1/offers", after=wrong)[1:] == ("bad_cursor", "/after")
     stated = KeptStatement.objects.filter(type="search.answered")
     assert [row.document["counts"] for row in stated.order_by("entry_id")] == [{"offers": 2}, {"offers": 1}]
     assert http.get(f"{BASE}/v1/offers?text=a").status_code == 200

@@ -8,7 +8,9 @@ import httpx
 import pytest
 from django.test import Client as Browser
 from django.test import override_settings
+from typer.testing import CliRunner
 
+from meterhall.cli.marketplace import marketplace as marketplace_commands
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.market import WrongState
 from meterhall.domain.protocol.base import Signed
@@ -94,6 +96,21 @@ def test_of_two_that_apply_under_one_legal_id_one_is_admitted(make: Make) -> Non
     with pytest.raises(service.LegalIdTaken):
         service.admit(squatter.number, by="tests")
     assert (squatter.membership().player.status, rightful.membership().player.status) == ("applied", "admitted")
+
+
+def test_who_waits_is_admitted_but_none_of_two_under_one_legal_id(
+    make: Make, homes: dict[str, Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meterhall.cli.marketplace.django_ready", lambda *words: None)
+    first = make().enrol()
+    second, third = make(legal_id=first.legal_id).enrol(), make().enrol()
+    run = CliRunner().invoke(marketplace_commands, ["admit", "--home", str(homes["regulated"].path), "--waiting"])
+    assert run.exit_code == 1
+    assert f"{first.number} not admitted: {second.number} has the same legal id" in run.stdout
+    assert f"{third.number} admitted" in run.stdout
+    assert {one.membership().player.status for one in (first, second)} == {"applied"}
+    run = CliRunner().invoke(marketplace_commands, ["admit", "--home", str(homes["regulated"].path), second.number])
+    assert (run.exit_code, second.membership().player.status) == (0, "admitted")
 
 
 def test_a_refused_application_blocks_neither_the_rightful_organisation_nor_a_second_try(make: Make) -> None:

@@ -183,6 +183,9 @@ def test_completeness_counts_series_with_every_value_of_a_day_in_their_zone(worl
     missing = [(one.present, one.expected) for one in late(date(2026, 3, 29), 10)]
     assert missing == [(88, 92)] * 3, "a day of 23 hours"
     assert office.get("/api/readings/completeness?days=1").json()["days"][0]["complete"] == 2
+    for days in (0, -1, 32):
+        refused = office.get(f"/api/readings/completeness?days={days}")
+        assert (refused.status_code, refused.json()["field"]) == (422, "/days")
 
 
 def test_looking_for_the_late_reads_nothing_of_the_others(

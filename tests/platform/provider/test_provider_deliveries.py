@@ -272,7 +272,8 @@ def receipt(world: World, delivery: Delivery, **changes: object) -> str:
 def test_a_receipt_is_checked_taken_once_and_answered_the_same_again(world: World) -> None:
     delivery = world.deliver(world.activated(many(world, 1)), period=FEW)
     for wrong, member in (
-        ({"manifest": "sha-256:" + 64 * "0"}, ""), ({"version": 7}, ""), ({"readings": 5}, "/readings"),
+        ({"manifest": "sha-256:" + 64 * "0"}, "/manifest"), ({"version": 7}, "/version"),
+        ({"delivery_id": "dlv_" + "0" * 24}, "/delivery_id"), ({"readings": 5}, "/readings"),
         ({"code": "unreadable"}, "/code"), ({"outcome": "rejected"}, "/code"),
         ({"received_at": world.clock() - timedelta(days=1)}, "/received_at"),
         ({"received_at": world.clock() + timedelta(days=1)}, "/received_at"),

@@ -22,6 +22,7 @@ from meterhall.requester.activations.service import (
     end_of,
     refresh,
 )
+from meterhall.requester.activations.tasks import look_again
 from meterhall.requester.collection.models import DataAsked
 from meterhall.requester.collection.service import DataRequestIn, NotSent, request_data
 from meterhall.requester.partners.models import Subscription
@@ -50,6 +51,23 @@ def test_an_activation_is_sent_with_its_proofs(subscription: Subscription, grid:
     assert [item["proof"] for item in json.loads(sent.content)["items"]] == [f"consent:{CONSENT}", "ask_customer"]
     assert sent.headers["Idempotency-Key"] == f"activation-{Activation.objects.get().pk}"
     assert statements("activation.requested")[0]["counts"] == {"items": 2}
+
+
+def test_an_answer_of_which_no_news_came_is_asked_for(
+    subscription: Subscription, grid: GridDouble, clock: Clock
+) -> None:
+    activation = asking(subscription, ItemIn(pod=PODS[0], consent_id=CONSENT))
+    work()
+    grid.answers = [accepted(PODS[0], PSEUDONYMS[0])]
+    look_again()
+    work()
+    activation.refresh_from_db()
+    assert activation.state == "sent", "the provider has its time"
+    clock.ahead = timedelta(hours=1, minutes=1)
+    look_again()
+    work()
+    activation.refresh_from_db()
+    assert activation.state == "answered"
 
 
 def test_a_text_that_cannot_be_a_pod_is_left_to_the_providers_answer(

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 import structlog
@@ -62,13 +63,9 @@ def test_a_logged_exception_keeps_its_stack_and_loses_its_words(how: str, monkey
     monkeypatch.setattr("sys.stderr", out)
     try:
         configure_logs("provider", "web", "INFO", "json")
-        try:
-            try:
-                raise wrong()
-            except ValidationError as fault:
-                raise KeyError(POD) from fault
-        except KeyError:
-            (structlog.get_logger("x") if how == "structlog" else logging.getLogger("x")).exception("it.broke")
+        thread = Thread(target=break_and_say, args=[how])
+        thread.start()
+        thread.join()
     finally:
         root.handlers[:], level, config = before[0], before[1], before[2]
         root.setLevel(level)
@@ -79,6 +76,17 @@ def test_a_logged_exception_keeps_its_stack_and_loses_its_words(how: str, monkey
     assert "KeyError" in line["exception"]
     assert "ValidationError" in line["exception"]
     assert "test_nothing_said.py" in line["exception"]
+    assert (line["platform"], line["part"]) == ("provider", "web"), "in whatever thread"
+
+
+def break_and_say(how: str) -> None:
+    try:
+        try:
+            raise wrong()
+        except ValidationError as fault:
+            raise KeyError(POD) from fault
+    except KeyError:
+        (structlog.get_logger("x") if how == "structlog" else logging.getLogger("x")).exception("it.broke")
 
 
 def test_a_line_without_an_exception_stays_as_it_is() -> None:

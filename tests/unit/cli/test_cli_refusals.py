@@ -142,7 +142,8 @@ def test_a_database_that_is_gone_is_missed_and_not_made_anew(tmp_path: Path) -> 
         file.rename(tmp_path / file.name)
     done = run(home, "serve")
     assert (done.returncode, done.stderr) == (
-        2, f"database_unusable: {home}/db.sqlite3 is missing: put it back, or restore a backup.\n",
+        2, f"database_unusable: {home}/db.sqlite3 is missing: put it back, or restore a backup; DATABASE_URL names "
+        "another database.\n",
     )  # fmt: skip
     assert "bad  database: unable to open database file" in run(home, "check").stdout
     assert not list(home.glob("db.sqlite3*"))

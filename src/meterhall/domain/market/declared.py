@@ -6,7 +6,7 @@ import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.players import Endpoints
@@ -55,6 +55,8 @@ def _check_address(address: str, field: str, *, may_ask: bool) -> None:
         raise AddressInvalid("The address has no host and port that could be called.", field=field)
     if "@" in parts.netloc:
         raise AddressInvalid("An address holds no name and password.", field=field)
+    if any(unquote(part) in {".", ".."} for part in parts.path.split("/")):
+        raise AddressInvalid("The path of an address has no step back: no . and no ..", field=field)
     if "?" in address and not may_ask:
         raise AddressInvalid("The address has no query: paths are added to it.", field=field)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from meterhall.domain.protocol.base import (
     AccessNumber,
@@ -77,13 +77,15 @@ class Repository(Message):
         "manifest after them to `<url>/<delivery id>/<version>/manifest`."
     )
 
-    @model_validator(mode="after")
-    def _of_its_kind(self) -> Self:
-        if self.url.partition(":")[0] != self.kind:
+    @field_validator("url")
+    @classmethod
+    def _of_its_kind(cls, url: str, known: ValidationInfo) -> str:
+        kind = known.data.get("kind", url.partition(":")[0])
+        if url.partition(":")[0] != kind:
             raise ValueError("the address is not of this kind")
-        if self.kind != "https" and not PLAIN_FOLDER.fullmatch(self.url):
+        if kind != "https" and not PLAIN_FOLDER.fullmatch(url):
             raise ValueError("a folder is named plainly, without name, password, query or ..")
-        return self
+        return url
 
 
 class ServiceContract(Message):

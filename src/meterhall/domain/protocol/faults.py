@@ -14,7 +14,9 @@ Fault = tuple[Sequence[object], str]
 
 
 def pointer(location: Iterable[object]) -> str:
-    """A pydantic error location as a JSON Pointer (RFC 6901)."""
+    """A pydantic error location as a JSON Pointer (RFC 6901). A name at fault is told by the object that has it."""
+    location = list(location)
+    location = location[:-2] if location[-1:] == ["[key]"] else location
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 

@@ -81,7 +81,7 @@ def _add_subscriptions(api: NinjaAPI) -> None:
               step="5 subscription",
               refuses=(PlayerNotAdmitted, NotARequester, GeneralContractUnsigned, service.OfferUnavailable,
                        service.OwnOffer, service.UnknownOption, service.RepositoryNeeded,
-                       service.RepositoryUnusable, AddressInvalid))  # fmt: skip
+                       service.RepositoryUnusable, AddressInvalid, TextHoldsPod))  # fmt: skip
     def post_subscription(request: HttpRequest, body: SubscriptionRequest) -> SubscriptionView:
         """Ask for a contract under an offer version; the requester signs it first."""
         return service.draft(caller(request), body)

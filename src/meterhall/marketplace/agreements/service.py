@@ -136,7 +136,8 @@ def draft(number: str, request: SubscriptionRequest) -> SubscriptionView:
 def _offer(request: SubscriptionRequest) -> OfferView:
     found = catalogue().visible().filter(offer__offer_id=request.offer_id, version=request.offer_version).first()
     if found is None:
-        raise OfferUnavailable(field="/offer_version")
+        known = catalogue().visible().filter(offer__offer_id=request.offer_id).exists()
+        raise OfferUnavailable(field="/offer_version" if known else "/offer_id")
     return catalogue().view(found)
 
 
@@ -259,8 +260,10 @@ def quit_subscription(number: str, subscription_id: str, jws: str) -> Subscripti
         keys = view(Player.objects.get(access_number=number)).keys
         signers = [key.document() for key in (*keys.transport, *keys.contract)]
         body = Quit.model_validate(verify(jws, public_keys(signers), typ=QUIT_TYP).document)
-        if (body.subscription_id, body.party) != (subscription_id, number):
-            raise SignatureMismatch("The Quit names another subscription or party.", field="/jws")
+        if body.subscription_id != subscription_id:
+            raise SignatureMismatch("The Quit names another subscription.", field="/subscription_id")
+        if body.party != number:
+            raise SignatureMismatch("The Quit names another party.", field="/party")
         refuse_pods(body.reason, field="/reason")
         now = platform().now()
         if not row.drafted_at - CLOCKS_DIFFER <= body.quit_at <= now + CLOCKS_DIFFER:

@@ -163,8 +163,10 @@ def _check(request: DataRequest, activation: Activation) -> None:
         check_stretches(told_stretches(told, request.over, minimum, forecast=forecast), told, minimum)
         return
     items = accepted_items(activation, request)
-    if request.pseudonyms and len({item.pseudonym for item in items}) < len(set(request.pseudonyms)):
-        raise UnknownPseudonym(field="/pseudonyms")
+    known = {item.pseudonym for item in items}
+    for at, pseudonym in enumerate(request.pseudonyms or ()):
+        if pseudonym not in known:
+            raise UnknownPseudonym(field=f"/pseudonyms/{at}")
     may = entitled(frame, items, request.period)
     if not may:
         raise NothingAccepted
@@ -262,8 +264,12 @@ def take_receipt(delivery_id: str, requester: str, jws: str) -> ReceiptTaken:
     delivery = mine(delivery_id, requester)
     with transaction.atomic():
         version = delivery.versions.select_for_update().filter(version=receipt.version).first()
-        if version is None or receipt.delivery_id != delivery_id or receipt.manifest != version.digest:
-            raise WrongReceipt(field="/jws")
+        if receipt.delivery_id != delivery_id:
+            raise WrongReceipt(field="/delivery_id")
+        if version is None:
+            raise WrongReceipt(field="/version")
+        if receipt.manifest != version.digest:
+            raise WrongReceipt(field="/manifest")
         if not version.receipt or payload_of(version.receipt) != payload_of(jws):
             _check_receipt(receipt, version)
             _note_receipt(receipt, version, jws, delivery)

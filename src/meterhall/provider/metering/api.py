@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI
 from pydantic import Field
 
-from meterhall.domain.errors import NotFound
+from meterhall.domain.errors import InvalidInput, NotFound
 from meterhall.domain.protocol.base import Instant, Message, Page
 from meterhall.domain.readings.amounts import decimal_text
 from meterhall.domain.readings.granularity import UnknownGranularity
@@ -26,6 +26,7 @@ from meterhall.web.staff.service import StaffAuth
 from meterhall.web.uploads import UploadTooLarge, uploaded
 from meterhall.web.work.models import WorkState
 
+MOST_DAYS = 31
 RowStateName = Literal["held", "releasing", "released", "refused", "overtaken"]
 
 
@@ -154,7 +155,9 @@ def add_metering(api: NinjaAPI) -> None:
               refuses=(EngineUnavailable, EngineBlind))  # fmt: skip
     def get_completeness(request: HttpRequest, days: int = 7) -> Completeness:
         """How many series have all their values, for each of the last civil days, each in the zone of its point."""
-        return Completeness(days=tuple(completeness(min(max(days, 1), 31))))
+        if not 1 <= days <= MOST_DAYS:
+            raise InvalidInput(f"1 to {MOST_DAYS} days are counted.", field="/days")
+        return Completeness(days=tuple(completeness(days)))
 
     @endpoint(api, "GET", "/readings/{int:run}", response=RunView, auth=StaffAuth(), step="readings",
               refuses=(UnknownRun,))  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.utils.translation import gettext_lazy
 
 from meterhall.domain.protocol.events import ActivationAnswered, Event
@@ -9,7 +11,8 @@ from meterhall.requester.activations.exchange import fetch_answers, send, send_r
 from meterhall.requester.activations.models import Activation, Refreshing
 from meterhall.requester.activations.service import wake
 from meterhall.web.messaging.handlers import on, overtaken
-from meterhall.web.work.engine import works_on
+from meterhall.web.platform import platform
+from meterhall.web.work.engine import every, works_on
 
 
 @works_on(Activation, gettext_lazy("send an activation, or fetch its answers"))
@@ -34,3 +37,17 @@ def answered(event: Event, data: ActivationAnswered) -> None:
     if activation is None:
         raise overtaken(event, data.activation_id)
     wake(activation)
+
+
+@every(3600)
+def look_again() -> None:
+    """Ask for the answers of what was sent an hour ago or earlier, of which nothing was heard."""
+    for activation in Activation.objects.filter(state="sent", created_at__lt=platform().now() - timedelta(hours=1)):
+        wake(activation)
+
+
+@every(86_400)
+def look_again_daily() -> None:
+    """Ask once a day for the answers that are still open: customers decide when they like, and news can be lost."""
+    for activation in Activation.objects.filter(state="waiting"):
+        wake(activation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from typing import Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -38,12 +39,13 @@ from meterhall.requester.customers.service import UnknownPoint, find_point
 from meterhall.web.api import endpoint, page
 from meterhall.web.staff.service import StaffAuth
 
-REFUSES: tuple[type[MeterhallError], ...] = (NothingCollected, PeriodTooLong, GranularityUnavailable)
-
 
 class BadPeriod(InvalidInput):
     code = "bad_period"
     title = "A period ends after it begins."
+
+
+REFUSES: tuple[type[MeterhallError], ...] = (NothingCollected, PeriodTooLong, GranularityUnavailable, BadPeriod)
 
 
 class ReadingsView(Message):
@@ -128,7 +130,7 @@ def add_analysis(api: NinjaAPI) -> None:
         granularity: GranularityName | None = None,
         first: date | None = None,
         until: date | None = None,
-        format: str = "json",
+        format: Literal["json", "csv"] = "json",
         forecast: bool = False,
     ) -> ReadingsView | HttpResponse:
         """The load curve of the POD or group behind a pseudonym; `format=csv` for a table, `forecast` for forecasts."""
@@ -144,7 +146,7 @@ def add_analysis(api: NinjaAPI) -> None:
         granularity: GranularityName | None = None,
         first: date | None = None,
         until: date | None = None,
-        format: str = "json",
+        format: Literal["json", "csv"] = "json",
         forecast: bool = False,
     ) -> ReadingsView | HttpResponse:
         """The load curve of a line of the customer list; `format=csv` for a table, `forecast` for forecasts."""
