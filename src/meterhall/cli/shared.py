@@ -45,7 +45,7 @@ def django_ready(role: str, home: Path, *, new: bool = False) -> None:
     except Error as fault:
         if connection.vendor == "sqlite" and not file.exists():
             raise DatabaseUnusable(
-                f"{file} is missing: put it back, or restore a backup. Another database is named by DATABASE_URL."
+                f"{file} is missing: put it back, or restore a backup; DATABASE_URL names another database."
             ) from None
         raise DatabaseUnusable(f"The database cannot be used: {' '.join(str(fault).split())}.") from None
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -48,6 +48,7 @@ M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 KEY = re.compile(r"[\x21-\x7e]{1,80}")
 PAGE = 100
+TOO_MANY = "No call has so many parameters."
 MOST = 1000
 
 
@@ -138,6 +139,7 @@ def make_api(title: str, description: str, namespace: str) -> NinjaAPI:
     api.add_exception_handler(PydanticError, _pydantic_error)
     api.add_exception_handler(HttpError, _unreadable)
     api.add_exception_handler(RequestDataTooBig, lambda request, fault: problem(BodyTooLarge()))
+    api.add_exception_handler(TooManyFieldsSent, lambda request, fault: problem(ParameterUnknown(TOO_MANY)))
     api.add_exception_handler(Http404, lambda request, fault: problem(NotFound()))
     api.add_exception_handler(OperationalError, _no_database)
     api.add_exception_handler(InterfaceError, _no_database)

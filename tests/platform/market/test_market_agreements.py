@@ -139,7 +139,7 @@ def test_what_is_chosen_fits_the_offer(make: Make, provider: Actor, requester: A
     assert misfit.value.errors()[0]["loc"] == ("url",)
     nowhere = pull.model_copy(update={"offer_id": "off_" + "0" * 24})
     assert refusal(requester.subscribe, nowhere)[1:] == ("offer_unavailable", "/offer_id")
-    assert refusal(requester.subscribe, provider.offer())[1:] == ("offer_unavailable", "/offer_version")
+    assert refusal(requester.subscribe, provider.offer())[1:] == ("offer_unavailable", "/offer_id")
     both = make(roles=("provider", "requester"), activity="dso").member().certified()
     assert refusal(both.subscribe, both.published())[1:] == ("own_offer", "/offer_id")
     assert refusal(provider.subscribe, pull)[1] == "not_a_requester"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import httpx
@@ -101,7 +102,7 @@ def test_of_two_that_apply_under_one_legal_id_one_is_admitted(make: Make) -> Non
 def test_who_waits_is_admitted_but_none_of_two_under_one_legal_id(
     make: Make, homes: dict[str, Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meterhall.cli.marketplace.django_ready", lambda *words: None)
+    monkeypatch.setattr(sys.modules["meterhall.cli.marketplace"], "django_ready", lambda *words: None)
     first = make().enrol()
     second, third = make(legal_id=first.legal_id).enrol(), make().enrol()
     run = CliRunner().invoke(marketplace_commands, ["admit", "--home", str(homes["regulated"].path), "--waiting"])

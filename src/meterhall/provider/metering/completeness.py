@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from meterhall.domain.protocol.base import Message, Period
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH
+from meterhall.domain.readings import CIVIL_MONTH
 from meterhall.domain.readings.civil import midnight
 from meterhall.provider.metering.civil import span
 from meterhall.provider.metering.models import Series
@@ -97,10 +97,12 @@ class _Lacking:
 
 def _lacking(begun: QuerySet[Series], zone: ZoneInfo, day: date) -> Iterator[_Lacking]:
     """Those with a value missing. The lake is asked which they are: of a series that is whole nothing is read."""
-    for civil, start, end in _periods(zone, day):
-        some = begun.filter(civil=civil)
-        size = max(AT_ONCE, -(-some.count() // PARTS))
-        rows = some.only("pk", "direction", "resolution_s", "scale").iterator(chunk_size=AT_ONCE)
+    counted = dict(begun.order_by().values_list("civil").annotate(Count("pk")))
+    for civil, known in sorted(counted.items()):
+        start, end = _period(civil, zone, day)
+        size = max(AT_ONCE, -(-known // PARTS))
+        some = begun.filter(civil=civil).only("pk", "direction", "resolution_s", "scale")
+        rows = some.iterator(chunk_size=AT_ONCE)
         while specs := [spec(one) for one in islice(rows, size)]:
             there = lake().lacking(specs, start, end)
             for one in specs:
@@ -108,12 +110,12 @@ def _lacking(begun: QuerySet[Series], zone: ZoneInfo, day: date) -> Iterator[_La
                     yield _Lacking(one.id, there[one.id], int((end - start).total_seconds()) // one.resolution_s)
 
 
-def _periods(zone: ZoneInfo, day: date) -> Iterator[tuple[str, datetime, datetime]]:
-    """Where in the lake the values of a day are: of timed series, of those of civil days, and of the month that ends
-    with it."""
-    yield "", midnight(zone, day), midnight(zone, day + DAY)
-    for grain, first in ((CIVIL_DAY, day), (CIVIL_MONTH, day.replace(day=1))):
-        yield str(grain), *span(Period(first=first, until=first + DAY))
+def _period(civil: str, zone: ZoneInfo, day: date) -> tuple[datetime, datetime]:
+    """Where in the lake the values of a day are; of series of civil months, those of the month that ends with it."""
+    if not civil:
+        return midnight(zone, day), midnight(zone, day + DAY)
+    first = day.replace(day=1) if civil == str(CIVIL_MONTH) else day
+    return span(Period(first=first, until=first + DAY))
 
 
 @lru_cache(maxsize=16)
