@@ -397,8 +397,10 @@ def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit:
     try:
         with transaction.atomic(savepoint=bool(after)):
             found = list(rows.order_by(by).filter(**beyond)[: limit + 1])
-    except (TypeError, ValueError, OverflowError, DataError):
+    except (TypeError, ValueError, DataError):
         raise BadCursor(field="/after") from None
+    except OverflowError:  # SQLite, of what is beyond every number there is
+        found = []
     full = len(found) > limit
     shown = found[:limit]
     following = encode_cursor(getattr(shown[-1], by)) if full else None

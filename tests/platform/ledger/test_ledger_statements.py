@@ -230,9 +230,8 @@ def test_a_transaction_is_visible_to_its_parties_only(market: Market):
     )
     assert [one.statement.type for one in rest.items] == ["data.acknowledged"]
     assert rest.next is None
-    with pytest.raises(RemoteRefusal) as refused:
-        market.requester.client(market.http).call("GET", path, None, None, params={"after": encode_cursor(10**20)})
-    assert refused.value.remote_code == "bad_cursor"
+    beyond = market.requester.client(market.http).send("GET", path, params={"after": encode_cursor(10**20)})
+    assert beyond.json() == {"items": []}
     assert [one.by for one in timeline(TRANSACTION, market.stranger.number)] == [market.stranger.number]
     assert len(timeline(TRANSACTION)) == 3
     with pytest.raises(UnknownTransaction):

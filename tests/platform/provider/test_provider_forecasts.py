@@ -176,7 +176,7 @@ def test_only_slots_of_a_day_and_only_so_many_curves(world: World, monkeypatch: 
     monkeypatch.setattr(forecasts, "MOST_CURVES", 2)
     with pytest.raises(ForecastTooMany) as refusal:
         ask(world, activation)
-    assert refusal.value.field == "/pseudonyms/0"
+    assert refusal.value.field == "/pseudonyms"
     some = tuple(activation.items.values_list("pseudonym", flat=True)[:2])
     assert len(values(ask(world, activation, pseudonyms=some))) == 2
 
