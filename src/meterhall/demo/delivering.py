@@ -90,7 +90,7 @@ def _gaps(name: str, one: Any) -> str:
         return ""
     if name.endswith(GROUP):
         return f", {one['missing']} hours withheld in which one household was more than half of the sum"
-    return f", {one['missing']} missing"
+    return f", {one['missing']} missing: of one meter a day was never read"
 
 
 def settled(stage: Stage, name: str, version: int) -> Any:
