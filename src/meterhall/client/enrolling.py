@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from meterhall.client.desk import TIMEOUT, Desk
 from meterhall.client.errors import RemoteRefusal, UnreadableAnswer, unreachable
-from meterhall.client.home import ClientHome, SignerKey, folder_of, tls_of
+from meterhall.client.home import ClientHome, SignerKey, folder_of, read_card, tls_of
 from meterhall.client.signing import contract_signature
 from meterhall.domain.errors import Conflict, InvalidInput
 from meterhall.domain.protocol.agreements import Countersigned, GeneralContract
@@ -136,9 +136,12 @@ def enrol(desk: Desk, legal_id: LegalIdentifier, activity: Activity) -> PlayerVi
 
 
 def declare_addresses(desk: Desk, address: str | None, redirect_uris: tuple[str, ...] | None) -> PlayerView:
-    """Tell the Market Place, and by it the partners, where we are now; what is None stays. Kept once it is taken."""
+    """Tell the Market Place, and by it the partners, where we are now; what is None stays. Kept once it is taken.
+
+    Raises `BadClient`, `RemoteRefusal`.
+    """
     changed = {"address": address, "redirect_uris": redirect_uris}
-    card = desk.card.model_copy(update={name: value for name, value in changed.items() if value is not None})
+    card = read_card(desk.card.model_dump() | {name: value for name, value in changed.items() if value is not None})
     endpoints = Endpoints(b2b=card.address, redirect_uris=card.redirect_uris)
     signed = Signed(jws=sign(endpoints.document(), desk.key, typ=ENDPOINTS_TYP))
     view = desk.marketplace.call("PUT", "/v1/players/me/endpoints", signed, PlayerView)

@@ -178,7 +178,9 @@ def read_card(source: bytes | dict[str, object]) -> Card:
     except ValidationError as fault:
         first = fault.errors(include_input=False)[0]
         where = "/" + "/".join(str(part) for part in first["loc"])
-        raise BadClient(f"{where}: {first['msg']}.", field=where) from None
+        is_address = first["loc"][0] in {"address", "redirect_uris", "marketplace"}
+        said = "An address is written https://host/path." if is_address else f"{first['msg']}."
+        raise BadClient(f"{where}: {said}", field=where) from None
 
 
 def pem_of(key: SigningKey, passphrase: str) -> bytes:

@@ -7,6 +7,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from meterhall.domain.protocol.activations import REFUSALS
 from meterhall.domain.protocol.offers import Price
 from meterhall.web.portal.words import Words, word
 
@@ -23,6 +24,8 @@ TRANSMISSION: Words = {
     "pull": gettext_lazy("fetched by the requester"),
     "push": gettext_lazy("pushed to its repository"),
 }
+WHY: Words = {code: gettext_lazy(sentence) for code, sentence in REFUSALS.items()}
+"""Why a point was refused."""
 PER: Words = {
     "pod_month": gettext_lazy("a point and month"),
     "pod_year": gettext_lazy("a point and year"),

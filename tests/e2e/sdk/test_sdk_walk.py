@@ -15,7 +15,7 @@ from meterhall.client.activations import GroupUnclear, NothingToActivate
 from meterhall.client.asking import ConsentNotAsked, ConsentRefused, UnknownRedirectUri
 from meterhall.client.consents import WrongIssuer
 from meterhall.client.errors import RemoteRefusal, TokenRefused
-from meterhall.client.home import WrongPassphrase
+from meterhall.client.home import BadClient, WrongPassphrase
 from tests.e2e.sdk.conftest import CONSENTING, PASSPHRASE, REDIRECT, Office
 from tests.e2e.town import FIRST, MOVED, MOVED_IN, UNTIL, cups, pod, quarters, readings, wait_for, watt_hours
 
@@ -164,6 +164,9 @@ def test_a_customer_is_asked_on_the_providers_page(office: Office, contract: Sub
 
 def test_customers_come_back_to_a_new_address_once_it_is_declared(office: Office, contract: Subscription):
     moved, need = "https://moved.invalid/back", Need("Advice", datetime.now(UTC) + timedelta(days=30))
+    for wrong in ({"address": "http://sdk.invalid"}, {"redirect_uris": ["nowhere"]}):
+        with pytest.raises(BadClient, match="written https://host/path"):
+            office.hall.declare_addresses(**wrong)  # type: ignore[arg-type]
     told = office.hall.declare_addresses(redirect_uris=[REDIRECT, moved])
     assert (told.endpoints.b2b, told.endpoints.redirect_uris) == ("https://sdk.invalid", (REDIRECT, moved))
 

@@ -138,10 +138,16 @@ def test_an_operator_admits_who_waits(make: Make) -> None:
     assert "Sun &amp; Wind &lt;Coop&gt;" in page
     assert 'popovertarget="admit"' in page
     assert 'popovertarget="suspend"' not in page
+    rival = make(legal_id=waiting.legal_id).enrol()
+    assert "Also under this legal id" in operator.get(f"/players/{waiting.number}")
     operator.post(f"/players/{waiting.number}/admit")
     assert Player.objects.get(pk=waiting.number).status == "admitted"
     assert Decision.objects.get(player=waiting.number).by.endswith("@market.example")
     assert "Done: admitted." in operator.get(f"/players/{waiting.number}")
+    late = operator.get(f"/players/{rival.number}")
+    assert "It can be admitted once that one has left." in late
+    assert f"/players/{rival.number}/admit" not in late
+    operator.post(f"/players/{rival.number}/refuse", reason="Another is in.")
     assert "Waiting for a decision" not in operator.get("/players")
 
 

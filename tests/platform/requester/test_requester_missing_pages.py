@@ -116,6 +116,22 @@ def test_the_button_asks_and_says_what_of_whom(
     assert last["period"] == {"from": str(FIRST + DAY), "until": str(FIRST + 2 * DAY)}
 
 
+def test_a_request_that_brought_nothing_says_so(
+    enter: Enter, activation: Activation, collected: None, grid: GridDouble
+) -> None:
+    staff = enter("staff")
+    staff.post(f"{gaps_of(activation)}/requests")
+    work()
+    asked = DataAsked.objects.get()
+    came = Delivery.objects.create(
+        provider=activation.subscription.provider, delivery_id=asked.delivery_id, state="received",
+        announced_at=asked.created_at,
+    )  # fmt: skip
+    for version, readings in ((1, 0), (2, 96)):
+        came.versions.create(version=version, manifest={"readings": readings}, fetched_at=asked.created_at)
+        assert ("Nothing came" in text(staff, gaps_of(activation))) == (readings == 0)
+
+
 def test_a_request_that_is_refused_or_needless_is_explained(
     enter: Enter, activation: Activation, collected: None, grid: GridDouble
 ) -> None:

@@ -231,6 +231,12 @@ def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Su
     }  # fmt: skip
     path = f"/contracts/{subscription.subscription_id}/activation"
     assert b"A-1" in staff.get(path).content
+    for language in ("de", "es", "fr", "it"):
+        for page in (path, path.replace("activation", "consent")):
+            shown = staff.get(page, headers={"Accept-Language": language}).content.decode()
+            days = re.findall(r'<input type="date"[^>]* value="([^"]*)"', shown)
+            assert days, page
+            assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in days), (language, page)
     refused = staff.post(path, form | {"until": str(FIRST)})
     assert b"error-summary" in refused.content
     assert staff.post(path, form)["Location"] == f"/activations/{Activation.objects.get().pk}"

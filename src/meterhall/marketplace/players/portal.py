@@ -129,11 +129,20 @@ def _facts(row: Player, declared: Enrolment) -> list[Fact]:
         shown = state_badge("passed", _("holds")) if until else Badge(_("none"), "warning")
         facts.append(Fact(_("Integration certificate"), [shown, until] if until else shown))
     if others := list(service.rivals(row).exclude(status="refused")):
-        links = [Link(one.organisation, page_of(one.pk)) for one in others]
-        facts.append(Fact(_("Also applied under this legal id"), links))
+        facts.append(Fact(_("Also under this legal id"), _others(row, others)))
     if row.reason:
         facts.append(Fact(_("Reason of the last decision"), row.reason))
     return facts
+
+
+def _others(row: Player, others: list[Player]) -> list[object]:
+    """Who else named this legal id, how that stands, and what it means for an applicant."""
+    shown: list[object] = []
+    for one in others:
+        shown += [Link(one.organisation, page_of(one.pk)), status_badge(one.status)]
+    if row.status == "applied" and service.is_taken(row):
+        shown.append(_("It can be admitted once that one has left."))
+    return shown
 
 
 def _history(row: Player) -> list[Step]:
@@ -148,7 +157,8 @@ def _step(decision: Decision) -> Step:
 
 
 def _open_commands(row: Player) -> list[str]:
-    return [command for command in commands(PLAYER, row.status) if command in DECISION]
+    open_ones = [command for command in commands(PLAYER, row.status) if command in DECISION]
+    return [one for one in open_ones if one != "admit" or not service.is_taken(row)]
 
 
 def _confirmation(row: Player, command: str) -> Confirmation:

@@ -153,6 +153,11 @@ def rivals(player: Player) -> QuerySet[Player]:
     return same.exclude(pk=player.pk).order_by("applied_at")
 
 
+def is_taken(player: Player) -> bool:
+    """Whether another player is in under its legal id."""
+    return rivals(player).exclude(NO_MEMBER).exists()
+
+
 def _kids(keys: KeySet) -> tuple[set[str], set[str]]:
     return {key.kid for key in keys.transport}, {key.kid for key in keys.contract}
 
@@ -266,7 +271,7 @@ def admit(number: str, *, by: str) -> PlayerView:
     """Let an applicant in: it may transact, and is told. Raises `LegalIdTaken` where another of its legal id is in."""
     with transaction.atomic():
         _hold_numbering()
-        if rivals(find(number)).exclude(NO_MEMBER).exists():
+        if is_taken(find(number)):
             raise LegalIdTaken
         player = _decide(number, "admit", by, "")
         _refresh(player, MEMBER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -26,6 +27,7 @@ from meterhall.web.membership.readable import as_html
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Choice, Search, state_choice
+from meterhall.web.portal.forms import DayInput
 from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.values import Badge, CopyId, Fact, Link, state_badge
@@ -129,7 +131,7 @@ class AcceptanceForm(forms.Form):
     )
     most = forms.IntegerField(label=gettext_lazy("Most contracts at a time"), min_value=1, max_value=100_000)
     until = forms.DateField(
-        label=gettext_lazy("Last day"), widget=forms.DateInput(attrs={"type": "date"}),
+        label=gettext_lazy("Last day"), widget=DayInput(),
     )  # fmt: skip
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -146,7 +148,8 @@ def standing(request: HttpRequest) -> HttpResponseBase:
     form = AcceptanceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        until = datetime.combine(given["until"], time.max, UTC).replace(microsecond=0)
+        ends = datetime.combine(given["until"], time.max, ZoneInfo(platform().config.zone))
+        until = ends.replace(microsecond=0).astimezone(UTC)
         try:
             accept_standing(tuple(given["offers"]), given["most"], until, fresh_signer(request))
         except MeterhallError as fault:

@@ -20,6 +20,7 @@ from meterhall.provider.points.models import Point
 from meterhall.web.accounts.access import role_required
 from meterhall.web.portal import nav
 from meterhall.web.portal.filters import Search, state_choice
+from meterhall.web.portal.forms import DayInput
 from meterhall.web.portal.spoken import CHECK, spoken
 from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Badge, Confirmation, CopyId, state_badge
@@ -44,8 +45,8 @@ def _offer(row: OwnOffer) -> OfferView:
 class ProfileForm(forms.Form):
     """What a conformance run is asked to try."""
 
-    first = forms.DateField(label=gettext_lazy("First day"), widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=gettext_lazy("Day after the last"), widget=forms.DateInput(attrs={"type": "date"}))
+    first = forms.DateField(label=gettext_lazy("First day"), widget=DayInput())
+    until = forms.DateField(label=gettext_lazy("Day after the last"), widget=DayInput())
     granularity = forms.ChoiceField(label=gettext_lazy("Granularity"), choices=list(GRANULARITY.items()))
     format = forms.ChoiceField(label=gettext_lazy("Format"), choices=list(FORMAT.items()))
 

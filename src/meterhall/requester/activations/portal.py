@@ -28,11 +28,12 @@ from meterhall.requester.activations.service import ActivationIn, ItemIn, Refres
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import contract_of, subscription
-from meterhall.requester.words import READERS, WRITERS
+from meterhall.requester.words import READERS, WHY, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
-from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
+from meterhall.web.portal.filters import Choice, Search, coded, distinct, state_choice
+from meterhall.web.portal.forms import DayInput
 from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing
 from meterhall.web.portal.templatetags.portal import day_range
@@ -49,10 +50,8 @@ class ScopeForm(forms.Form):
     directions = forms.MultipleChoiceField(
         label=gettext_lazy("Direction"), widget=forms.CheckboxSelectMultiple, initial=["import"]
     )
-    first = forms.DateField(label=gettext_lazy("Readings from"), widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(
-        label=gettext_lazy("Readings until (that day not included)"), widget=forms.DateInput(attrs={"type": "date"})
-    )
+    first = forms.DateField(label=gettext_lazy("Readings from"), widget=DayInput())
+    until = forms.DateField(label=gettext_lazy("Readings until (that day not included)"), widget=DayInput())
 
     def __init__(self, contract: ServiceContract, *args: Any, **kwargs: Any) -> None:
         today = platform().now().date()
@@ -140,9 +139,7 @@ class ConsentForm(ScopeForm):
         max_length=200,
         help_text=gettext_lazy("The customer reads this sentence before deciding."),
     )
-    access_until = forms.DateField(
-        label=gettext_lazy("You need access until"), widget=forms.DateInput(attrs={"type": "date"})
-    )
+    access_until = forms.DateField(label=gettext_lazy("You need access until"), widget=DayInput())
 
 
 def _choose(form: forms.Form, name: str, found: list[tuple[str, str]]) -> None:
@@ -271,7 +268,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
     }
     items = row.items.all()
     filters = (
-        Choice("code", gettext_lazy("Reason"), distinct(items, "code")),
+        coded(items, "code", gettext_lazy("Reason"), WHY),
         state_choice(items),
     )
     return listing(

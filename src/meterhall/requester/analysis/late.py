@@ -105,7 +105,7 @@ PROMISES: list[Column[Kept]] = [
     Column(gettext_lazy("Promised within"), lambda one: duration(one.within_s)),
     Column(gettext_lazy("Came due"), lambda one: one.over, numeric=True),
     Column(gettext_lazy("In time"), lambda one: one.in_time, numeric=True),
-    Column(gettext_lazy("Latest by"), lambda one: _length(one.longest)),
+    Column(gettext_lazy("Longest delay"), lambda one: _length(one.longest)),
     Column(gettext_lazy("Result"), _result),
 ]
 LATE: list[Column[Due]] = [

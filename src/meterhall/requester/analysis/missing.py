@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from django.contrib import messages
 from django.db.models import OuterRef, Subquery
+from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -27,7 +28,7 @@ from meterhall.requester.activations.models import Activation
 from meterhall.requester.activations.service import find
 from meterhall.requester.analysis.gaps import DAY, Gap, NothingMissing, PointDays, ask_again, due_days, point_days
 from meterhall.requester.analysis.lateness import of_points
-from meterhall.requester.collection.models import DataAsked, Delivery
+from meterhall.requester.collection.models import DataAsked, Delivery, Version
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.words import READERS, WRITERS
 from meterhall.web.accounts.access import may, role_required
@@ -282,13 +283,20 @@ def _delivery(row: DataAsked) -> object:
     return CopyId(row.delivery_id, reverse("collection:delivery", args=[row.delivery_id]))
 
 
+def _why(row: DataAsked) -> str:
+    """Why it was refused, or what is to be known of what came."""
+    if str(getattr(row, "readings", None)) == "0":
+        return _("Nothing came: the provider has none of these values now.")
+    return spoken(row.detail) or row.code.replace("_", " ") or "–"
+
+
 ASKED: list[Column[DataAsked]] = [
     Column(gettext_lazy("Asked"), lambda row: row.created_at),
     Column(gettext_lazy("Points"), lambda row: len(_request(row).pseudonyms) or _("all"), numeric=True),
     Column(gettext_lazy("Days"), lambda row: day_range(_request(row).period.first, _request(row).period.until)),
     Column(gettext_lazy("Granularity"), lambda row: word(GRANULARITY, _request(row).granularity)),
     Column(gettext_lazy("State"), lambda row: state_badge(_stage(row))),
-    Column(gettext_lazy("Why"), lambda row: spoken(row.detail) or row.code.replace("_", " ") or "–"),
+    Column(gettext_lazy("Why"), _why),
     Column(gettext_lazy("Delivery"), _delivery),
 ]
 
@@ -296,7 +304,12 @@ ASKED: list[Column[DataAsked]] = [
 def _asked(row: Activation) -> list[DataAsked]:
     """The newest data requests under the activation, each with the state its delivery is in."""
     came = Delivery.objects.filter(delivery_id=OuterRef("delivery_id"), provider=row.subscription.provider)
-    newest = row.data_requests.annotate(came=Subquery(came.values("state")[:1]))
+    held = Version.objects.filter(
+        delivery__delivery_id=OuterRef("delivery_id"), delivery__provider=row.subscription.provider
+    ).order_by("-version")
+    newest = row.data_requests.annotate(
+        came=Subquery(came.values("state")[:1]), readings=Subquery(held.values(said=KT("manifest__readings"))[:1])
+    )
     return list(newest.order_by("-created_at", "-pk")[:LATEST])
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.forms.renderers import TemplatesSetting
 
 
@@ -10,3 +13,12 @@ class PortalRenderer(TemplatesSetting):
 
     form_template_name = "portal/forms/form.html"
     field_template_name = "portal/components/form_field.html"
+
+
+class DayInput(forms.DateInput):
+    """A day as the browser asks for it. What it is given is YYYY-MM-DD whatever the language: it shows nothing else."""
+
+    input_type = "date"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs, format="%Y-%m-%d")

@@ -93,6 +93,7 @@ FORMS = (
     gettext_noop("Not every POD was answered within %(seconds)s s."),
     gettext_noop("No delivery was published within %(seconds)s s."),
     gettext_noop("%(who)s cannot be reached: its certificate is not accepted, %(why)s."),
+    gettext_noop("An aggregate needs at least %(number)s members."),
     gettext_noop("%(who)s cannot be reached: nobody answers at this address."),
     gettext_noop("%(who)s cannot be reached: it did not answer in time."),
     gettext_noop("%(who)s cannot be reached: the connection broke off."),
