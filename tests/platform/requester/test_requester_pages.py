@@ -244,10 +244,14 @@ def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Su
     sent = json.loads(grid.paths("/activations")[0].content)
     assert sent["items"] == [{"pod": PODS[0], "proof": f"consent:{CONSENT}"}]
     assert (sent["schedule"]["every"], sent["schedule"]["format"]) == ("P1M", "csv")
-    assert (
-        "every month, the month before, CSV"
-        in staff.get(f"/activations/{Activation.objects.get().pk}").content.decode()
+    shown = staff.get(f"/activations/{Activation.objects.get().pk}").content.decode()
+    assert "every month, the month before, CSV; the days asked for are over" in shown
+    Activation.objects.update(
+        scope=Activation.objects.get().scope | {"period": {"from": str(FIRST), "until": "2999-01-01"}}
     )
+    shown = staff.get(f"/activations/{Activation.objects.get().pk}").content.decode()
+    assert "every month, the month before, CSV" in shown
+    assert "are over" not in shown
 
 
 def test_a_group_of_the_providers_points_is_asked_for_and_shown(

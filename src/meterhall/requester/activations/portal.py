@@ -100,9 +100,14 @@ EVERY = [
 ]
 
 
-def _schedule(one: Schedule | None) -> str:
-    """What comes by itself, in words."""
-    return f"{dict(EVERY)[one.every if one else '']}{f', {word(FORMAT, one.format)}' if one else ''}"
+def _schedule(one: Schedule | None, until: date | None) -> str:
+    """What comes by itself, in words; and whether the days asked for, which end at `until`, are over."""
+    if one is None:
+        return str(dict(EVERY)[""])
+    said = f"{dict(EVERY)[one.every]}, {word(FORMAT, one.format)}"
+    if until is None or until >= platform().now().date():
+        return said
+    return _("%(what)s; the days asked for are over, so nothing new comes") % {"what": said}
 
 
 class ActivationForm(ScopeForm):
@@ -260,7 +265,7 @@ def activation(request: HttpRequest, number: int) -> HttpResponse:
             Fact(_("Granularity"), listed(GRANULARITY, view.scope.granularities)),
             Fact(_("Direction"), listed(DIRECTION, view.scope.directions)),
             Fact(_("Readings"), day_range(period.first, period.until) if period else _("no bound")),
-            Fact(_("Comes by itself"), _schedule(view.schedule)),
+            Fact(_("Comes by itself"), _schedule(view.schedule, period.until if period else None)),
             Fact(_("Activation"), CopyId(row.remote_id) if row.remote_id else None),
         ],
         "actions": _actions(row, may_ask, view.accepted > 0),
