@@ -124,8 +124,8 @@ def _counted(home: Path, cursor: str, known: int, today: date, days: int) -> tup
     for number in range(1, days + 1):
         day, series, complete = today - number * DAY, 0, 0
         for begun, zone in _by_zone(day):
-            known = begun.count()
-            series += known
-            complete += known - sum(1 for _one in _lacking(begun, zone, day))
+            measured = begun.count()
+            series += measured
+            complete += measured - sum(1 for _one in _lacking(begun, zone, day))
         counts.append(DayCount(day=day, series=series, complete=complete))
     return tuple(counts)
