@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput, TooLarge
 from meterhall.domain.readings.amounts import in_scale
-from meterhall.domain.readings.curves import MISSING, Quality
+from meterhall.domain.readings.checked import checked
+from meterhall.domain.readings.curves import DAY_S, MISSING, Quality
 from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.judging import Limits
-from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
+from meterhall.domain.readings.rows import DayMatrix, Rows
 from meterhall.domain.readings.rules import Rule
 from meterhall.domain.readings.sequences import register_deltas, told_apart
-from meterhall.domain.readings.validation import validate
 from meterhall.lake import Ingested
 from meterhall.provider.metering.civil import begun, day_after, numbered, place, resting, zones_of
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
-from meterhall.provider.metering.intake.gathering import Gathering, Taken, together
+from meterhall.provider.metering.intake.gathering import Gathering, Taken, joined, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
 from meterhall.provider.metering.service import ingest_folder, lake, spec
@@ -130,23 +130,29 @@ class _Work:
             block.rules[chosen] = rules
         return values
 
-    def parts(self) -> Iterator[tuple[list[SeriesSpec], Rows]]:
-        """The rows that keep every rule, in parts of which no two share a series. The others are set aside."""
+    def parts(self) -> Iterator[DayMatrix]:
+        """The days of the rows that keep every rule; no two matrices share a series. The others are set aside."""
         self._spans = {}
-        for part in self.gathering.parts():
-            known = {pk: self._register.series[pk] for pk in _distinct(part.series_ids)}
-            specs = [spec(series) for series in known.values()]
-            taken = self._in_sequence(part, known)
-            starts = taken.starts
-            if self.run.civil:
-                taken, starts = self._resting(taken, known)
-            rows = Rows(taken.series_ids, starts, taken.values, taken.quality)
-            accepted, aside = validate(specs, rows, self._limits)
+        for pieces in self.gathering.parts():
+            known = {pk: self._register.series[pk] for piece in pieces for pk in _distinct(piece.series_ids)}
+            taken, rows = self._settled(pieces, known)
+            days, aside = checked([spec(series) for series in known.values()], rows, self._limits)
             if len(aside):
-                self.held.of_series(taken.where(aside.rows), aside.rules, known)
-            if len(accepted):
-                self._stretch(accepted)
-                yield specs, accepted
+                self.held.of_series(joined(taken).where(aside.rows), aside.rules, known)
+            for matrix in days:
+                self._stretch(matrix)
+                yield matrix
+
+    def _settled(self, pieces: list[Taken], known: dict[int, Series]) -> tuple[list[Taken], list[Rows]]:
+        """The rows after what only a whole series says, and as they rest in the lake. What is unsure is set aside."""
+        if self.run.civil or any(piece.register.any() or piece.again_s.any() for piece in pieces):
+            pieces = [self._in_sequence(joined(pieces), known)]
+        starts = [piece.starts for piece in pieces]
+        if self.run.civil:
+            over, at = self._resting(pieces[0], known)
+            pieces, starts = [over], [at]
+        pairs = zip(pieces, starts, strict=True)
+        return pieces, [Rows(one.series_ids, start, one.values, one.quality) for one, start in pairs]
 
     def _in_sequence(self, taken: Taken, known: dict[int, Series]) -> Taken:
         """The rows after what only a whole series says: equal clock times told apart, registers made differences."""
@@ -196,14 +202,13 @@ class _Work:
             turns[pk] = MISSING if broken[0] or beyond[0] else made[0]
         return turns[taken.series_ids]
 
-    def _stretch(self, rows: Rows) -> None:
-        """Remember from when to when each series has rows that went in."""
-        ids = np.array(_distinct(rows.series_ids), np.int64)
-        place = positions(ids, rows.series_ids)
-        first, last = np.full(len(ids), np.iinfo(np.int64).max), np.full(len(ids), np.iinfo(np.int64).min)
-        np.minimum.at(first, place, rows.starts)
-        np.maximum.at(last, place, rows.starts)
-        self._spans |= dict(zip(ids.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+    def _stretch(self, days: DayMatrix) -> None:
+        """Remember from when to when each series has days that went in."""
+        ids, first = np.unique(days.series_ids, return_index=True)
+        last = np.append(first[1:], len(days)) - 1
+        starts = days.days.astype(np.int64) * DAY_S
+        spans = zip(starts[first].tolist(), starts[last].tolist(), strict=True)
+        self._spans |= dict(zip(ids.tolist(), spans, strict=True))
 
     def write_down(self, ingested: Ingested) -> None:
         """What came of the run, in one transaction."""

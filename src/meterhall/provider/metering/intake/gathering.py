@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,10 +55,17 @@ class Taken:
         return Taken(*(column[chosen] for column in self.columns()))
 
 
+def joined(pieces: Sequence[Taken]) -> Taken:
+    """The rows of all pieces, one after the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    columns = zip(*(piece.columns() for piece in pieces), strict=True)
+    return Taken(*(np.concatenate(column) for column in columns))
+
+
 def together(one: Taken, other: Taken) -> Taken:
     """The rows of both, in the order of the file."""
-    pairs = zip(one.columns(), other.columns(), strict=True)
-    both = Taken(*(np.concatenate(pair) for pair in pairs))
+    both = joined((one, other))
     return both.where(np.argsort(both.rows, kind="stable"))
 
 
@@ -88,18 +95,17 @@ class Gathering:
                 self._spill(some)
             self._kept = []
 
-    def parts(self) -> Iterator[Taken]:
-        """Every row, each part in the order of the file. May be asked for again."""
+    def parts(self) -> Iterator[list[Taken]]:
+        """Every row, each part in the order of the file and in pieces as they came. May be asked for again."""
         if not self._spilled:
             if self._kept:
-                columns = zip(*(taken.columns() for taken in self._kept), strict=True)
-                yield Taken(*(np.concatenate(column) for column in columns))
+                yield self._kept
             return
         for file in sorted(self._folder.iterdir()):
             read = np.fromfile(file, ROW)
             kinds = [np.uint8 if name in ("quality", "register") else np.int64 for name in ROW.names or ()]
             found: list[Any] = [read[name].astype(kind) for name, kind in zip(ROW.names or (), kinds, strict=True)]
-            yield Taken(*found)
+            yield [Taken(*found)]
 
     def _spill(self, taken: Taken) -> None:
         share = taken.series_ids // NEIGHBOURS % SHARES

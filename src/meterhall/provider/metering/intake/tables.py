@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +29,8 @@ CSV_BLOCK = 8 * 1024 * 1024
 MOST_LINE = 16 * 1024 * 1024
 ROWS = 200_000
 """Rows of a batch, where the file leaves the choice."""
+_READERS = 2
+"""Threads that read ahead."""
 
 
 @dataclass(slots=True)
@@ -41,23 +45,59 @@ class Batches:
 
 def read_csv(path: Path, profile: Profile, grain: Granularity) -> Batches:
     """Every column as text; those that repeat themselves as numbers of distinct texts."""
-    broken: dict[int, Rule] = {}
-
-    def keep(row: Any) -> str:
-        broken[row.number - 2] = Rule.SCHEMA  # the head is line 1
-        return "skip"
-
-    reading = pa_csv.ReadOptions(block_size=CSV_BLOCK, encoding=profile.encoding, use_threads=False)
-    parsing = pa_csv.ParseOptions(delimiter=profile.delimiter, invalid_row_handler=keep)
     names = _head(path, profile)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise BadReadingsFile(f"The column {twice[:60]} is there twice.", field="/file")
+    broken: dict[int, Rule] = {}
+    return Batches(_guarded(lambda: _csv_batches(path, profile, names, broken)), names, broken)
+
+
+def _csv_batches(path: Path, profile: Profile, names: list[str], broken: dict[int, Rule]) -> Iterator[pa.RecordBatch]:
+    """Pieces of whole lines, read ahead on two threads and given in their order."""
     columns = profile.columns
     repeated = {columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.direction, columns.quality}
     coded = pa.dictionary(pa.int32(), pa.string())
     texts = pa_csv.ConvertOptions(column_types={name: coded if name in repeated else pa.string() for name in names})
-    return Batches(_guarded(lambda: pa_csv.open_csv(path, reading, parsing, texts)), names, broken)
+
+    def read(piece: bytes, *, has_head: bool) -> tuple[pa.Table, list[int]]:
+        odd: list[int] = []
+
+        def keep(row: Any) -> str:
+            odd.append(row.number - 1 - has_head)
+            return "skip"
+
+        reading = pa_csv.ReadOptions(
+            encoding=profile.encoding, use_threads=False, column_names=None if has_head else names
+        )
+        parsing = pa_csv.ParseOptions(delimiter=profile.delimiter, invalid_row_handler=keep)
+        return pa_csv.read_csv(pa.py_buffer(piece), reading, parsing, texts), odd
+
+    seen = 0
+    with path.open("rb") as file, ThreadPoolExecutor(_READERS) as pool:
+        pieces = enumerate(_whole_lines(file))
+        waiting = deque(pool.submit(read, piece, has_head=not place) for place, piece in islice(pieces, _READERS))
+        while waiting:
+            table, odd = waiting.popleft().result()
+            waiting.extend(pool.submit(read, piece, has_head=not place) for place, piece in islice(pieces, 1))
+            broken |= dict.fromkeys((seen + row for row in odd), Rule.SCHEMA)
+            seen += len(table) + len(odd)
+            yield from table.combine_chunks().to_batches()
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The file in pieces of about `CSV_BLOCK` bytes that end where a line does."""
+    rest = b""
+    while block := file.read(CSV_BLOCK):
+        piece = rest + block
+        end = (piece.rfind(b"\n") + 1) or (piece.rfind(b"\r") + 1)
+        piece, rest = piece[:end], piece[end:]
+        if len(rest) > MOST_LINE:
+            raise BadReadingsFile("A line is longer than 16 MiB.", field="/file")
+        if piece:
+            yield piece
+    if rest:
+        yield rest
 
 
 def _head(path: Path, profile: Profile) -> list[str]:
@@ -76,10 +116,13 @@ def _head(path: Path, profile: Profile) -> list[str]:
 
 def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
     try:
-        file = pq.ParquetFile(path)
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
+        coded = [field.name for field in schema if pa.types.is_string(field.type)]
+        file = pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
     except (pa.ArrowException, OSError) as fault:
         raise BadReadingsFile("It is no Parquet file that can be read.", field="/file") from fault
-    return Batches(_guarded(lambda: file.iter_batches(ROWS)), list(file.schema_arrow.names))
+    return Batches(_guarded(lambda: _ahead(file.iter_batches(ROWS))), schema.names)
 
 
 def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -105,7 +148,7 @@ def read_json_lines(path: Path, profile: Profile, grain: Granularity) -> Batches
     rows = _json_rows(path, profile, grain, broken)
 
     def made() -> Iterator[pa.RecordBatch]:
-        while some := list(itertools.islice(rows, ROWS)):
+        while some := list(islice(rows, ROWS)):
             columns = [pa.array([row.get(name) for row in some], pa.string()) for name in names]
             numbers = pa.array([row["#"] for row in some], pa.int64())
             yield pa.record_batch([*columns, numbers], [*names, "#"])
@@ -191,6 +234,15 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool | list | dict):
         raise TypeError
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches, the next of them being read while one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = pool.submit(next, batches, None)
+            yield batch
 
 
 def _guarded(begun: Callable[[], Any]) -> Iterator[pa.RecordBatch]:
