@@ -55,11 +55,14 @@ def _clean(specs: Sequence[SeriesSpec], chunks: Sequence[Rows], limits: Limits) 
     grid = _grid(specs, chunks, limits)
     if grid is None:
         return None
-    marked = any(chunk.quality.any() for chunk in chunks)
+    codes = {int(code) for chunk in chunks for code in (chunk.quality.min(), chunk.quality.max())}
+    alike = len(codes) == 1
     values = np.full(grid.size, MISSING, np.int64)
-    quality = np.zeros(grid.size, np.uint8)
+    quality = np.full(grid.size, codes.pop() if alike else 0, np.uint8)
+    if not KNOWN_QUALITY[quality[0]]:
+        return None
     for chunk in chunks:
-        if marked and not KNOWN_QUALITY[chunk.quality].all():
+        if not alike and not KNOWN_QUALITY[chunk.quality].all():
             return None
         for first in range(0, len(chunk), _AT_ONCE):
             part = slice(first, first + _AT_ONCE)
@@ -67,10 +70,12 @@ def _clean(specs: Sequence[SeriesSpec], chunks: Sequence[Rows], limits: Limits) 
             if cells is None:
                 return None
             values[cells] = chunk.mantissas[part]
-            if marked:
+            if not alike:
                 quality[cells] = chunk.quality[part]
     if not _whole(grid, values, sum(len(chunk) for chunk in chunks)) or _suspects(grid, values, quality, limits):
         return None
+    if alike and len(values) > sum(len(chunk) for chunk in chunks):
+        quality[values == MISSING] = 0
     return grid.days(values, quality)
 
 
@@ -149,11 +154,10 @@ def _whole(grid: _Grid, values: NDArray[np.int64], rows: int) -> bool:
     most = {spec.maximum for spec in grid.specs}
     if signed != {False} or len(most) > 1:
         return _whole_by_series(grid, values.reshape(len(grid.ids), -1), rows)
-    highest, low = most.pop(), 0
-    below = 0
+    highest, below = most.pop(), 0
     for first in range(0, len(values), _AT_ONCE):
         part = values[first : first + _AT_ONCE]
-        below += int(np.count_nonzero(part < low))
+        below += int(np.count_nonzero(part < 0))
         if int(part.max()) > highest:
             return False
     return len(values) - below == rows and int(np.count_nonzero(values == MISSING)) == below
@@ -178,12 +182,8 @@ def _suspects(grid: _Grid, values: NDArray[np.int64], quality: NDArray[np.uint8]
     may = np.zeros(len(grid.ids), np.bool_)
     if limits.spike_times:
         may |= _high(grid, table, limits.spike_floor_w)
-    half = int(limits.stuck_h * HOUR_S) // grid.step_s // 2
     if limits.stuck_h:
-        floors = np.maximum(floors_of(grid.specs, limits.stuck_floor_w), 1)[:, None]
-        samples = table[:, :: max(half, 1)]
-        equal = (samples[:, 1:] == samples[:, :-1]) & (np.abs(samples[:, 1:]) >= floors)
-        may |= equal.any(axis=1) | (half < 2)
+        may |= _still(grid, table, limits)
     chosen = np.flatnonzero(may)
     for first in range(0, len(chosen), max(1, 4 * _AT_ONCE // grid.width)):
         some = chosen[first : first + max(1, 4 * _AT_ONCE // grid.width)]
@@ -195,6 +195,20 @@ def _suspects(grid: _Grid, values: NDArray[np.int64], quality: NDArray[np.uint8]
         if rules.any():
             return True
     return False
+
+
+def _still(grid: _Grid, table: NDArray[np.int64], limits: Limits) -> NDArray[np.bool_]:
+    """Which series may be stuck: a run that is long enough shows the same value in samples a quarter of it apart."""
+    length = max(-(-int(limits.stuck_h * HOUR_S) // grid.step_s), 2)
+    apart = max(length // 4, 1)
+    samples = table[:, ::apart]
+    floors = np.maximum(floors_of(grid.specs, limits.stuck_floor_w), 1)[:, None]
+    equal = (samples[:, 1:] == samples[:, :-1]) & (np.abs(samples[:, 1:]) >= floors)
+    in_a_row = min(3, length // apart - 1)
+    held = equal[:, : equal.shape[1] - in_a_row + 1].copy()
+    for later in range(1, in_a_row):
+        held &= equal[:, later : later + held.shape[1]]
+    return held.any(axis=1)
 
 
 def _high(grid: _Grid, table: NDArray[np.int64], floor_w: float) -> NDArray[np.bool_]:

@@ -93,9 +93,7 @@ class _Work:
 
     def take(self, block: Block) -> None:
         """Bring the rows of a block to their series; those that have none, or cannot be read, are set aside."""
-        found = self._register.find(block.points)
-        unknown = [one if isinstance(one, tuple) else None for one in found]
-        series = np.array([one.pk if isinstance(one, Series) else -1 for one in found], np.int64)[block.which]
+        series = np.array(self._register.find(block.points), np.int64)[block.which]
         if self.run.civil:
             fresh = (one for pk, one in self._register.series.items() if pk not in self._zones)
             self._zones |= zones_of(fresh)
@@ -106,7 +104,7 @@ class _Work:
         aside = np.flatnonzero(~kept)
         if len(aside):
             rules = [
-                (Rule(rule).id, Rule(rule).sentence) if rule else unknown[which] or ("", "")
+                (Rule(rule).id, Rule(rule).sentence) if rule else self._register.rules[block.points[which]]
                 for rule, which in zip(block.rules[aside].tolist(), block.which[aside].tolist(), strict=True)
             ]
             self.held.of_block(block, aside, rules)

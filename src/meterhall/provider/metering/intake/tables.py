@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -14,104 +12,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.rules import Rule
+from meterhall.provider.metering.intake.batches import MOST_LINE, Batches, guarded
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
 from meterhall.provider.metering.intake.civil import following
+from meterhall.provider.metering.intake.csv_pieces import read_csv
 from meterhall.provider.metering.intake.profile import Profile
 
-CSV_BLOCK = 8 * 1024 * 1024
-MOST_LINE = 16 * 1024 * 1024
-ROWS = 200_000
+ROWS = 500_000
 """Rows of a batch, where the file leaves the choice."""
-_READERS = 2
-"""Threads that read ahead."""
-
-
-@dataclass(slots=True)
-class Batches:
-    """The batches of a file, and the lines that are no rows of it with the rule each breaks, by their place: these are
-    seen as they are met."""
-
-    batches: Iterator[pa.RecordBatch]
-    names: list[str]
-    broken: dict[int, Rule] = field(default_factory=dict)
-
-
-def read_csv(path: Path, profile: Profile, grain: Granularity) -> Batches:
-    """Every column as text; those that repeat themselves as numbers of distinct texts."""
-    names = _head(path, profile)
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadReadingsFile(f"The column {twice[:60]} is there twice.", field="/file")
-    broken: dict[int, Rule] = {}
-    return Batches(_guarded(lambda: _csv_batches(path, profile, names, broken)), names, broken)
-
-
-def _csv_batches(path: Path, profile: Profile, names: list[str], broken: dict[int, Rule]) -> Iterator[pa.RecordBatch]:
-    """Pieces of whole lines, read ahead on two threads and given in their order."""
-    columns = profile.columns
-    repeated = {columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.direction, columns.quality}
-    coded = pa.dictionary(pa.int32(), pa.string())
-    texts = pa_csv.ConvertOptions(column_types={name: coded if name in repeated else pa.string() for name in names})
-
-    def read(piece: bytes, *, has_head: bool) -> tuple[pa.Table, list[int]]:
-        odd: list[int] = []
-
-        def keep(row: Any) -> str:
-            odd.append(row.number - 1 - has_head)
-            return "skip"
-
-        reading = pa_csv.ReadOptions(
-            encoding=profile.encoding, use_threads=False, column_names=None if has_head else names
-        )
-        parsing = pa_csv.ParseOptions(delimiter=profile.delimiter, invalid_row_handler=keep)
-        return pa_csv.read_csv(pa.py_buffer(piece), reading, parsing, texts), odd
-
-    seen = 0
-    with path.open("rb") as file, ThreadPoolExecutor(_READERS) as pool:
-        pieces = enumerate(_whole_lines(file))
-        waiting = deque(pool.submit(read, piece, has_head=not place) for place, piece in islice(pieces, _READERS))
-        while waiting:
-            table, odd = waiting.popleft().result()
-            waiting.extend(pool.submit(read, piece, has_head=not place) for place, piece in islice(pieces, 1))
-            broken |= dict.fromkeys((seen + row for row in odd), Rule.SCHEMA)
-            seen += len(table) + len(odd)
-            yield from table.combine_chunks().to_batches()
-
-
-def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """The file in pieces of about `CSV_BLOCK` bytes that end where a line does."""
-    rest = b""
-    while block := file.read(CSV_BLOCK):
-        piece = rest + block
-        end = (piece.rfind(b"\n") + 1) or (piece.rfind(b"\r") + 1)
-        piece, rest = piece[:end], piece[end:]
-        if len(rest) > MOST_LINE:
-            raise BadReadingsFile("A line is longer than 16 MiB.", field="/file")
-        if piece:
-            yield piece
-    if rest:
-        yield rest
-
-
-def _head(path: Path, profile: Profile) -> list[str]:
-    """The names of the columns as the reader sees them."""
-    with path.open("rb") as file:
-        line = file.readline(MOST_LINE)
-    if not line.strip():
-        raise BadReadingsFile("The file is empty.", field="/file")
-    options = pa_csv.ReadOptions(encoding=profile.encoding, use_threads=False)
-    parsing = pa_csv.ParseOptions(delimiter=profile.delimiter)
-    try:
-        return list(pa_csv.read_csv(pa.py_buffer(line), options, parsing).column_names)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as fault:
-        raise BadReadingsFile("Its first line is no head of a CSV file.", field="/file") from fault
 
 
 def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -122,7 +36,7 @@ def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
         file = pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
     except (pa.ArrowException, OSError) as fault:
         raise BadReadingsFile("It is no Parquet file that can be read.", field="/file") from fault
-    return Batches(_guarded(lambda: _ahead(file.iter_batches(ROWS))), schema.names)
+    return Batches(guarded(lambda: _ahead(file.iter_batches(ROWS))), schema.names)
 
 
 def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -134,9 +48,9 @@ def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
         if is_file:
             opened = ipc.open_file(source)
             found = (opened.get_batch(number) for number in range(opened.num_record_batches))
-            return Batches(_guarded(lambda: found), list(opened.schema.names))
+            return Batches(guarded(lambda: found), list(opened.schema.names))
         stream = ipc.open_stream(source)
-        return Batches(_guarded(lambda: stream), list(stream.schema.names))
+        return Batches(guarded(lambda: stream), list(stream.schema.names))
     except (pa.ArrowException, OSError) as fault:
         raise BadReadingsFile("It is no Arrow file that can be read.", field="/file") from fault
 
@@ -243,14 +157,6 @@ def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         while (batch := following.result()) is not None:
             following = pool.submit(next, batches, None)
             yield batch
-
-
-def _guarded(begun: Callable[[], Any]) -> Iterator[pa.RecordBatch]:
-    """The batches; a file that breaks off in the middle is refused as a whole."""
-    try:
-        yield from begun()
-    except (pa.ArrowException, UnicodeDecodeError) as fault:
-        raise BadReadingsFile("It is damaged, or not of the format it seems to be.", field="/file") from fault
 
 
 TABLES: dict[str, Callable[[Path, Profile, Granularity], Batches]] = {
