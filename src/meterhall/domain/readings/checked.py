@@ -208,7 +208,8 @@ def _still(grid: _Grid, table: NDArray[np.int64], limits: Limits) -> NDArray[np.
     held = equal[:, : equal.shape[1] - in_a_row + 1].copy()
     for later in range(1, in_a_row):
         held &= equal[:, later : later + held.shape[1]]
-    return held.any(axis=1)
+    found: NDArray[np.bool_] = held.any(axis=1)
+    return found
 
 
 def _high(grid: _Grid, table: NDArray[np.int64], floor_w: float) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from meterhall.lake import Ingested
 from meterhall.provider.metering.civil import begun, day_after, numbered, place, resting, zones_of
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
+from meterhall.provider.metering.intake.batches import ahead
 from meterhall.provider.metering.intake.gathering import Gathering, Taken, joined, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
@@ -51,7 +52,7 @@ def work_in(run: IngestRun) -> None:
     work = _Work(run, profile_of(run.profile))
     try:
         if work.read(path):
-            ingested = lake().put(work.parts(), available_at=platform().now(), transaction=("ingest", run.pk))
+            ingested = lake().put(ahead(work.parts()), available_at=platform().now(), transaction=("ingest", run.pk))
             if not ingested.applied:
                 for _ in work.parts():
                     pass  # once more what is set aside, which nobody has written down yet

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
+
+T = TypeVar("T")
 
 MOST_LINE: Final = 16 * 1024 * 1024
 
@@ -22,6 +25,15 @@ class Batches:
     batches: Iterator[pa.RecordBatch]
     names: list[str]
     broken: dict[int, Rule] = field(default_factory=dict)
+
+
+def ahead(found: Iterator[T]) -> Iterator[T]:
+    """The same, the next of them being made by another thread while one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, found, None)
+        while (one := following.result()) is not None:
+            following = pool.submit(next, found, None)
+            yield one
 
 
 def guarded(begun: Callable[[], Any]) -> Iterator[pa.RecordBatch]:

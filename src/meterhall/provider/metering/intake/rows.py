@@ -15,10 +15,11 @@ from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.local_clock import civil_edges
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.amounts import amounts
+from meterhall.provider.metering.intake.batches import Batches
 from meterhall.provider.metering.intake.blocks import MOST_TEXT, MOST_TOLD, BadReadingsFile, Block
 from meterhall.provider.metering.intake.civil import civil_times
 from meterhall.provider.metering.intake.profile import Profile
-from meterhall.provider.metering.intake.tables import TABLES, Batches
+from meterhall.provider.metering.intake.tables import TABLES
 from meterhall.provider.metering.intake.times import days, times
 
 KNOWN = np.isin(np.arange(256), [int(code) for code in Quality])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.rules import Rule
-from meterhall.provider.metering.intake.batches import MOST_LINE, Batches, guarded
+from meterhall.provider.metering.intake.batches import MOST_LINE, Batches, ahead, guarded
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
 from meterhall.provider.metering.intake.civil import following
 from meterhall.provider.metering.intake.csv_pieces import read_csv
@@ -36,7 +35,7 @@ def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
         file = pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
     except (pa.ArrowException, OSError) as fault:
         raise BadReadingsFile("It is no Parquet file that can be read.", field="/file") from fault
-    return Batches(guarded(lambda: _ahead(file.iter_batches(ROWS))), schema.names)
+    return Batches(guarded(lambda: ahead(file.iter_batches(ROWS))), schema.names)
 
 
 def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -148,15 +147,6 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool | list | dict):
         raise TypeError
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The batches, the next of them being read while one is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, batches, None)
-        while (batch := following.result()) is not None:
-            following = pool.submit(next, batches, None)
-            yield batch
 
 
 TABLES: dict[str, Callable[[Path, Profile, Granularity], Batches]] = {
