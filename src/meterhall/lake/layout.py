@@ -56,7 +56,9 @@ CONFIGURATION: Final = {"delta.dataSkippingStatsColumns": "day,version,sequence"
 WRITER: Final = WriterProperties(
     compression="ZSTD",
     max_row_group_size=ROW_GROUP,
-    default_column_properties=ColumnProperties(encoding="DELTA_BINARY_PACKED", dictionary_enabled=False),
+    default_column_properties=ColumnProperties(
+        encoding="DELTA_BINARY_PACKED", dictionary_enabled=False, statistics_enabled="CHUNK"
+    ),
 )
 
 
