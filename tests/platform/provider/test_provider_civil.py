@@ -15,12 +15,10 @@ import pytest
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import GroupOf
-from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, Granularity
 from meterhall.domain.readings.estimation import Method
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.formats import FORMATS, PartHeader
-from meterhall.provider.deliveries.changes import finest
 from meterhall.provider.metering.civil import curve_of, span
 from meterhall.provider.metering.completeness import completeness, late
 from meterhall.provider.metering.estimate import NotEstimated, estimate
@@ -248,9 +246,3 @@ def test_an_area_of_days_and_quarter_hours_is_summed_by_day_and_not_by_hour(worl
     assert values["sum"] == [5 * 24 * 406 + 9700, 5 * 24 * 406 + 9800]
     finer = ask(world, asked, GroupOf(area="A"), period=days, granularity="PT1H")
     assert (finer.state, finer.code) == ("refused", "granularity_unavailable")
-
-
-def test_the_feed_has_no_days(world: World) -> None:
-    take_readings(files(world.points()[0].pod)["csv"], "P1D")
-    world.work()
-    assert finest(Series.objects.get(), DataScope(granularities=("PT15M", "P1D"))) is None

@@ -17,7 +17,7 @@ from meterhall.domain.protocol.deliveries import DataRequest, GroupMonth, Measur
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
-from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.groups import rescaled, sum_curves
 from meterhall.domain.readings.measures import measured
 from meterhall.domain.readings.resampling import resample, resample_civil
@@ -56,16 +56,25 @@ def whole_curves(
     request: DataRequest, some: Sequence[Entitled], direction: str, known_at: datetime
 ) -> Iterator[tuple[Entitled, Curve]]:
     """The curve of each item over the whole period, as it was known then; missing on days that are not the holder's."""
-    for one, curve in _read(request, some, direction, known_at):
-        yield one, _in_granularity(curve, request, ZoneInfo(one.point.zone))
+    return curves_over(some, direction, request.period, parse_granularity(request.granularity), known_at)
+
+
+def curves_over(
+    some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity, known_at: datetime | None = None
+) -> Iterator[tuple[Entitled, Curve]]:
+    """The curve of each item over a period, as it was known then, else by now; missing on days that are not the
+    holder's. Raises `GranularityUnavailable`."""
+    for one, curve in _read(some, direction, period, known_at):
+        yield one, _in_granularity(curve, wanted, ZoneInfo(one.point.zone))
 
 
 def curves_by_item(request: DataRequest, some: Sequence[Entitled]) -> dict[int, list[Curve]]:
     """The curve of each item in each direction, under its pseudonym; from its holder's first day to the last."""
     found: dict[int, list[Curve]] = {}
+    wanted = parse_granularity(request.granularity)
     for direction in request.directions:
-        for one, curve in _read(request, some, direction):
-            cut = _in_granularity(_trimmed(curve, one, request), request, ZoneInfo(one.point.zone))
+        for one, curve in _read(some, direction, request.period):
+            cut = _in_granularity(_trimmed(curve, one, request), wanted, ZoneInfo(one.point.zone))
             found.setdefault(one.item.pk, []).append(cut)
     return found
 
@@ -79,9 +88,9 @@ def told_over(
     """
     found: list[Curve] = []
     told: list[GroupMonth] = []
+    wanted = parse_granularity(request.granularity)
     for direction in request.directions:
-        reads = _read(request, some, direction, known_at)
-        curves = [_in_granularity(curve, request, ZoneInfo(one.point.zone)) for one, curve in reads]
+        curves = [curve for _, curve in curves_over(some, direction, request.period, wanted, known_at)]
         total = sum_curves(curves)
         known = max(curve.available_at for curve in curves)
         values, hidden = _measured(curves, total.scale, tuple(names))
@@ -96,7 +105,6 @@ def told_over(
             )
         )
         quality = np.full(len(hidden), Quality.DERIVED, np.uint8)
-        wanted = parse_granularity(request.granularity)
         for measure, name in names.items():
             mantissas = np.where(hidden, MISSING, values[measure])
             if wanted.civil:
@@ -134,7 +142,7 @@ def with_series(request: DataRequest, some: Iterable[Entitled]) -> list[Entitled
 
 
 def _read(
-    request: DataRequest, some: Sequence[Entitled], direction: str, known_at: datetime | None = None
+    some: Sequence[Entitled], direction: str, period: Period, known_at: datetime | None = None
 ) -> Iterator[tuple[Entitled, Curve]]:
     """The curve of each item over the whole period, missing on days that are not the holder's: those are never read."""
     series = series_of_points([one.point for one in some], direction)
@@ -150,9 +158,9 @@ def _read(
         for one, *runs in zip(members, *stretches, strict=True):
             blocks, mine = [block for run in runs for block in run], series[one.point.pk]
             if civil:
-                yield one, curve_of(mine, one.item.pseudonym, zone, request.period, one.days, blocks)
+                yield one, curve_of(mine, one.item.pseudonym, zone, period, one.days, blocks)
             else:
-                yield one, _curve(blocks, mine, one, request.period)
+                yield one, _curve(blocks, mine, one, period)
 
 
 def _alike(one: Entitled, series: dict[int, Series]) -> tuple[object, ...]:
@@ -197,8 +205,7 @@ def _trimmed(curve: Curve, one: Entitled, request: DataRequest) -> Curve:
     return LoadCurve(curve.series, start, curve.mantissas[first:last], curve.quality[first:last], curve.available_at)
 
 
-def _in_granularity(curve: Curve, request: DataRequest, zone: ZoneInfo) -> Curve:
-    wanted = parse_granularity(request.granularity)
+def _in_granularity(curve: Curve, wanted: Granularity, zone: ZoneInfo) -> Curve:
     if isinstance(curve, CivilCurve):
         return resample_civil(curve, wanted, zone)
     if wanted.period_s == curve.series.resolution_s:
