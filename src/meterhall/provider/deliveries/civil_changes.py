@@ -1,8 +1,8 @@
-"""The civil days and months of the change feed: those that a changed UTC day touches, whole, in their point's zone."""
+"""The civil days and months of the change feed: those in which something changed, whole, in their point's zone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
@@ -17,8 +17,8 @@ from meterhall.domain.readings.days import EPOCH_DAY
 from meterhall.domain.readings.granularity import Granularity
 from meterhall.provider.deliveries.curves import curves_over
 from meterhall.provider.deliveries.entitled import Entitled
-from meterhall.provider.metering.civil import civil_days_of
 from meterhall.provider.metering.models import Series
+from meterhall.provider.metering.serving import Line
 from meterhall.provider.points.holders import overlap
 
 Touched = dict[int, set[int]]
@@ -26,19 +26,23 @@ Touched = dict[int, set[int]]
 
 
 def civil_changes(
-    page: Iterable[tuple[Series, date]], told: Mapping[int, Granularity], may: Mapping[int, Entitled]
+    changed: Iterable[tuple[Series, set[date]]],
+    told: Mapping[int, Granularity],
+    may: Mapping[int, Entitled],
+    beside: Container[Line],
 ) -> Iterator[tuple[Entitled, CivilCurve]]:
-    """The values of the civil days and months that these (series, UTC day) pairs touch; those that follow each other
+    """The values of the civil days and months in which these civil days of a series lie; those that follow each other
     as one curve.
 
     `told` says in which granularity each series is told. A day or month is left out where part of it is not the
-    holder's, or where it has no value yet.
+    holder's, or where it has no value yet; not so of a point and direction with several series, `beside`: there one
+    that was told may have none any more.
     """
     touched: dict[tuple[Granularity, str], Touched] = {}
-    for one, day in page:
+    for one, days in changed:
         grain, mine = told[one.pk], may[one.point_id]
-        numbers = _whole(_numbers(one, day, grain, ZoneInfo(mine.point.zone)), grain, mine)
-        touched.setdefault((grain, one.direction), {}).setdefault(one.point_id, set()).update(numbers)
+        whole = _whole(_numbers(days, grain), grain, mine)
+        touched.setdefault((grain, one.direction), {}).setdefault(one.point_id, set()).update(whole)
     for (grain, direction), points in touched.items():
         spans = {point: _span(grain, numbers) for point, numbers in points.items() if numbers}
         if not spans:
@@ -47,13 +51,13 @@ def civil_changes(
         over = Period(first=min(one.first for one in spans.values()), until=max(one.until for one in spans.values()))
         for mine, curve in curves_over(members, direction, over, grain):
             if isinstance(curve, CivilCurve):
-                yield from ((mine, run) for run in _runs(curve, points[mine.point.pk], ZoneInfo(mine.point.zone)))
+                numbers, all_ = points[mine.point.pk], (mine.point.pk, direction) in beside
+                yield from ((mine, run) for run in _runs(curve, numbers, ZoneInfo(mine.point.zone), all_))
 
 
-def _numbers(series: Series, day: date, grain: Granularity, zone: ZoneInfo) -> list[int]:
-    """The civil days or months of which hours are in a UTC day of a series."""
-    days = civil_days_of(series, day, zone)
-    return sorted({int(one) for one in numbers_on(grain, np.array([_day(days.first), _day(days.until) - 1]))})
+def _numbers(days: set[date], grain: Granularity) -> list[int]:
+    """The civil days or months these days lie in."""
+    return sorted(set(numbers_on(grain, np.array([_day(one) for one in days], np.int64)).tolist()))
 
 
 def _whole(numbers: Iterable[int], grain: Granularity, mine: Entitled) -> Iterator[int]:
@@ -74,10 +78,11 @@ def _cut(mine: Entitled, days: Period) -> Entitled:
     return replace(mine, days=tuple(cut for one in mine.days if (cut := overlap(one, days)) is not None))
 
 
-def _runs(curve: CivilCurve, numbers: set[int], zone: ZoneInfo) -> Iterator[CivilCurve]:
-    """The slots of these numbers that have a value, cut out of a curve where one does not follow the other."""
+def _runs(curve: CivilCurve, numbers: set[int], zone: ZoneInfo, all_: bool) -> Iterator[CivilCurve]:
+    """The slots of these numbers, or those of them that have a value, cut out of a curve where one does not follow the
+    other."""
     begins = int(numbers_of(curve.series.granularity, zone, curve.edges[:1])[0][0])
-    places = [place for place in sorted(number - begins for number in numbers) if curve.present[place]]
+    places = [place for place in sorted(number - begins for number in numbers) if all_ or curve.present[place]]
     for _, run in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
         cut = [place for _, place in run]
         low, high = cut[0], cut[-1] + 1

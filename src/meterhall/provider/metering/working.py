@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from meterhall.provider.metering.intake import Block, Profile, profile_of, read_
 from meterhall.provider.metering.intake.gathering import Gathering, Taken, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
+from meterhall.provider.metering.resolution import of_coarser, of_finer
 from meterhall.provider.metering.service import ingest_folder, lake, spec
 from meterhall.provider.sets import write_back
 from meterhall.web.platform import platform
@@ -77,6 +79,7 @@ class _Work:
         self._grain, self._zones = run.grain, dict[int, str]()
         self._register = Register(run.resolution_s, profile.scale, run.civil)
         self._count = self._opening = 0
+        self._astray: Counter[int] = Counter()
         self._spans: dict[int, tuple[int, int]] = {}
         self._limits = limits(run.received_at, run.grain)
         self._latest_end = int((run.received_at + LEEWAY).timestamp())
@@ -100,6 +103,7 @@ class _Work:
             fresh = (one for pk, one in self._register.series.items() if pk not in self._zones)
             self._zones |= zones_of(fresh)
             place(block, series, self._zones, self._grain)
+            self._astray.update(series[(block.rules == Rule.MISALIGNED) & (series >= 0)].tolist())
         values = self._in_scale(block, series)
         kept = (block.rules == 0) & (series >= 0)
         self._count += len(block)
@@ -136,7 +140,7 @@ class _Work:
         for part in self.gathering.parts():
             known = {pk: self._register.series[pk] for pk in _distinct(part.series_ids)}
             specs = [spec(series) for series in known.values()]
-            taken = self._in_sequence(part, known)
+            taken = self._at_resolution(self._in_sequence(part, known), known)
             starts = taken.starts
             if self.run.civil:
                 taken, starts = self._resting(taken, known)
@@ -175,6 +179,21 @@ class _Work:
         if broken.any():
             self.held.of_series(taken.where(broken), rules[broken], known, has_value=False)
         return taken.where(~broken & ~opens)
+
+    def _at_resolution(self, taken: Taken, known: dict[int, Series]) -> Taken:
+        """The rows that lie as the slots of the file do; those of a series that lie as longer or shorter ones do are
+        set aside."""
+        ids, at, step = taken.series_ids, taken.starts, self.run.resolution_s
+        off = np.zeros(len(taken), np.bool_) if self.run.civil else at % step != 0
+        if self.run.civil:
+            at, step = numbered(ids, at, self._zones, self._grain), 1
+        fresh = {pk for pk, series in known.items() if series.first_day is None}
+        wrong = of_finer(ids, off, self._astray)
+        wrong |= of_coarser(ids, at, step, fresh, self._register.beside & known.keys())
+        if wrong.any():
+            self.held.of_series(taken.where(wrong), np.full(wrong.sum(), Rule.RESOLUTION, np.uint8), known)
+            taken = taken.where(~wrong)
+        return taken
 
     def _resting(self, taken: Taken, known: dict[int, Series]) -> tuple[Taken, NDArray[np.int64]]:
         """The rows of civil days and months that are over, and where they rest in the lake."""
