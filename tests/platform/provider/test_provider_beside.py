@@ -106,6 +106,8 @@ def test_a_month_is_the_sum_of_its_days_whichever_series_they_are_of(world: Worl
     activation = world.activated(points, scope("P1D", "P1M"))
     months = Period(first=date(2026, 2, 1), until=date(2026, 4, 1))
     assert values(world.deliver(activation, period=months, granularity="P1M")) == [[28_000, 29_000 + 9600 + 2300]]
+    cut = Period(first=date(2026, 2, 15), until=date(2026, 3, 20))
+    assert values(world.deliver(activation, period=cut, granularity="P1M")) == [[None, None]]
 
 
 def test_of_a_group_each_point_counts_once(world: World) -> None:
