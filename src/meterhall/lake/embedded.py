@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import duckdb
 import pyarrow as pa
 
@@ -20,7 +22,9 @@ class EmbeddedEngine(Engine):
         config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false"}
         if threads is not None:
             config["threads"] = threads
-        self._connection = duckdb.connect(":memory:", config=config)
+        self._config = config
+        self._opening = Lock()
+        self._opened: duckdb.DuckDBPyConnection | None = None
 
     def look(self, snapshot: Snapshot) -> str:
         if snapshot.files:
@@ -28,11 +32,20 @@ class EmbeddedEngine(Engine):
         return f"embedded, DuckDB {duckdb.__version__}"
 
     def close(self) -> None:
-        self._connection.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """Opened by the first query: who only writes new days needs none."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = duckdb.connect(":memory:", config=self._config)
+            return self._opened
 
     def _run(self, query: Query) -> pa.Table:
         parameters = query.parameters | {"files": [file.path for file in query.files]}
-        with self._connection.cursor() as cursor:
+        with self._connection().cursor() as cursor:
             for name, table in query.tables.items():
                 cursor.register(name, table)
             try:

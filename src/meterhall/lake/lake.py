@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meterhall.domain.errors import Conflict
+from meterhall.domain.readings.checked import checked
 from meterhall.domain.readings.curves import DAY_S, MISSING, MisalignedCurve
 from meterhall.domain.readings.days import EPOCH_DAY, DayBlock, merged
 from meterhall.domain.readings.groups import GroupCurve, add_exactly, rescaled
-from meterhall.domain.readings.rows import DayMatrix, Rows, SeriesSpec, epoch_us, instant_of, matrices
-from meterhall.domain.readings.validation import Quarantine, validate
+from meterhall.domain.readings.judging import NO_LIMITS
+from meterhall.domain.readings.rows import DayMatrix, Rows, SeriesSpec, epoch_us, instant_of
+from meterhall.domain.readings.validation import Quarantine
 from meterhall.lake.cursor import Cursor, CursorExpired, parse_cursor
 from meterhall.lake.embedded import EmbeddedEngine
 from meterhall.lake.engine import Engine, FilesGone, Span
@@ -120,48 +122,31 @@ class Lake:
         A day that changes gets a new version as a whole. Rows that break a rule come back in the quarantine; every row
         is either stored or there. Memory grows with the batch: bound it. Raises `ResolutionChanged`.
         """
-        accepted, quarantine = validate(specs, rows)
-        return replace(self._put([(specs, accepted)], available_at, transaction, streamed=False), quarantine=quarantine)
+        days, quarantine = checked(specs, [rows], NO_LIMITS)
+        return replace(self.put(days, available_at=available_at, transaction=transaction), quarantine=quarantine)
 
-    def put(
-        self,
-        parts: Iterable[tuple[Sequence[SeriesSpec], Rows]],
-        *,
-        available_at: datetime,
-        transaction: tuple[str, int],
-    ) -> Ingested:
-        """As `ingest`, in one commit, of rows that keep every rule already, in parts of which no two share a series.
+    def put(self, days: Iterable[DayMatrix], *, available_at: datetime, transaction: tuple[str, int]) -> Ingested:
+        """As `ingest`, of days whose values keep every rule already; no day of a series is in two matrices.
 
-        Memory grows with the largest part and not with their number. The parts are not asked for where the transaction
-        was committed before.
+        Of an iterator, memory grows with the largest matrix and not with their number. It is not asked where the
+        transaction was committed before.
         """
-        return self._put(parts, available_at, transaction, streamed=True)
-
-    def _put(
-        self,
-        parts: Iterable[tuple[Sequence[SeriesSpec], Rows]],
-        available_at: datetime,
-        transaction: tuple[str, int],
-        *,
-        streamed: bool,
-    ) -> Ingested:
-        known_us, days, written = epoch_us(available_at), 0, 0
+        known_us, given, written = epoch_us(available_at), 0, 0
 
         def changed(snapshot: Snapshot) -> Iterator[Versions]:
-            nonlocal days, written
-            for specs, rows in parts:
-                for matrix in matrices(specs, rows):
-                    news = self._corrected(snapshot, matrix, known_us)
-                    days, written = days + len(matrix), written + len(news)
-                    yield news
+            nonlocal given, written
+            for matrix in days:
+                news = self._corrected(snapshot, matrix, known_us)
+                given, written = given + len(matrix), written + len(news)
+                yield news
 
         with self._table.writing():
             snapshot = self._table.snapshot()
             if self._done(transaction):
                 return Ingested(snapshot.version, False, 0, 0, NOTHING_KEPT_OUT)
             versions = changed(snapshot)
-            commit = self._table.commit(versions if streamed else list(versions), transaction)
-        return Ingested(commit, True, written, days - written, NOTHING_KEPT_OUT)
+            commit = self._table.commit(versions if isinstance(days, Iterator) else list(versions), transaction)
+        return Ingested(commit, True, written, given - written, NOTHING_KEPT_OUT)
 
     def read(
         self,

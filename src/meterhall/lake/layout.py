@@ -129,7 +129,9 @@ def _runs(quality: NDArray[np.uint8]) -> pa.Array:
     marked: NDArray[np.bool_] = np.any(quality != 0, axis=1)
     if not marked.any():
         return pa.nulls(len(quality), kind)
-    some = quality[marked]
+    some = quality if marked.all() else quality[marked]
+    if (some == some[:, :1]).all():
+        return _runs_of_alike(some, marked)
     begins = np.ones(some.shape, np.bool_)
     begins[:, 1:] = some[:, 1:] != some[:, :-1]
     at = np.flatnonzero(begins)
@@ -137,6 +139,15 @@ def _runs(quality: NDArray[np.uint8]) -> pa.Array:
     counts = np.zeros(len(quality), np.int64)
     counts[marked] = 2 * begins.sum(axis=1)
     offsets = np.append(0, np.cumsum(counts)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(pairs.ravel()), type=kind, mask=pa.array(~marked))
+
+
+def _runs_of_alike(quality: NDArray[np.uint8], marked: NDArray[np.bool_]) -> pa.Array:
+    """The runs of days that have one quality each."""
+    pairs = np.full((len(quality), 2), quality.shape[1], np.int32)
+    pairs[:, 0] = quality[:, 0]
+    offsets = np.append(0, np.cumsum(2 * marked)).astype(np.int32)
+    kind = SCHEMA.field("quality").type
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(pairs.ravel()), type=kind, mask=pa.array(~marked))
 
 

@@ -59,7 +59,7 @@ def judge(
         _mark_stuck(rules, specs, place, rows, limits, cells)
 
 
-def _floors(specs: Sequence[SeriesSpec], floor_w: float) -> NDArray[np.float64]:
+def floors_of(specs: Sequence[SeriesSpec], floor_w: float) -> NDArray[np.float64]:
     """The mantissa of each series that stands for a mean power."""
     return np.array([floor_w * spec.resolution_s / HOUR_S / 10.0**spec.scale for spec in specs])
 
@@ -67,7 +67,7 @@ def _floors(specs: Sequence[SeriesSpec], floor_w: float) -> NDArray[np.float64]:
 def _mark_spikes(
     rules: NDArray[np.uint8], specs: Sequence[SeriesSpec], place: NDArray[np.int64], rows: Rows, limits: Limits
 ) -> None:
-    floors = _floors(specs, limits.spike_floor_w)
+    floors = floors_of(specs, limits.spike_floor_w)
     size = np.abs(rows.mantissas)  # the mantissa of a missing value has no absolute one and stays negative
     high = size > (floors[0] if (floors == floors[0]).all() else floors[place])
     high &= rules == 0
@@ -93,7 +93,7 @@ def _mark_stuck(
     limits: Limits,
     cells: NDArray[np.int64] | None,
 ) -> None:
-    floors = np.maximum(_floors(specs, limits.stuck_floor_w), 1)
+    floors = np.maximum(floors_of(specs, limits.stuck_floor_w), 1)
     suspected = _may_be_stuck(specs, place, rows, limits, float(floors.min()), cells)
     if not suspected.any():
         return

@@ -19,6 +19,8 @@ FIRST_START: Final = 0
 LAST_START: Final = 7_258_118_400
 """2200-01-01, from which on no reading may start."""
 
+KNOWN_QUALITY: Final = np.isin(np.arange(256), [int(quality) for quality in Quality])
+"""Which codes are of `Quality`, by code."""
 
 _PASSED: Final = 0
 
@@ -58,7 +60,7 @@ def broken_rules(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LI
     _mark(rules, ids[place] != rows.series_ids, Rule.UNKNOWN_SERIES)
     _mark(rules, (rows.starts < FIRST_START) | (rows.starts >= LAST_START), Rule.OUT_OF_TIME)
     _mark(rules, rows.starts % _each([spec.resolution_s for spec in ordered], place) != 0, Rule.MISALIGNED)
-    _mark(rules, ~_KNOWN[rows.quality], Rule.UNKNOWN_QUALITY)
+    _mark(rules, ~KNOWN_QUALITY[rows.quality], Rule.UNKNOWN_QUALITY)
     if limits.latest_end is not None:
         ends = rows.starts + _each([spec.resolution_s for spec in ordered], place)
         _mark(rules, (ends > limits.latest_end) & (rows.quality != Quality.PROJECTED), Rule.FUTURE)
@@ -77,9 +79,6 @@ def gaps(curve: LoadCurve) -> list[tuple[int, int]]:
     """The runs of slots of a curve without a value (rule V3 for what never arrived): [first, end) slot numbers."""
     edges = np.flatnonzero(np.diff(np.concatenate(([True], curve.present, [True])).astype(np.int8)))
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
-
-
-_KNOWN: Final = np.isin(np.arange(256), [int(quality) for quality in Quality])
 
 
 def _each(values: Sequence[int], place: NDArray[np.int64]) -> NDArray[np.int64]:

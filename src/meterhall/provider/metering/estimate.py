@@ -15,7 +15,7 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.curves import MISSING
 from meterhall.domain.readings.estimation import Method, from_like_days, from_profile, on_a_line
 from meterhall.domain.readings.granularity import Granularity
-from meterhall.domain.readings.rows import Rows
+from meterhall.domain.readings.rows import Rows, matrices
 from meterhall.provider.metering.intake import Profile, read_blocks
 from meterhall.provider.metering.models import Estimation, Series
 from meterhall.provider.metering.service import lake, spec
@@ -72,7 +72,8 @@ def estimate(
     if len(fresh):
         ids, quality = np.full(len(fresh), series.pk), np.full(len(fresh), method.quality, np.uint8)
         rows = Rows(ids, starts[fresh], made[fresh], quality)
-        lake().put([([spec(series)], rows)], available_at=done.at, transaction=(f"estimate/{done.token}", 1))
+        made_days = list(matrices([spec(series)], rows))
+        lake().put(made_days, available_at=done.at, transaction=(f"estimate/{done.token}", 1))
     return done
 
 

@@ -23,20 +23,25 @@ class Register:
 
     def __init__(self, resolution_s: int, scale: int = 0, civil: str = "") -> None:
         self._resolution_s, self._scale, self._civil = resolution_s, scale, civil
-        self._found: dict[tuple[str, str], Found] = {}
+        self._ids: dict[tuple[str, str], int] = {}
+        self.rules: dict[tuple[str, str], tuple[str, str]] = {}
+        """The rule by which the rows of a (POD, direction) without a series are set aside."""
         self.series: dict[int, Series] = {}
         self.beside: set[int] = set()
         """Those without values that stand beside one of longer slots that has some."""
 
-    def find(self, pairs: list[tuple[str, str]]) -> list[Found]:
-        """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
-        fresh = list({pair: None for pair in pairs if pair not in self._found})
+    def find(self, pairs: list[tuple[str, str]]) -> list[int]:
+        """The id of the series of each (POD, direction), or -1. A few queries for all that are new."""
+        fresh = list({pair: None for pair in pairs if pair not in self._ids})
         if fresh:
             found = find_series(fresh, self._resolution_s, self._scale, self._civil)
-            self._found.update(zip(fresh, found.of_pairs, strict=True))
-            self.series |= {one.pk: one for one in found.of_pairs if isinstance(one, Series)}
+            for pair, one in zip(fresh, found.of_pairs, strict=True):
+                if isinstance(one, Series):
+                    self._ids[pair], self.series[one.pk] = one.pk, one
+                else:
+                    self._ids[pair], self.rules[pair] = -1, one
             self.beside |= found.beside
-        return [self._found[pair] for pair in pairs]
+        return [self._ids[pair] for pair in pairs]
 
     def scales(self) -> set[int]:
         """The scales of the series found so far."""

@@ -16,7 +16,7 @@ from meterhall.domain.errors import Conflict, InvalidInput
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.readings.curves import Quality
 from meterhall.domain.readings.granularity import parse_granularity
-from meterhall.domain.readings.rows import Rows
+from meterhall.domain.readings.rows import Rows, matrices
 from meterhall.domain.readings.rules import JUDGEMENTS
 from meterhall.provider.metering.civil import numbered, resting, zones_of
 from meterhall.provider.metering.models import Decision, IngestRun, QuarantinedRow, RowState, Series
@@ -113,8 +113,8 @@ def carry_out(decision: Decision) -> None:
         rows = [row for row in rows if row.pk not in late]
         if rows:
             known = _series(rows)
-            parts = [([spec(series) for series in known.values()], _as_rows(rows, known))]
-            lake().put(parts, available_at=platform().now(), transaction=(app, 1))
+            days = list(matrices([spec(series) for series in known.values()], _as_rows(rows, known)))
+            lake().put(days, available_at=platform().now(), transaction=(app, 1))
     with transaction.atomic():
         _mark(rows, RowState.RELEASED)
         widen(_series(rows), _spans(rows))

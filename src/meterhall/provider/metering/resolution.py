@@ -18,6 +18,11 @@ ASTRAY: Final = 2
 """Rows of a series off the edges of slots that are no accident."""
 
 
+def lie_oddly(at: NDArray[np.int64], step: int, is_new: bool) -> bool:
+    """Whether the rows of one series have some off the edges of slots, or are many of a new one that lie apart."""
+    return bool((at % step != 0).any()) or (is_new and _lie_apart(at, step))
+
+
 def of_finer(series_ids: NDArray[np.int64], off: NDArray[np.bool_], astray: dict[int, int]) -> NDArray[np.bool_]:
     """The rows on the edges of slots where as many of their series lie off them: these are of shorter slots.
 

@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput, TooLarge
 from meterhall.domain.readings.amounts import in_scale
-from meterhall.domain.readings.curves import MISSING, Quality
+from meterhall.domain.readings.checked import checked
+from meterhall.domain.readings.curves import DAY_S, MISSING, Quality
 from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.judging import Limits
-from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
+from meterhall.domain.readings.rows import DayMatrix, Rows
 from meterhall.domain.readings.rules import Rule
 from meterhall.domain.readings.sequences import register_deltas, told_apart
-from meterhall.domain.readings.validation import validate
 from meterhall.lake import Ingested
 from meterhall.provider.metering.civil import begun, day_after, numbered, place, resting, zones_of
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
-from meterhall.provider.metering.intake.gathering import Gathering, Taken, together
+from meterhall.provider.metering.intake.batches import ahead
+from meterhall.provider.metering.intake.gathering import Gathering, Taken, joined, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
-from meterhall.provider.metering.resolution import of_coarser, of_finer
+from meterhall.provider.metering.resolution import lie_oddly, of_coarser, of_finer
 from meterhall.provider.metering.service import ingest_folder, lake, spec
 from meterhall.provider.sets import write_back
 from meterhall.web.platform import platform
@@ -53,7 +54,7 @@ def work_in(run: IngestRun) -> None:
     work = _Work(run, profile_of(run.profile))
     try:
         if work.read(path):
-            ingested = lake().put(work.parts(), available_at=platform().now(), transaction=("ingest", run.pk))
+            ingested = lake().put(ahead(work.parts()), available_at=platform().now(), transaction=("ingest", run.pk))
             if not ingested.applied:
                 for _ in work.parts():
                     pass  # once more what is set aside, which nobody has written down yet
@@ -96,9 +97,7 @@ class _Work:
 
     def take(self, block: Block) -> None:
         """Bring the rows of a block to their series; those that have none, or cannot be read, are set aside."""
-        found = self._register.find(block.points)
-        unknown = [one if isinstance(one, tuple) else None for one in found]
-        series = np.array([one.pk if isinstance(one, Series) else -1 for one in found], np.int64)[block.which]
+        series = np.array(self._register.find(block.points), np.int64)[block.which]
         if self.run.civil:
             fresh = (one for pk, one in self._register.series.items() if pk not in self._zones)
             self._zones |= zones_of(fresh)
@@ -110,7 +109,7 @@ class _Work:
         aside = np.flatnonzero(~kept)
         if len(aside):
             rules = [
-                (Rule(rule).id, Rule(rule).sentence) if rule else unknown[which] or ("", "")
+                (Rule(rule).id, Rule(rule).sentence) if rule else self._register.rules[block.points[which]]
                 for rule, which in zip(block.rules[aside].tolist(), block.which[aside].tolist(), strict=True)
             ]
             self.held.of_block(block, aside, rules)
@@ -134,23 +133,30 @@ class _Work:
             block.rules[chosen] = rules
         return values
 
-    def parts(self) -> Iterator[tuple[list[SeriesSpec], Rows]]:
-        """The rows that keep every rule, in parts of which no two share a series. The others are set aside."""
+    def parts(self) -> Iterator[DayMatrix]:
+        """The days of the rows that keep every rule; no two matrices share a series. The others are set aside."""
         self._spans = {}
-        for part in self.gathering.parts():
-            known = {pk: self._register.series[pk] for pk in _distinct(part.series_ids)}
-            specs = [spec(series) for series in known.values()]
-            taken = self._at_resolution(self._in_sequence(part, known), known)
-            starts = taken.starts
-            if self.run.civil:
-                taken, starts = self._resting(taken, known)
-            rows = Rows(taken.series_ids, starts, taken.values, taken.quality)
-            accepted, aside = validate(specs, rows, self._limits)
+        for pieces in self.gathering.parts():
+            known = {pk: self._register.series[pk] for piece in pieces for pk in _distinct(piece.series_ids)}
+            taken, rows = self._settled(pieces, known)
+            days, aside = checked([spec(series) for series in known.values()], rows, self._limits)
             if len(aside):
-                self.held.of_series(taken.where(aside.rows), aside.rules, known)
-            if len(accepted):
-                self._stretch(accepted)
-                yield specs, accepted
+                self.held.of_series(joined(taken).where(aside.rows), aside.rules, known)
+            for matrix in days:
+                self._stretch(matrix)
+                yield matrix
+
+    def _settled(self, pieces: list[Taken], known: dict[int, Series]) -> tuple[list[Taken], list[Rows]]:
+        """The rows after what only a whole series says, and as they rest in the lake. What is unsure is set aside."""
+        if self.run.civil or any(piece.register.any() or piece.again_s.any() for piece in pieces):
+            pieces = [self._in_sequence(joined(pieces), known)]
+        pieces = self._at_resolution(pieces, known)
+        starts = [piece.starts for piece in pieces]
+        if self.run.civil:
+            over, at = self._resting(pieces[0], known)
+            pieces, starts = [over], [at]
+        pairs = zip(pieces, starts, strict=True)
+        return pieces, [Rows(one.series_ids, start, one.values, one.quality) for one, start in pairs]
 
     def _in_sequence(self, taken: Taken, known: dict[int, Series]) -> Taken:
         """The rows after what only a whole series says: equal clock times told apart, registers made differences."""
@@ -180,20 +186,25 @@ class _Work:
             self.held.of_series(taken.where(broken), rules[broken], known, has_value=False)
         return taken.where(~broken & ~opens)
 
-    def _at_resolution(self, taken: Taken, known: dict[int, Series]) -> Taken:
+    def _at_resolution(self, pieces: list[Taken], known: dict[int, Series]) -> list[Taken]:
         """The rows that lie as the slots of the file do; those of a series that lie as longer or shorter ones do are
-        set aside."""
-        ids, at, step = taken.series_ids, taken.starts, self.run.resolution_s
-        off = np.zeros(len(taken), np.bool_) if self.run.civil else at % step != 0
-        if self.run.civil:
-            at, step = numbered(ids, at, self._zones, self._grain), 1
+        set aside. They are looked at where one series' do, or where it has others beside it."""
         fresh = {pk for pk, series in known.items() if series.first_day is None}
-        wrong = of_finer(ids, off, self._astray)
-        wrong |= of_coarser(ids, at, step, fresh, self._register.beside & known.keys())
+        beside, step = self._register.beside & known.keys(), self.run.resolution_s
+        first = next((int(piece.series_ids[0]) for piece in pieces if len(piece)), -1)
+        sample = [piece.starts[piece.series_ids == first] for piece in pieces]
+        astray = self.run.civil or lie_oddly(np.concatenate(sample), step, first in fresh)
+        if not (beside or astray):
+            return pieces
+        taken = joined(pieces)
+        ids, at, off = taken.series_ids, taken.starts, taken.starts % step != 0
+        if self.run.civil:
+            at, step, off = numbered(ids, at, self._zones, self._grain), 1, np.zeros(len(taken), np.bool_)
+        wrong = of_finer(ids, off, self._astray) | of_coarser(ids, at, step, fresh, beside)
         if wrong.any():
             self.held.of_series(taken.where(wrong), np.full(wrong.sum(), Rule.RESOLUTION, np.uint8), known)
             taken = taken.where(~wrong)
-        return taken
+        return [taken]
 
     def _resting(self, taken: Taken, known: dict[int, Series]) -> tuple[Taken, NDArray[np.int64]]:
         """The rows of civil days and months that are over, and where they rest in the lake."""
@@ -215,14 +226,13 @@ class _Work:
             turns[pk] = MISSING if broken[0] or beyond[0] else made[0]
         return turns[taken.series_ids]
 
-    def _stretch(self, rows: Rows) -> None:
-        """Remember from when to when each series has rows that went in."""
-        ids = np.array(_distinct(rows.series_ids), np.int64)
-        place = positions(ids, rows.series_ids)
-        first, last = np.full(len(ids), np.iinfo(np.int64).max), np.full(len(ids), np.iinfo(np.int64).min)
-        np.minimum.at(first, place, rows.starts)
-        np.maximum.at(last, place, rows.starts)
-        self._spans |= dict(zip(ids.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+    def _stretch(self, days: DayMatrix) -> None:
+        """Remember from when to when each series has days that went in."""
+        ids, first = np.unique(days.series_ids, return_index=True)
+        last = np.append(first[1:], len(days)) - 1
+        starts = days.days.astype(np.int64) * DAY_S
+        spans = zip(starts[first].tolist(), starts[last].tolist(), strict=True)
+        self._spans |= dict(zip(ids.tolist(), spans, strict=True))
 
     def write_down(self, ingested: Ingested) -> None:
         """What came of the run, in one transaction."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,17 +15,8 @@ ROWS_IN_MEMORY: Final = 4_000_000
 SHARES: Final = 64
 NEIGHBOURS: Final = 16
 """Series with neighbouring ids that are in one share."""
-ROW: Final = np.dtype(
-    [
-        ("row", "<i8"),
-        ("series", "<i8"),
-        ("start", "<i8"),
-        ("again_s", "<i4"),
-        ("value", "<i8"),
-        ("quality", "u1"),
-        ("register", "u1"),
-    ]
-)
+_KINDS: Final = (np.int64, np.int64, np.int64, np.int64, np.int64, np.uint8, np.uint8)
+"""Of the columns of `Taken`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,10 +46,17 @@ class Taken:
         return Taken(*(column[chosen] for column in self.columns()))
 
 
+def joined(pieces: Sequence[Taken]) -> Taken:
+    """The rows of all pieces, one after the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    columns = zip(*(piece.columns() for piece in pieces), strict=True)
+    return Taken(*(np.concatenate(column) for column in columns))
+
+
 def together(one: Taken, other: Taken) -> Taken:
     """The rows of both, in the order of the file."""
-    pairs = zip(one.columns(), other.columns(), strict=True)
-    both = Taken(*(np.concatenate(pair) for pair in pairs))
+    both = joined((one, other))
     return both.where(np.argsort(both.rows, kind="stable"))
 
 
@@ -88,27 +86,41 @@ class Gathering:
                 self._spill(some)
             self._kept = []
 
-    def parts(self) -> Iterator[Taken]:
-        """Every row, each part in the order of the file. May be asked for again."""
+    def parts(self) -> Iterator[list[Taken]]:
+        """Every row, each part in the order of the file and in pieces as they came. May be asked for again."""
         if not self._spilled:
             if self._kept:
-                columns = zip(*(taken.columns() for taken in self._kept), strict=True)
-                yield Taken(*(np.concatenate(column) for column in columns))
+                yield self._kept
             return
         for file in sorted(self._folder.iterdir()):
-            read = np.fromfile(file, ROW)
-            kinds = [np.uint8 if name in ("quality", "register") else np.int64 for name in ROW.names or ()]
-            found: list[Any] = [read[name].astype(kind) for name, kind in zip(ROW.names or (), kinds, strict=True)]
-            yield Taken(*found)
+            yield list(_pieces(np.fromfile(file, np.uint8)))
 
     def _spill(self, taken: Taken) -> None:
-        share = taken.series_ids // NEIGHBOURS % SHARES
+        share = (taken.series_ids // NEIGHBOURS % SHARES).astype(np.uint8)
         order = np.argsort(share, kind="stable")
-        packed = np.empty(len(taken), ROW)
-        for name, column in zip(ROW.names or (), taken.columns(), strict=True):
-            packed[name] = column[order]
         edges = np.searchsorted(share[order], np.arange(SHARES + 1))
+        columns = [column[:1] if (column == column[0]).all() else column[order] for column in taken.columns()]
         for number in range(SHARES):
-            if edges[number] < edges[number + 1]:
+            first, end = edges[number], edges[number + 1]
+            if first < end:
+                some = [column if len(column) == 1 else column[first:end] for column in columns]
+                head = np.array([end - first, *(len(column) for column in some)], np.int64)
                 with (self._folder / f"{number:02}").open("ab") as file:
-                    packed[edges[number] : edges[number + 1]].tofile(file)
+                    file.writelines(array.data for array in (head, *some))
+                    file.write(bytes(-file.tell() % 8))
+
+
+def _pieces(content: NDArray[np.uint8]) -> Iterator[Taken]:
+    """The pieces of a share: how many rows, how long each column (1: alike in all rows), the columns."""
+    at, head_bytes = 0, 8 * (1 + len(_KINDS))
+    while at < len(content):
+        rows, *lengths = content[at : at + head_bytes].view(np.int64).tolist()
+        at += head_bytes
+        columns: list[Any] = []
+        for kind, length in zip(_KINDS, lengths, strict=True):
+            size = length * np.dtype(kind).itemsize
+            column = np.frombuffer(content, kind, length, at)
+            columns.append(column if length == rows else np.full(rows, column[0], kind))
+            at += size
+        yield Taken(*columns)
+        at += -at % 8

@@ -61,6 +61,15 @@ class Columns(BaseModel):
     direction: str = Field("direction", description="import, export or net, or a word of `directions`.")
     quality: str = Field("quality", description="The ESPI code of the value.")
 
+    def slots(self, names: list[str]) -> list[tuple[int, str]]:
+        """Which of a file's columns are of slots, with their number, in order."""
+        if not self.values:
+            return []
+        before, _, after = self.values.partition("{n}")
+        form = re.compile(re.escape(before) + r"0*(\d{1,3})" + re.escape(after))
+        found = [(int(match[1]), name) for name in names if (match := form.fullmatch(name))]
+        return sorted((number, name) for number, name in found if number)
+
 
 class Profile(BaseModel):
     """A file of readings described. Without any setting it is what the documentation calls the plain shape."""

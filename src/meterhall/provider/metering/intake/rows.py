@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +15,11 @@ from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.local_clock import civil_edges
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.amounts import amounts
+from meterhall.provider.metering.intake.batches import Batches
 from meterhall.provider.metering.intake.blocks import MOST_TEXT, MOST_TOLD, BadReadingsFile, Block
 from meterhall.provider.metering.intake.civil import civil_times
 from meterhall.provider.metering.intake.profile import Profile
-from meterhall.provider.metering.intake.tables import TABLES, Batches
+from meterhall.provider.metering.intake.tables import TABLES
 from meterhall.provider.metering.intake.times import days, times
 
 KNOWN = np.isin(np.arange(256), [int(code) for code in Quality])
@@ -43,7 +43,7 @@ class _Rows:
         self._profile, self._columns, self._grain, self._table = profile, profile.columns, grain, table
         self._resolution_s = grain.period_s
         self._seen, self._told = 0, 0
-        self._slots = _slot_columns(profile.columns.values, table.names)
+        self._slots = profile.columns.slots(table.names)
         self._needs(table.names)
 
     def _needs(self, names: list[str]) -> None:
@@ -219,13 +219,3 @@ def _coded(column: pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:
         codes = pc.fill_null(codes, len(texts))
         texts.append(None)
     return texts, np.asarray(codes.to_numpy(zero_copy_only=False), np.int64)
-
-
-def _slot_columns(pattern: str, names: list[str]) -> list[tuple[int, str]]:
-    """The columns of slots with their number, in order."""
-    if not pattern:
-        return []
-    before, _, after = pattern.partition("{n}")
-    form = re.compile(re.escape(before) + r"0*(\d{1,3})" + re.escape(after))
-    found = [(int(match[1]), name) for name in names if (match := form.fullmatch(name))]
-    return sorted((number, name) for number, name in found if number)

@@ -2,84 +2,40 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.rules import Rule
+from meterhall.provider.metering.intake.batches import MOST_LINE, Batches, ahead, guarded
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
 from meterhall.provider.metering.intake.civil import following
+from meterhall.provider.metering.intake.csv_pieces import read_csv
 from meterhall.provider.metering.intake.profile import Profile
 
-CSV_BLOCK = 8 * 1024 * 1024
-MOST_LINE = 16 * 1024 * 1024
-ROWS = 200_000
+ROWS = 500_000
 """Rows of a batch, where the file leaves the choice."""
-
-
-@dataclass(slots=True)
-class Batches:
-    """The batches of a file, and the lines that are no rows of it with the rule each breaks, by their place: these are
-    seen as they are met."""
-
-    batches: Iterator[pa.RecordBatch]
-    names: list[str]
-    broken: dict[int, Rule] = field(default_factory=dict)
-
-
-def read_csv(path: Path, profile: Profile, grain: Granularity) -> Batches:
-    """Every column as text; those that repeat themselves as numbers of distinct texts."""
-    broken: dict[int, Rule] = {}
-
-    def keep(row: Any) -> str:
-        broken[row.number - 2] = Rule.SCHEMA  # the head is line 1
-        return "skip"
-
-    reading = pa_csv.ReadOptions(block_size=CSV_BLOCK, encoding=profile.encoding, use_threads=False)
-    parsing = pa_csv.ParseOptions(delimiter=profile.delimiter, invalid_row_handler=keep)
-    names = _head(path, profile)
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadReadingsFile(f"The column {twice[:60]} is there twice.", field="/file")
-    columns = profile.columns
-    repeated = {columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.direction, columns.quality}
-    coded = pa.dictionary(pa.int32(), pa.string())
-    texts = pa_csv.ConvertOptions(column_types={name: coded if name in repeated else pa.string() for name in names})
-    return Batches(_guarded(lambda: pa_csv.open_csv(path, reading, parsing, texts)), names, broken)
-
-
-def _head(path: Path, profile: Profile) -> list[str]:
-    """The names of the columns as the reader sees them."""
-    with path.open("rb") as file:
-        line = file.readline(MOST_LINE)
-    if not line.strip():
-        raise BadReadingsFile("The file is empty.", field="/file")
-    options = pa_csv.ReadOptions(encoding=profile.encoding, use_threads=False)
-    parsing = pa_csv.ParseOptions(delimiter=profile.delimiter)
-    try:
-        return list(pa_csv.read_csv(pa.py_buffer(line), options, parsing).column_names)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as fault:
-        raise BadReadingsFile("Its first line is no head of a CSV file.", field="/file") from fault
 
 
 def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
     try:
-        file = pq.ParquetFile(path)
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
+        coded = [field.name for field in schema if pa.types.is_string(field.type)]
+        file = pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
     except (pa.ArrowException, OSError) as fault:
         raise BadReadingsFile("It is no Parquet file that can be read.", field="/file") from fault
-    return Batches(_guarded(lambda: file.iter_batches(ROWS)), list(file.schema_arrow.names))
+    return Batches(guarded(lambda: ahead(file.iter_batches(ROWS))), schema.names)
 
 
 def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -91,9 +47,9 @@ def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
         if is_file:
             opened = ipc.open_file(source)
             found = (opened.get_batch(number) for number in range(opened.num_record_batches))
-            return Batches(_guarded(lambda: found), list(opened.schema.names))
+            return Batches(guarded(lambda: found), list(opened.schema.names))
         stream = ipc.open_stream(source)
-        return Batches(_guarded(lambda: stream), list(stream.schema.names))
+        return Batches(guarded(lambda: stream), list(stream.schema.names))
     except (pa.ArrowException, OSError) as fault:
         raise BadReadingsFile("It is no Arrow file that can be read.", field="/file") from fault
 
@@ -105,7 +61,7 @@ def read_json_lines(path: Path, profile: Profile, grain: Granularity) -> Batches
     rows = _json_rows(path, profile, grain, broken)
 
     def made() -> Iterator[pa.RecordBatch]:
-        while some := list(itertools.islice(rows, ROWS)):
+        while some := list(islice(rows, ROWS)):
             columns = [pa.array([row.get(name) for row in some], pa.string()) for name in names]
             numbers = pa.array([row["#"] for row in some], pa.int64())
             yield pa.record_batch([*columns, numbers], [*names, "#"])
@@ -191,14 +147,6 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool | list | dict):
         raise TypeError
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _guarded(begun: Callable[[], Any]) -> Iterator[pa.RecordBatch]:
-    """The batches; a file that breaks off in the middle is refused as a whole."""
-    try:
-        yield from begun()
-    except (pa.ArrowException, UnicodeDecodeError) as fault:
-        raise BadReadingsFile("It is damaged, or not of the format it seems to be.", field="/file") from fault
 
 
 TABLES: dict[str, Callable[[Path, Profile, Granularity], Batches]] = {

@@ -22,13 +22,17 @@ Seconds = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray
 def times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
     """A column of times of the profile's clock. Where it has no zone every time says its offset itself.
 
-    Each distinct time is looked at once: a file repeats its times for every POD.
+    Each distinct time of texts or of a clock is looked at once: a file repeats its times for every POD.
     """
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        found, unreadable = of_timestamps(column)
+        return found, np.zeros(len(found), np.int64), np.zeros(len(found), np.bool_), unreadable
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     distinct = coded.dictionary
-    found = _times(pa.concat_arrays([distinct, pa.nulls(1, distinct.type)]), profile, is_end=is_end)
+    of_distinct = _times(pa.concat_arrays([distinct, pa.nulls(1, distinct.type)]), profile, is_end=is_end)
     which = np.asarray(pc.fill_null(coded.indices, len(distinct)).to_numpy(zero_copy_only=False), np.int64)
-    return found[0][which], found[1][which], found[2][which], found[3][which]
+    at, again_s, never, bad = of_distinct
+    return at[which], again_s[which], never[which], bad[which]
 
 
 def _times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
@@ -69,10 +73,18 @@ def _bools(column: pa.Array) -> NDArray[np.bool_]:
     return np.asarray(column.to_numpy(zero_copy_only=False), np.bool_).copy()
 
 
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
 def of_timestamps(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Whole seconds; one that is none, or is none at all, cannot be read."""
-    us = np.asarray(pc.fill_null(column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64()), 0))
-    return us // 1_000_000, _bools(column.is_null()) | (us % 1_000_000 != 0)
+    parts = _PER_SECOND[column.type.unit]
+    found = np.asarray(pc.fill_null(column.cast(pa.int64()), 0).to_numpy(zero_copy_only=False), np.int64)
+    absent = _bools(column.is_null())
+    if parts == 1:
+        return found.copy(), absent
+    seconds = found // parts
+    return seconds, absent | (seconds * parts != found)
 
 
 def _all_with_offset(column: pa.Array, start_format: str) -> bool:

@@ -1,0 +1,120 @@
+"""CSV, read in pieces of whole lines on two threads: amounts as numbers where they are plain, all else as text."""
+
+from __future__ import annotations
+
+import mmap
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from meterhall.domain.readings.granularity import Granularity
+from meterhall.domain.readings.rules import Rule
+from meterhall.provider.metering.intake.batches import MOST_LINE, Batches, guarded
+from meterhall.provider.metering.intake.blocks import BadReadingsFile
+from meterhall.provider.metering.intake.profile import Profile
+
+PIECE_BYTES: Final = 8 * 1024 * 1024
+_READERS: Final = 2
+"""Threads that read ahead."""
+
+
+def read_csv(path: Path, profile: Profile, grain: Granularity) -> Batches:
+    """Names and times as numbers of distinct texts, whole amounts as int64, the other columns as text."""
+    names = _head(path, profile)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadReadingsFile(f"The column {twice[:60]} is there twice.", field="/file")
+    broken: dict[int, Rule] = {}
+    return Batches(guarded(lambda: _batches(path, _Pieces(profile, names), broken)), names, broken)
+
+
+def _batches(path: Path, pieces: _Pieces, broken: dict[int, Rule]) -> Iterator[pa.RecordBatch]:
+    seen = 0
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    with ThreadPoolExecutor(_READERS) as pool:
+        ranges = _whole_lines(content)
+        waiting = deque(pool.submit(pieces.read, content, *span) for span in islice(ranges, _READERS))
+        while waiting:
+            table, odd = waiting.popleft().result()
+            waiting.extend(pool.submit(pieces.read, content, *span) for span in islice(ranges, 1))
+            broken |= dict.fromkeys((seen + row for row in odd), Rule.SCHEMA)
+            seen += len(table) + len(odd)
+            yield from table.combine_chunks().to_batches()
+
+
+class _Pieces:
+    """Reads pieces of one file."""
+
+    def __init__(self, profile: Profile, names: list[str]) -> None:
+        columns = profile.columns
+        repeated = {
+            columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.direction, columns.quality
+        }  # fmt: skip
+        coded = pa.dictionary(pa.int32(), pa.string())
+        self._profile, self._names = profile, names
+        self._texts = {name: coded if name in repeated else pa.string() for name in names}
+        amounts = ({columns.value, columns.export} & set(names)) | {name for _, name in columns.slots(names)}
+        self._numbers = self._texts | dict.fromkeys(amounts, pa.int64())
+
+    def read(self, content: mmap.mmap, start: int, end: int) -> tuple[pa.Table, list[int]]:
+        """The rows of a piece, and the places in it of lines that are none."""
+        if self._numbers is not self._texts:
+            try:
+                return self._read(content, start, end, self._numbers)
+            except pa.ArrowInvalid:
+                self._numbers = self._texts
+        return self._read(content, start, end, self._texts)
+
+    def _read(
+        self, content: mmap.mmap, start: int, end: int, kinds: dict[str, pa.DataType]
+    ) -> tuple[pa.Table, list[int]]:
+        odd: list[int] = []
+        has_head = not start
+
+        def keep(row: Any) -> str:
+            odd.append(row.number - 1 - has_head)
+            return "skip"
+
+        names = None if has_head else self._names
+        reading = pa_csv.ReadOptions(
+            encoding=self._profile.encoding, use_threads=False, column_names=names, block_size=end - start + 1
+        )
+        parsing = pa_csv.ParseOptions(delimiter=self._profile.delimiter, invalid_row_handler=keep)
+        converting = pa_csv.ConvertOptions(column_types=kinds, null_values=[""])
+        piece = pa.BufferReader(memoryview(content)[start:end])
+        return pa_csv.read_csv(piece, reading, parsing, converting), odd
+
+
+def _whole_lines(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """From and until of pieces of about `PIECE_BYTES` that end where a line does."""
+    start, size = 0, len(content)
+    while start < size:
+        end = start + PIECE_BYTES
+        if end < size:
+            end = (content.rfind(b"\n", start, end) + 1) or (content.rfind(b"\r", start, end) + 1)
+            end = end or content.find(b"\n", start + PIECE_BYTES) + 1 or size
+        if end - start > PIECE_BYTES + MOST_LINE:
+            raise BadReadingsFile("A line is longer than 16 MiB.", field="/file")
+        yield start, min(end, size)
+        start = end
+
+
+def _head(path: Path, profile: Profile) -> list[str]:
+    """The names of the columns as the reader sees them."""
+    with path.open("rb") as file:
+        line = file.readline(MOST_LINE)
+    if not line.strip():
+        raise BadReadingsFile("The file is empty.", field="/file")
+    options = pa_csv.ReadOptions(encoding=profile.encoding, use_threads=False)
+    parsing = pa_csv.ParseOptions(delimiter=profile.delimiter)
+    try:
+        return list(pa_csv.read_csv(pa.py_buffer(line), options, parsing).column_names)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as fault:
+        raise BadReadingsFile("Its first line is no head of a CSV file.", field="/file") from fault
