@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -121,17 +122,25 @@ class _Work:
     def _in_scale(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """The amounts as mantissas of their series; what is not whole there breaks the rule of units."""
         values = block.stated.copy()
-        for scale in self._register.scales():
+        lengths = self._lengths(block, series)
+        for scale, slot_s in product(self._register.scales(), np.unique(lengths).tolist()):
             chosen = slice(None)
-            if len(self._register.scales()) > 1:
+            if len(self._register.scales()) > 1 or len(lengths) > 1:
                 ids = np.array(sorted(pk for pk, one in self._register.series.items() if one.scale == scale), np.int64)
-                chosen = np.flatnonzero(np.isin(series, ids))  # type: ignore[assignment]
-            stated, resolution_s = block.stated[chosen], self.run.resolution_s
-            values[chosen], broken, beyond = in_scale(stated, block.places, block.unit, resolution_s, scale)
+                chosen = np.flatnonzero(np.isin(series, ids) & (lengths == slot_s))  # type: ignore[assignment]
+            values[chosen], broken, beyond = in_scale(block.stated[chosen], block.places, block.unit, slot_s, scale)
             rules = block.rules[chosen]
             rules[(broken | beyond) & (rules == 0) & (series[chosen] >= 0)] = Rule.UNIT
             block.rules[chosen] = rules
         return values
+
+    def _lengths(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How long each row's slot is, in seconds; one for all, but for a mean power of civil days or months."""
+        if not (self.run.civil and block.unit.is_power):
+            return np.array([self.run.resolution_s], np.int64)
+        numbers = numbered(series, block.starts, self._zones, self._grain)
+        first, after = (begun(series, one, self._zones, self._grain) for one in (numbers, numbers + 1))
+        return after - first
 
     def parts(self) -> Iterator[DayMatrix]:
         """The days of the rows that keep every rule; no two matrices share a series. The others are set aside."""
