@@ -161,13 +161,13 @@ def validation() -> str:
     """The rules a reading must keep to enter the lake."""
     from meterhall.domain.readings.judging import FEWEST
     from meterhall.domain.readings.rules import Rule
-    from meterhall.provider.metering.register import DIRECTION, RESOLUTION, UNKNOWN
+    from meterhall.provider.metering.register import DIRECTION, UNKNOWN
     from meterhall.provider.metering.working import MONTH_DAYS, STUCK_DAYS
     from meterhall.web.config import Config
 
     usual = {name: Config.model_fields[name].default for name in Config.model_fields}
     rows = [(f"`{rule.id}`", rule.name.lower(), rule.sentence, "yes" if rule.may_pass else "") for rule in Rule]
-    of_register = zip((UNKNOWN, DIRECTION, RESOLUTION), ("unknown_pod", "direction", "resolution"), strict=True)
+    of_register = zip((UNKNOWN, DIRECTION), ("unknown_pod", "direction"), strict=True)
     rows += [(f"`{code}`", name, sentence, "") for (code, sentence), name in of_register]
     return (
         "# Validation rules\n\nA provider checks each row it ingests. A row that breaks a rule is kept out and listed "

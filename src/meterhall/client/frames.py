@@ -9,7 +9,17 @@ import numpy as np
 
 from meterhall.client.checks import granularity_of
 from meterhall.domain.protocol.deliveries import ChangedValues
-from meterhall.domain.readings import MISSING, Curve, Direction, LoadCurve, Quality, Series, parse_granularity
+from meterhall.domain.readings import (
+    MISSING,
+    CivilCurve,
+    CivilSeries,
+    Curve,
+    Direction,
+    LoadCurve,
+    Quality,
+    Series,
+    parse_granularity,
+)
 from meterhall.domain.readings.rows import epoch_us
 
 if TYPE_CHECKING:
@@ -66,14 +76,17 @@ def _each(values: list[Any], of: np.ndarray) -> pl.Series:
     return pl.Series(values).gather(of)
 
 
-def curve_of(values: ChangedValues) -> LoadCurve:
-    """An item of a change feed as a curve."""
-    series = Series(
-        values.pseudonym, parse_granularity(values.resolution).period_s, Direction(values.direction), values.scale
-    )
+def curve_of(values: ChangedValues) -> Curve:
+    """An item of a change feed as a curve. Raises `MisalignedCurve` and `UnknownGranularity`."""
+    grain, direction = parse_granularity(values.resolution), Direction(values.direction)
     mantissas = np.array([MISSING if value is None else value for value in values.values], np.int64)
     quality = np.array([code or 0 for code in values.quality], np.uint8)
-    return LoadCurve(series, values.start, mantissas, quality, values.available_at)
+    if values.edges is None:
+        series = Series(values.pseudonym, grain.period_s, direction, values.scale)
+        return LoadCurve(series, values.start, mantissas, quality, values.available_at)
+    edges = np.array([int(edge.timestamp()) for edge in values.edges], np.int64)
+    civil = CivilSeries(values.pseudonym, grain, direction, values.scale)
+    return CivilCurve(civil, edges, mantissas, quality, values.available_at)
 
 
 def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:

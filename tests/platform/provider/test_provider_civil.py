@@ -15,12 +15,10 @@ import pytest
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import GroupOf
-from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, Granularity
 from meterhall.domain.readings.estimation import Method
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.formats import FORMATS, PartHeader
-from meterhall.provider.deliveries.changes import finest
 from meterhall.provider.metering.civil import curve_of, span
 from meterhall.provider.metering.completeness import completeness, late
 from meterhall.provider.metering.estimate import NotEstimated, estimate
@@ -138,8 +136,7 @@ def test_civil_months_come_in_and_one_that_is_not_over_is_set_aside(world: World
 
 def test_what_makes_no_sense_of_a_day_is_refused_with_a_code(world: World) -> None:
     for settings, field in (
-        ({"resolution": "P1D", "unit": "kW"}, "/unit"),
-        ({"resolution": "P1D", "columns": {"day": "d", "values": "H{n}"}}, "/columns"),
+        ({"resolution": "P1D", "columns": {"day": "d", "slot": "n"}}, "/columns"),
         ({"resolution": "PT1H", "columns": {"day": "d"}}, "/columns"),
     ):
         with pytest.raises(BadProfile) as refusal:
@@ -154,6 +151,50 @@ def test_what_makes_no_sense_of_a_day_is_refused_with_a_code(world: World) -> No
     assert [row.rule for row in QuarantinedRow.objects.all()] == ["V15"]
     with pytest.raises(NotEstimated):
         estimate(pod, (FIRST, UNTIL), Method.LINEAR, by="test")
+
+
+@pytest.mark.parametrize(
+    ("head", "said", "day_format"),
+    [("month", "2026-03", ""), ("month", "2026-03-01", ""), ("mes", "03/2026", "%m/%Y")],
+)
+def test_a_row_of_a_month_has_its_days_beside_each_other(world: World, head: str, said: str, day_format: str) -> None:
+    pod = world.points()[0].pod
+    settings = {"resolution": "P1D", "day_format": day_format, "columns": {"day": head, "values": "D{n}"}}
+    columns = ",".join(f"D{number:02}" for number in range(1, 33))
+    values = ",".join([*(str(2000 + number) for number in range(1, 32)), ""])
+    take_readings(f"pod,{head},{columns}\n{pod},{said},{values}".encode(), "", profile=profile_of(settings))
+    world.work()
+    run = IngestRun.objects.get()
+    assert (run.problem, run.rows, run.quarantined) == ("", 31, 0), "the empty column past its end is nothing"
+    assert kept(Period(first=date(2026, 3, 1), until=date(2026, 4, 1))) == {pod: [2000 + day for day in range(1, 32)]}
+
+
+def test_a_row_of_a_year_has_its_months_and_what_is_no_day_is_set_aside(world: World) -> None:
+    monthly, daily = (point.pod for point in world.points(2))
+    columns = {"day": "year", "values": "{n}"}
+    file = pa.table({"pod": [monthly], "year": [2025], **{str(n): [100 * n] for n in range(1, 13)}})
+    take_readings(parquet(file), "", profile=profile_of({"resolution": "P1M", "columns": columns}))
+    rows = [f"{daily},2026-02,28,29", f"{daily},2026-01-02,1,1", f"{daily},nonsense,1,1"]
+    profile = profile_of({"resolution": "P1D", "columns": columns | {"day": "month"}})
+    take_readings("\n".join(["pod,month,28,29", *rows]).encode(), "", profile=profile)
+    world.work()
+    assert kept(Period(first=date(2025, 1, 1), until=date(2026, 1, 1)))[monthly] == [100 * n for n in range(1, 13)]
+    assert kept(Period(first=date(2026, 2, 28), until=date(2026, 3, 1)))[daily] == [28]
+    aside = QuarantinedRow.objects.order_by("row").values_list("row", "rule")
+    assert list(aside) == [(1, "V13"), (2, "V13"), (2, "V13"), (3, "V13"), (3, "V13")], "2026 is no leap year"
+
+
+def test_mean_power_counts_over_the_hours_that_really_pass(world: World) -> None:
+    daily, monthly = (point.pod for point in world.points(2))
+    rows = [f"{daily},{day},{kw}" for day, kw in (("2026-03-28", "0.1"), ("2026-03-29", "0.2"), ("2026-03-30", "0.3"))]
+    take_readings("\n".join(["pod,start,energy_wh", *rows]).encode(), "", profile=profile_of(
+        {"resolution": "P1D", "unit": "kW"}))  # fmt: skip
+    months = f"pod,start,energy_wh\n{monthly},2026-02,10\n{monthly},2026-03,10"
+    take_readings(months.encode(), "", profile=profile_of({"resolution": "P1M", "unit": "W"}))
+    world.work()
+    assert kept(Period(first=FIRST, until=UNTIL))[daily] == [2400, 4600, 7200]
+    assert kept(Period(first=date(2026, 2, 1), until=date(2026, 4, 1)))[monthly] == [10 * 24 * 28, 10 * (24 * 31 - 1)]
+    assert QuarantinedRow.objects.count() == 0
 
 
 def test_a_week_of_equal_days_is_stuck_and_equal_months_are_not(world: World) -> None:
@@ -248,9 +289,3 @@ def test_an_area_of_days_and_quarter_hours_is_summed_by_day_and_not_by_hour(worl
     assert values["sum"] == [5 * 24 * 406 + 9700, 5 * 24 * 406 + 9800]
     finer = ask(world, asked, GroupOf(area="A"), period=days, granularity="PT1H")
     assert (finer.state, finer.code) == ("refused", "granularity_unavailable")
-
-
-def test_the_feed_has_no_days(world: World) -> None:
-    take_readings(files(world.points()[0].pod)["csv"], "P1D")
-    world.work()
-    assert finest(Series.objects.get(), DataScope(granularities=("PT15M", "P1D"))) is None

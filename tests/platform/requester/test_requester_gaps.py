@@ -15,7 +15,8 @@ from django.test import Client
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, midnight
+from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, LoadCurve, midnight
+from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.lake import Lake, SeriesSpec
 from meterhall.requester.activations.models import Activation, ActivationItem
@@ -116,6 +117,23 @@ def test_what_is_missing_is_asked_for_again_and_nothing_else(
         ask_again(activation)
     [late] = staff.get("/api/lateness").json()
     assert (late["activation"], late["newest"], late["days_behind"]) == (activation.pk, str(UNTIL), 0)
+
+
+@pytest.mark.parametrize("missing", [(), (5,)])
+def test_a_day_of_hours_before_the_quarter_hours_is_counted_in_hours(
+    activation: Activation, grid: GridDouble, delivery_id: str, missing: tuple[int, ...]
+) -> None:
+    grid.publish({1: [curve(gaps=tuple(range(96))), curve(PSEUDONYMS[1])]}, delivery_id)
+    ready(delivery_id)
+    assert told(activation) == [(PSEUDONYMS[0], FIRST, FIRST + DAY, 0, 96)]
+    values = np.arange(71, dtype=np.int64)
+    values[[*missing, *range(30, 71)]] = MISSING
+    hours = LoadCurve(CurveSeries(PSEUDONYMS[0], 3600), START, values, np.full(71, 17, np.uint8), START + 4 * DAY)
+    second = new_id("dlv")
+    grid.publish({1: [hours]}, second, granularity="PT1H")
+    ready(second)
+    assert Series.objects.filter(pseudonym=PSEUDONYMS[0]).count() == 2
+    assert told(activation) == ([(PSEUDONYMS[0], FIRST, FIRST + DAY, 23, 24)] if missing else [])
 
 
 def test_days_are_missed_where_only_days_are_had(activation: Activation, grid: GridDouble, delivery_id: str) -> None:

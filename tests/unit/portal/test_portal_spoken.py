@@ -51,7 +51,7 @@ def _text(node: ast.expr) -> str:
 FOUND = sorted({*findings(conformance.__file__), *findings(service.__file__)})
 PLAIN = [
     *SENTENCES.values(), *REFUSALS.values(), *UNRESOLVED.values(), *(one.title for one in InvalidPod.__subclasses__()),
-    register.UNKNOWN[1], register.DIRECTION[1], register.RESOLUTION[1],
+    register.UNKNOWN[1], register.DIRECTION[1],
 ]  # fmt: skip
 
 

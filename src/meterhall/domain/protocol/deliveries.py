@@ -313,15 +313,17 @@ class ReceiptTaken(Message):
 
 
 class ChangedValues(Message):
-    """New or corrected values of one usage point and UTC day."""
+    """New or corrected values of one usage point: of one UTC day, or of civil days or months that follow each other."""
 
     pseudonym: Pseudonym = Field(description="The usage point, by the pseudonym of the activation's answer.")
     direction: DirectionName = Field(description="Which way the energy flows, seen from the customer.")
     start: Instant = Field(
-        description="The start of the first slot; the others follow without a gap, none beyond the end of the UTC day."
+        description="The start of the first slot; the others follow without a gap. Of slots of one length none lies "
+        "beyond the end of the UTC day."
     )
     resolution: str = Field(
-        description="How long a slot is (ISO 8601 duration): the finest timed granularity of the scope, as `PT15M`."
+        description="How long a slot is (ISO 8601 duration): the finest granularity of the scope that the measured "
+        "series can be had in, as `PT15M`; `P1D` and `P1M` are civil days and months of the POD's zone."
     )
     unit: Literal["Wh"] = Field("Wh", description="Watt-hours of the slot: energy, not mean power.")
     scale: int = Field(description="Power of ten of the values: a value is `values[i]` times 10 to this power, in Wh.")
@@ -332,13 +334,28 @@ class ChangedValues(Message):
         description="The ESPI 4.0 quality code of each value, in the same order; null where there is no value."
     )
     available_at: Instant = Field(description="When the youngest of these values became known to the provider.")
+    edges: tuple[Instant, ...] | None = Field(
+        None,
+        description="Of `P1D` and `P1M`, whose slots differ in length, where they begin and end: one more than the "
+        "values, the first of them `start`. Absent: the slots are of one length.",
+    )
+
+    @model_validator(mode="after")
+    def _edges_of_civil_slots(self) -> Self:
+        if (self.edges is None) == (self.resolution in ("P1D", "P1M")):
+            raise ValueError("edges are those of civil days and months, which need them")
+        if self.edges is not None and (len(self.edges) != len(self.values) + 1 or self.edges[0] != self.start):
+            raise ValueError("edges are one more than the values, and begin with start")
+        if len(self.quality) != len(self.values):
+            raise ValueError("values and qualities have one entry a slot each")
+        return self
 
 
 class Changes(Message):
     """A page of the change feed; `cursor` is opaque, hand it back as `since`."""
 
     items: tuple[ChangedValues, ...] = Field(
-        description="What is new or corrected, 500 days of series at most; a later item for the same slots replaces "
+        description="What is new or corrected, of 500 days of series at most; a later item for the same slots replaces "
         "an earlier one."
     )
     cursor: str = Field(description="Where this page ends, opaque: keep it and hand it back as `since`.")

@@ -59,7 +59,7 @@ SENTENCES: Final = {
     Rule.FUTURE: "The slot ends after the file came in, and the value is not marked as projected.",
     Rule.SCHEMA: "A field of the row is missing or cannot be read.",
     Rule.UNIT: "The amount is not whole in the scale of its series, or beyond what can be kept.",
-    Rule.RESOLUTION: "The row is of a longer or shorter time than the slots of the file.",
+    Rule.RESOLUTION: "The row is of a longer or shorter time than the slots of the file, or lies as one does.",
     Rule.CLOCK_GAP: "The local clock has no such time on that day: it was put forward, or the day is shorter.",
     Rule.CLOCK_TWICE: "The local clock shows that time twice, and nothing says which of the two is meant.",
     Rule.FALLING: "The register reads less than one slot before.",

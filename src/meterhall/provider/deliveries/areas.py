@@ -24,13 +24,13 @@ from meterhall.domain.privacy import (
 )
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest, GroupAnswer, GroupMonth, GroupOf, Measure
-from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality, resample
+from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.granularity import GranularityUnavailable, parse_granularity
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.measures import measured
-from meterhall.domain.readings.resampling import resample_civil
+from meterhall.domain.readings.overlay import overlaid
 from meterhall.lake.lake import SeriesBlock
 from meterhall.provider.deliveries.groups import (
     answered,
@@ -44,6 +44,7 @@ from meterhall.provider.deliveries.models import Delivery, FrozenGroup, GroupAns
 from meterhall.provider.metering.civil import curve_of, span, zones_of
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
+from meterhall.provider.metering.serving import finest_first, lines_of, load_curve_of, serving
 from meterhall.provider.points.models import Point
 from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
@@ -252,14 +253,13 @@ class _Table:
         ]
         self._wanted = parse_granularity(request.granularity)
         self._measures, self._zone = measures, ZoneInfo(platform().config.zone)
-        found = Series.objects.filter(direction=stretch.direction).order_by("resolution_s", "pk")
-        self._series: dict[int, Series] = {}
-        for some in pieces(stretch.points):
-            for one in found.filter(point__in=some):
-                self._series.setdefault(one.point_id, one)
-        if not self._series:
+        found = Series.objects.filter(direction=stretch.direction)
+        known = [one for some in pieces(stretch.points) for one in found.filter(point__in=some)]
+        lines = lines_of(known).items()
+        self._serving = {point: serving(several, self._wanted) for (point, _), several in lines}
+        if not self._serving:
             raise GroupTooSmall("Nothing is kept of its members any more.", field="/over")
-        self.scale = min(one.scale for one in self._series.values())
+        self.scale = min(one.scale for several in self._serving.values() for one in several)
         self.edges: list[NDArray[np.int64]] = []
         self.values: dict[Measure, list[NDArray[np.int64]]] = {one: [] for one in measures}
         self.known: datetime | None = None
@@ -327,52 +327,53 @@ class _Table:
 
         The shape is (members, slots); a member of which nothing is kept is missing throughout.
         """
-        start, end = midnight(self._zone, days.first), midnight(self._zone, days.until)
-        ordered = sorted(self._series.values(), key=lambda one: (one.civil, one.resolution_s, one.pk))
         matrix, edges, row = np.zeros((0, 0), np.int64), np.zeros(1, np.int64), 0
-        batch = max(VALUES_AT_ONCE // (96 * max((days.until - days.first).days, 1)), 1)
-        zones = zones_of(one for one in ordered if one.civil)
-        for some in (part for _, alike in groupby(ordered, key=lambda one: one.civil) for part in pieces(alike, batch)):
-            by_number = {one.pk: one for one in some}
-            between = span(days) if some[0].civil else (start, end)
-            blocks = lake().read([spec(one) for one in some], *between, as_known_at=at)
-            for number, run in groupby(blocks, key=lambda block: block.spec.id):
-                one, mine = by_number[number], list(run)
-                curve = self._civil(one, mine, days, zones) if one.civil else self._resampled(one, mine, start)
-                if not row:
-                    matrix, edges = np.full((len(self.stretch.points), len(curve)), MISSING), curve.edges
-                elif not np.array_equal(curve.edges, edges):
-                    said = "Civil days or months of another zone than the group's are not of its slots."
-                    raise GranularityUnavailable(said, field="/granularity")
-                there = np.where(curve.present, curve.mantissas, 0)
-                matrix[row] = np.where(curve.present, rescaled(there, curve.series.scale, self.scale), MISSING)
-                row += 1
+        waiting: dict[int, dict[int, Curve]] = {}
+        for series, native, zone in self._natives(days, at):
+            mine, several = waiting.setdefault(series.point_id, {}), self._serving[series.point_id]
+            mine[series.pk] = native
+            if len(mine) < len(several):
+                continue
+            curve = overlaid([mine[one.pk] for one in several], self._wanted, zone)
+            del waiting[series.point_id]
+            if not row:
+                matrix, edges = np.full((len(self.stretch.points), len(curve)), MISSING), curve.edges
+            elif not np.array_equal(curve.edges, edges):
+                said = "Civil days or months of another zone than the group's are not of its slots."
+                raise GranularityUnavailable(said, field="/granularity")
+            there = np.where(curve.present, curve.mantissas, 0)
+            matrix[row] = np.where(curve.present, rescaled(there, curve.series.scale, self.scale), MISSING)
+            row += 1
         return matrix, edges
 
-    def _civil(self, series: Series, blocks: list[SeriesBlock], days: Period, zones: dict[int, str]) -> Curve:
-        self._heard(blocks)
-        zone = ZoneInfo(zones[series.pk])
-        return resample_civil(curve_of(series, "member", zone, days, [days], blocks), self._wanted, zone)
+    def _natives(self, days: Period, at: datetime) -> Iterator[tuple[Series, Curve, ZoneInfo]]:
+        """The curve of each series in its own slots, as known at an instant, and the zone of its days; those of one
+        point not far apart, the coarsest last."""
+        start, end = midnight(self._zone, days.first), midnight(self._zone, days.until)
+        members = [self._serving[point] for point in sorted(self._serving)]
+        batch = max(VALUES_AT_ONCE // (96 * max((days.until - days.first).days, 1)), 1)
+        zones = zones_of(one for several in members for one in several if one.civil)
+        alike = sorted(members, key=lambda several: [(one.civil, one.resolution_s) for one in several])
+        for part in pieces(alike, batch):
+            ordered = finest_first(one for several in part for one in several)
+            for civil, run in groupby(ordered, key=lambda one: bool(one.civil)):
+                by_number = {one.pk: one for one in run}
+                between = span(days) if civil else (start, end)
+                blocks = lake().read([spec(one) for one in by_number.values()], *between, as_known_at=at)
+                for number, found in groupby(blocks, key=lambda block: block.spec.id):
+                    one, mine = by_number[number], list(found)
+                    self._heard(mine)
+                    if civil:
+                        zone = ZoneInfo(zones[number])
+                        yield one, curve_of(one, "member", zone, days, [days], mine), zone
+                    else:
+                        yield one, load_curve_of(one, "member", mine), self._zone
 
-    def _heard(self, blocks: list[SeriesBlock]) -> datetime | None:
-        """When the youngest of these values became known; kept where it is the youngest of all."""
+    def _heard(self, blocks: list[SeriesBlock]) -> None:
+        """Keep when the youngest of these values became known, where it is the youngest of all."""
         known = max((one.available_at for one in blocks if one.available_at), default=None)
         if known is not None:
             self.known = max(known, self.known or known)
-        return known
-
-    def _resampled(self, series: Series, blocks: list[SeriesBlock], start: datetime) -> Curve:
-        known = self._heard(blocks)
-        curve = LoadCurve(
-            CurveSeries("member", series.resolution_s, Direction(series.direction), series.scale),
-            start,
-            np.concatenate([one.mantissas for one in blocks]),
-            np.concatenate([one.quality for one in blocks]),
-            known or platform().now(),
-        )
-        if self._wanted.period_s == series.resolution_s:
-            return curve
-        return resample(curve, self._wanted, self._zone).curve()
 
 
 def _joined(name: str, measure: Measure, direction: str, request: DataRequest, tables: Sequence[_Table]) -> Curve:

@@ -28,6 +28,7 @@ from meterhall.domain.protocol.deliveries import (
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.lake import CursorExpired
 from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
@@ -46,6 +47,7 @@ from meterhall.provider.deliveries.service import NothingAccepted, live_parts
 from meterhall.provider.metering.civil import day_after
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake
+from meterhall.provider.metering.serving import lines_of, serving, shown_days
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
@@ -157,13 +159,27 @@ def changed_points(delivery: Delivery) -> set[int]:
     contents: dict[int | None, list[PartContent]] = {}
     for content in PartContent.objects.filter(part__in=live_parts(delivery)).select_related("item__point"):
         contents.setdefault(content.item.point_id, []).append(content)
-    series = {one.pk: one for one in Series.objects.filter(point__in=list(contents))}
+    request = DataRequest.model_validate(delivery.request)
+    wanted = parse_granularity(request.granularity)
+    lines = lines_of(Series.objects.filter(point__in=list(contents), direction__in=request.directions))
+    lines = {line: serving(several, wanted) for line, several in lines.items()}
+    series = {one.pk: one for several in lines.values() for one in several}
     try:
         changes, _ = lake().changes(delivery.lake_cursor or None, series_ids=list(series))
     except CursorExpired:
         return {one.point_id for one in series.values()}
-    touched = ((series[number], day) for number, day in changes)
-    return {one.point_id for one, day in touched if any(_has(held, one, day) for held in contents[one.point_id])}
+    changed = [(series[number], day) for number, day in changes]
+    touched = [(one, day) for one, day in changed if any(_has(held, one, day) for held in contents[one.point_id])]
+    alone = {one.point_id for one, _ in touched if len(lines[one.point_id, one.direction]) == 1}
+    points = {point: held[0].item.point for point, held in contents.items() if point not in alone}
+    zones = {pk: point.zone for pk, point in points.items() if pk and point}
+    shown = shown_days(((one, day) for one, day in touched if one.point_id in zones), lines, zones, wanted)
+    return alone | {
+        series[number].point_id
+        for number, days in shown.items()
+        for held in contents[series[number].point_id]
+        if any(held.first <= day < held.until for day in days)
+    }
 
 
 def _has(content: PartContent, series: Series, day: date) -> bool:

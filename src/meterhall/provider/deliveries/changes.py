@@ -2,6 +2,7 @@
 
 A cursor holds where the round began and will end in the lake, and how far it has been shown. What changes during a
 round is in the next one. So is a point that was accepted, or got other days, meanwhile: it is shown from its beginning.
+What of it is told, and how, is made in `telling`.
 """
 
 from __future__ import annotations
@@ -9,36 +10,28 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
-
-import numpy as np
-from numpy.typing import NDArray
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import ChangedValues, Changes
-from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.readings import MISSING, Direction, LoadCurve
-from meterhall.domain.readings import Series as CurveSeries
-from meterhall.domain.readings.civil import civil_day_of, midnight
-from meterhall.domain.readings.granularity import Granularity, parse_granularity
-from meterhall.domain.readings.resampling import resample
+from meterhall.domain.readings import CivilCurve, Curve
+from meterhall.domain.readings.civil import civil_day_of
+from meterhall.formats.text import granularity_of
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.deliveries.access import Shown, log_feed
 from meterhall.provider.deliveries.entitled import Entitled, entitled
 from meterhall.provider.deliveries.service import OutsideActivation
+from meterhall.provider.deliveries.telling import telling
 from meterhall.provider.metering.models import Series
-from meterhall.provider.metering.service import lake, series_of, spec
+from meterhall.provider.metering.service import lake, series_of
 from meterhall.provider.points.holders import FOREVER
-from meterhall.web.platform import platform
 
 PAGE_DAYS = 500
-DAY = timedelta(days=1)
+DAY, MOMENT = timedelta(days=1), timedelta(seconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALWAYS = Period(first=date(1970, 1, 1), until=FOREVER)
 
@@ -60,16 +53,6 @@ class Place:
         """The opaque text."""
         text = json.dumps(astuple(self))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The values of a series from `start` on, and when the youngest of them became known."""
-
-    start: datetime
-    mantissas: NDArray[np.int64]
-    quality: NDArray[np.uint8]
-    known: datetime
 
 
 def parse_place(text: str | None, activation: str) -> Place:
@@ -101,18 +84,13 @@ def changes_since(activation: Activation, since: str | None) -> Changes:
     place = parse_place(since, activation.pk)
     items = activation.items.filter(state="accepted").select_related("point", "consent_item")
     may = {one.point.pk: one for one in entitled(frame, items, ALWAYS).values()}
-    series = {
-        one.pk: one
-        for several in series_of(may).values()
-        for one in several
-        if one.direction in frame.scope.directions and finest(one, frame.scope) is not None
-    }
+    told = telling([one for several in series_of(may).values() for one in several], frame.scope, may)
     fresh = {one.point.pk for one in may.values() if _answered(one.item) > place.answered}
     newest = max((_answered(one.item) for one in may.values()), default=place.answered)
-    changed, cursor = _changes(place.since, series, fresh)
+    changed, cursor = _changes(place.since, told.series, fresh)
     waiting = [pair for pair in changed if (pair[0], pair[1].toordinal()) > (place.series, place.day)]
     page, until = waiting[:PAGE_DAYS], place.until or cursor
-    shown = list(_values(page, series, may, frame.scope)) if page else []
+    shown = [(mine, _changed(curve)) for mine, curve in told.curves(page)]
     _log(activation, shown)
     more = len(waiting) > len(page)
     answered = place.answered_until or max(newest, place.answered)
@@ -138,71 +116,21 @@ def _changes(since: str | None, series: dict[int, Series], fresh: set[int]) -> t
     return sorted([*changed, *lake().changes(None, series_ids=whole)[0]]) if whole else changed, cursor
 
 
-def finest(series: Series, scope: DataScope) -> Granularity | None:
-    """The finest granularity of the scope the series can be had in; the feed has no civil days and months."""
-    if series.civil:
-        return None
-    grains = [parse_granularity(name) for name in scope.granularities]
-    fitting = [one for one in grains if not one.civil and one.period_s % series.resolution_s == 0]
-    return min(fitting, key=lambda one: one.period_s, default=None)
-
-
-def _values(
-    page: list[tuple[int, date]], series: dict[int, Series], may: dict[int, Entitled], scope: DataScope
-) -> Iterator[tuple[Entitled, ChangedValues]]:
-    days: dict[int, list[date]] = {}
-    for number, day in page:
-        days.setdefault(number, []).append(day)
-    for number, block in _read([series[number] for number in days], page):
-        one = series[number]
-        mine = may[one.point_id]
-        for curve in _days(one, mine, block, days[number]):
-            yield mine, _changed(curve, finest(one, scope) or Granularity(one.resolution_s), mine)
-
-
-def _read(some: list[Series], page: list[tuple[int, date]]) -> Iterator[tuple[int, Block]]:
-    """The values of these series from the first to the last day of the page, all in one read."""
-    start, end = _utc(min(day for _, day in page)), _utc(max(day for _, day in page) + DAY)
-    ordered = sorted(some, key=lambda one: (one.resolution_s, one.pk))
-    for number, run in groupby(
-        lake().read([spec(one) for one in ordered], start, end), key=lambda block: block.spec.id
-    ):
-        blocks = list(run)
-        known = max((block.available_at for block in blocks if block.available_at), default=platform().now())
-        mantissas = np.concatenate([block.mantissas for block in blocks])
-        yield number, Block(start, mantissas, np.concatenate([block.quality for block in blocks]), known)
-
-
-def _days(series: Series, mine: Entitled, block: Block, days: list[date]) -> Iterator[LoadCurve]:
-    """UTC days of a series as curves, each cut to what is the holder's of it."""
-    named = CurveSeries(mine.item.pseudonym, series.resolution_s, Direction(series.direction), series.scale)
-    zone = ZoneInfo(mine.point.zone)
-    for day in days:
-        for stretch in mine.days:
-            first = max(_utc(day), midnight(zone, stretch.first))
-            until = _utc(day + DAY) if stretch.until == FOREVER else min(_utc(day + DAY), midnight(zone, stretch.until))
-            if first < until:
-                low, high = (int((at - block.start).total_seconds()) // series.resolution_s for at in (first, until))
-                yield LoadCurve(named, first, block.mantissas[low:high], block.quality[low:high], block.known)
-
-
-def _utc(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
-
-
-def _changed(curve: LoadCurve, grain: Granularity, mine: Entitled) -> ChangedValues:
-    if grain.period_s != curve.series.resolution_s:
-        curve = resample(curve, grain, ZoneInfo(mine.point.zone)).load_curve()
-    present = curve.mantissas != MISSING
+def _changed(curve: Curve) -> ChangedValues:
+    present = curve.present
+    edges = None
+    if isinstance(curve, CivilCurve):
+        edges = tuple(datetime.fromtimestamp(edge, UTC) for edge in curve.edges.tolist())
     return ChangedValues(
         pseudonym=curve.series.usage_point,
         direction=curve.series.direction.value,
         start=curve.start,
-        resolution=str(grain),
+        resolution=str(granularity_of(curve)),
         scale=curve.series.scale,
         values=tuple(int(v) if there else None for v, there in zip(curve.mantissas, present, strict=True)),
         quality=tuple(int(q) if there else None for q, there in zip(curve.quality, present, strict=True)),
         available_at=curve.available_at,
+        edges=edges,
     )
 
 
@@ -210,9 +138,10 @@ def _log(activation: Activation, shown: list[tuple[Entitled, ChangedValues]]) ->
     """One row an item, direction and granularity: from the first to the last day it was shown of."""
     seen: dict[tuple[int, str, str], tuple[ActivationItem, list[date]]] = {}
     for mine, values in shown:
-        day = civil_day_of(ZoneInfo(mine.point.zone), values.start)
+        last = values.edges[-1] - MOMENT if values.edges else values.start
+        days = (civil_day_of(ZoneInfo(mine.point.zone), at) for at in (values.start, last))
         key = (mine.item.pk, values.direction, values.resolution)
-        seen.setdefault(key, (mine.item, []))[1].append(day)
+        seen.setdefault(key, (mine.item, []))[1].extend(days)
     log_feed(
         activation,
         [

@@ -17,15 +17,16 @@ from meterhall.domain.protocol.deliveries import DataRequest, GroupMonth, Measur
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
-from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.groups import rescaled, sum_curves
 from meterhall.domain.readings.measures import measured
-from meterhall.domain.readings.resampling import resample, resample_civil
+from meterhall.domain.readings.overlay import overlaid
 from meterhall.lake.lake import SeriesBlock
 from meterhall.provider.deliveries.entitled import Entitled
 from meterhall.provider.metering.civil import curve_of, cut, span
 from meterhall.provider.metering.models import Series
-from meterhall.provider.metering.service import lake, series_of_points, spec
+from meterhall.provider.metering.service import lake, spec
+from meterhall.provider.metering.serving import serving_points
 from meterhall.web.platform import platform
 
 SLOTS_A_DAY: Final = 96
@@ -56,17 +57,26 @@ def whole_curves(
     request: DataRequest, some: Sequence[Entitled], direction: str, known_at: datetime
 ) -> Iterator[tuple[Entitled, Curve]]:
     """The curve of each item over the whole period, as it was known then; missing on days that are not the holder's."""
-    for one, curve in _read(request, some, direction, known_at):
-        yield one, _in_granularity(curve, request, ZoneInfo(one.point.zone))
+    return curves_over(some, direction, request.period, parse_granularity(request.granularity), known_at)
+
+
+def curves_over(
+    some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity, known_at: datetime | None = None
+) -> Iterator[tuple[Entitled, Curve]]:
+    """The curve of each item over a period, as it was known then, else by now; missing on days that are not the
+    holder's. Raises `GranularityUnavailable`."""
+    for one, curves in _read(some, direction, period, wanted, known_at):
+        yield one, overlaid(curves, wanted, ZoneInfo(one.point.zone))
 
 
 def curves_by_item(request: DataRequest, some: Sequence[Entitled]) -> dict[int, list[Curve]]:
     """The curve of each item in each direction, under its pseudonym; from its holder's first day to the last."""
     found: dict[int, list[Curve]] = {}
+    wanted = parse_granularity(request.granularity)
     for direction in request.directions:
-        for one, curve in _read(request, some, direction):
-            cut = _in_granularity(_trimmed(curve, one, request), request, ZoneInfo(one.point.zone))
-            found.setdefault(one.item.pk, []).append(cut)
+        for one, curves in _read(some, direction, request.period, wanted):
+            cut = [_trimmed(curve, one, request) for curve in curves]
+            found.setdefault(one.item.pk, []).append(overlaid(cut, wanted, ZoneInfo(one.point.zone)))
     return found
 
 
@@ -79,9 +89,9 @@ def told_over(
     """
     found: list[Curve] = []
     told: list[GroupMonth] = []
+    wanted = parse_granularity(request.granularity)
     for direction in request.directions:
-        reads = _read(request, some, direction, known_at)
-        curves = [_in_granularity(curve, request, ZoneInfo(one.point.zone)) for one, curve in reads]
+        curves = [curve for _, curve in curves_over(some, direction, request.period, wanted, known_at)]
         total = sum_curves(curves)
         known = max(curve.available_at for curve in curves)
         values, hidden = _measured(curves, total.scale, tuple(names))
@@ -96,7 +106,6 @@ def told_over(
             )
         )
         quality = np.full(len(hidden), Quality.DERIVED, np.uint8)
-        wanted = parse_granularity(request.granularity)
         for measure, name in names.items():
             mantissas = np.where(hidden, MISSING, values[measure])
             if wanted.civil:
@@ -128,36 +137,51 @@ def _measured(
 
 def with_series(request: DataRequest, some: Iterable[Entitled]) -> list[Entitled]:
     """The items that have a series in every direction asked for: only they can count in a sum."""
-    known = list(some)
-    having = [set(series_of_points([one.point for one in known], direction)) for direction in request.directions]
-    return [one for one in known if all(one.point.pk in points for points in having)]
+    known, wanted = list(some), parse_granularity(request.granularity)
+    points = [one.point for one in known]
+    having = [set(serving_points(points, direction, wanted)) for direction in request.directions]
+    return [one for one in known if all(one.point.pk in measured for measured in having)]
 
 
 def _read(
-    request: DataRequest, some: Sequence[Entitled], direction: str, known_at: datetime | None = None
-) -> Iterator[tuple[Entitled, Curve]]:
-    """The curve of each item over the whole period, missing on days that are not the holder's: those are never read."""
-    series = series_of_points([one.point for one in some], direction)
-    having = [one for one in some if one.point.pk in series]
-    having.sort(key=lambda one: (_alike(one, series), series[one.point.pk].resolution_s, series[one.point.pk].pk))
-    for _, group in groupby(having, key=lambda one: _alike(one, series)):
-        members = list(group)
-        specs, zone = [spec(series[one.point.pk]) for one in members], ZoneInfo(members[0].point.zone)
-        civil = series[members[0].point.pk].civil
-        spans = [span(days) if civil else _instants(days, zone) for days in members[0].days]
+    some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity, known_at: datetime | None = None
+) -> Iterator[tuple[Entitled, list[Curve]]]:
+    """The curves of each item over the whole period from the series that serve it, the finest first; missing on days
+    that are not the holder's: those are never read."""
+    serving = serving_points([one.point for one in some], direction, wanted)
+    pairs = [(one, mine) for one in some for mine in serving.get(one.point.pk, ())]
+    waiting: dict[int, dict[int, Curve]] = {}
+    for one, number, curve in _natives(pairs, period, known_at):
+        mine = waiting.setdefault(one.item.pk, {})
+        mine[number] = curve
+        if len(mine) == len(serving[one.point.pk]):
+            yield one, [mine[series.pk] for series in serving[one.point.pk]]
+            del waiting[one.item.pk]
+
+
+def _natives(
+    pairs: list[tuple[Entitled, Series]], period: Period, known_at: datetime | None
+) -> Iterator[tuple[Entitled, int, Curve]]:
+    """The curve of each item in the slots of a series; those that are alike are read together."""
+    pairs.sort(key=lambda pair: (_alike(*pair), pair[1].resolution_s, pair[1].pk))
+    for _, group in groupby(pairs, key=lambda pair: _alike(*pair)):
+        alike = list(group)
+        specs, zone = [spec(series) for _, series in alike], ZoneInfo(alike[0][0].point.zone)
+        civil = alike[0][1].civil
+        spans = [span(days) if civil else _instants(days, zone) for days in alike[0][0].days]
         reads = [lake().read(specs, *between, as_known_at=known_at) for between in spans]
         stretches = [(list(run) for _, run in groupby(read, key=lambda block: block.spec.id)) for read in reads]
-        for one, *runs in zip(members, *stretches, strict=True):
-            blocks, mine = [block for run in runs for block in run], series[one.point.pk]
+        for (one, series), *runs in zip(alike, *stretches, strict=True):
+            blocks = [block for run in runs for block in run]
             if civil:
-                yield one, curve_of(mine, one.item.pseudonym, zone, request.period, one.days, blocks)
+                yield one, series.pk, curve_of(series, one.item.pseudonym, zone, period, one.days, blocks)
             else:
-                yield one, _curve(blocks, mine, one, request.period)
+                yield one, series.pk, _curve(blocks, series, one, period)
 
 
-def _alike(one: Entitled, series: dict[int, Series]) -> tuple[object, ...]:
-    """What is the same for the items that are read together."""
-    return series[one.point.pk].civil, one.point.zone, tuple((days.first, days.until) for days in one.days)
+def _alike(one: Entitled, series: Series) -> tuple[object, ...]:
+    """What is the same for what is read together."""
+    return series.civil, one.point.zone, tuple((days.first, days.until) for days in one.days)
 
 
 def _instants(days: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -195,12 +219,3 @@ def _trimmed(curve: Curve, one: Entitled, request: DataRequest) -> Curve:
     first = int((start - curve.start).total_seconds()) // step_s
     last = int((midnight(zone, one.days[-1].until) - curve.start).total_seconds()) // step_s
     return LoadCurve(curve.series, start, curve.mantissas[first:last], curve.quality[first:last], curve.available_at)
-
-
-def _in_granularity(curve: Curve, request: DataRequest, zone: ZoneInfo) -> Curve:
-    wanted = parse_granularity(request.granularity)
-    if isinstance(curve, CivilCurve):
-        return resample_civil(curve, wanted, zone)
-    if wanted.period_s == curve.series.resolution_s:
-        return curve
-    return resample(curve, wanted, zone).curve()

@@ -21,13 +21,14 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, entitled
 from meterhall.provider.deliveries.forecasts import MOST_CURVES
 from meterhall.provider.deliveries.service import create_delivery
-from meterhall.provider.metering.service import series_of
+from meterhall.provider.metering.serving import serving_points
 from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
 
@@ -67,7 +68,7 @@ def _catch_up(activation: Activation) -> int:
         end = _end(turn, may.values())
         if end > platform().now():
             return count
-        if may and platform().now() < end + waits and not _are_in(turn, may.values(), frame.scope):
+        if may and platform().now() < end + waits and not _are_in(turn, may.values(), request):
             return count
         _deliver(activation, _requests(request, list(may.values()), frame.scope), turn)
     return MOST_TURNS
@@ -143,14 +144,13 @@ def _end(turn: Period, members: Iterable[Entitled]) -> datetime:
     return max(midnight(ZoneInfo(zone), turn.until) for zone in zones)
 
 
-def _are_in(turn: Period, members: Iterable[Entitled], scope: DataScope) -> bool:
-    """Whether the readings of the day or month are in."""
-    series = series_of(one.point.pk for one in members)
+def _are_in(turn: Period, members: Iterable[Entitled], request: DataRequest) -> bool:
+    """Whether the readings of the day or month are in, of each point from one of the series that serve it."""
+    points, wanted = [one.point for one in members], parse_granularity(request.granularity)
     return all(
-        one.until_day is not None and one.until_day >= turn.until
-        for several in series.values()
-        for one in several
-        if one.direction in scope.directions
+        any(one.until_day is not None and one.until_day >= turn.until for one in several)
+        for direction in request.directions
+        for several in serving_points(points, direction, wanted).values()
     )
 
 

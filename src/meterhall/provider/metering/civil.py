@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Direction
+from meterhall.domain.readings.civil import civil_day_of
 from meterhall.domain.readings.civil_numbers import edges_of, first_days, numbers_of, numbers_on, starts_of
 from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.days import EPOCH_DAY
@@ -158,6 +159,15 @@ def _reach(grain: Granularity, days: Period) -> tuple[int, int]:
     """The numbers of the periods that touch civil days, from the first to the last, exclusive."""
     first, last = numbers_on(grain, np.array([_day(days.first), _day(days.until) - 1], np.int64)).tolist()
     return first, last + 1
+
+
+def civil_days_of(series: Series, day: date, zone: ZoneInfo) -> Period:
+    """The civil days of which hours are in a UTC day of a series; those of the civil day or month that rests there."""
+    if series.civil:
+        return Period(first=day, until=day_after(series.grain, day))
+    start = _midnight(day)
+    last = civil_day_of(zone, start + timedelta(days=1, seconds=-1))
+    return Period(first=civil_day_of(zone, start), until=last + timedelta(days=1))
 
 
 def day_after(grain: Granularity, day: date) -> date:

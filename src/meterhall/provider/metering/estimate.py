@@ -19,6 +19,7 @@ from meterhall.domain.readings.rows import Rows, matrices
 from meterhall.provider.metering.intake import Profile, read_blocks
 from meterhall.provider.metering.models import Estimation, Series
 from meterhall.provider.metering.service import lake, spec
+from meterhall.provider.metering.serving import finest_first
 from meterhall.provider.points.service import pod_key, points_by_pod
 from meterhall.web.platform import platform
 
@@ -56,7 +57,7 @@ def estimate(
     A measured value is never changed, and one handed in later replaces an estimate. Doing it again finds nothing
     left to do. Raises `UnknownSeries`, `NotEstimated`, `NoShape` and `InvalidInput` for the days.
     """
-    series = _series(pod, direction)
+    series = _series(pod, direction, days)
     start, end = _period(series, days)
     first, values = _read(series, start - MARGIN, end + MARGIN)
     starts = first + series.resolution_s * np.arange(len(values), dtype=np.int64)
@@ -76,14 +77,22 @@ def estimate(
     return done
 
 
-def _series(pod: str, direction: str) -> Series:
+def _series(pod: str, direction: str, days: tuple[date, date]) -> Series:
+    """Of several the finest that is measured about then, else the finest of all."""
     points = points_by_pod({pod_key(pod, platform().config.country)} - {""})
-    found = Series.objects.filter(point__in=points.values(), direction=direction).select_related("point").first()
-    if found is None:
+    known = Series.objects.filter(point__in=points.values(), direction=direction).select_related("point")
+    several = finest_first(known)
+    if not several:
         raise UnknownSeries(field="/pod")
-    if found.civil:
+    timed = [one for one in several if not one.civil]
+    if not timed:
         raise NotEstimated(field="/pod")
-    return found
+    return next((one for one in timed if _is_measured(one, days)), timed[0])
+
+
+def _is_measured(series: Series, days: tuple[date, date]) -> bool:
+    first, until = series.first_day, series.until_day
+    return first is not None and until is not None and first < days[1] and days[0] < until
 
 
 def _period(series: Series, days: tuple[date, date]) -> tuple[datetime, datetime]:

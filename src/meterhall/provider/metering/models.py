@@ -14,7 +14,10 @@ CIVIL = "P1D or P1M: a value a civil day or month of the point's zone, which res
 
 
 class Series(models.Model):
-    """One series of a point. A value is mantissa × 10**scale Wh per slot, or per civil day or month."""
+    """One series of a point and direction at one resolution. Of several `serving` says which is told.
+
+    A value is mantissa × 10**scale Wh per slot, or per civil day or month.
+    """
 
     point = models.ForeignKey(Point, on_delete=models.PROTECT, related_name="series")
     direction = models.CharField(max_length=10, default="import")
@@ -25,7 +28,9 @@ class Series(models.Model):
     until_day = models.DateField(null=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["point", "direction"], name="one_series_a_direction")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["point", "direction", "resolution_s", "civil"], name="one_series_a_grain")
+        ]
 
     def __str__(self) -> str:
         return f"series {self.pk}"

@@ -28,7 +28,7 @@ from meterhall.web.portal.filters import Choice, Search, distinct, state_choice
 from meterhall.web.portal.spoken import spoken
 from meterhall.web.portal.tables import Column, listing, plain_table
 from meterhall.web.portal.values import Confirmation, Fact, Link, Quantity, state_badge
-from meterhall.web.portal.words import DIRECTION, word
+from meterhall.web.portal.words import DIRECTION, GRANULARITY, word
 
 
 def _run_link(run: IngestRun) -> Link:
@@ -230,6 +230,7 @@ LATE: list[Column[Late]] = [
     ),
     Column(gettext_lazy("Area"), lambda one: one.point.area or "–"),
     Column(gettext_lazy("Direction"), lambda one: word(DIRECTION, one.direction)),
+    Column(gettext_lazy("Granularity"), lambda one: word(GRANULARITY, str(one.grain))),
     Column(gettext_lazy("Values there"), lambda one: one.present, numeric=True),
     Column(gettext_lazy("Values expected"), lambda one: one.expected, numeric=True),
 ]

@@ -1,6 +1,8 @@
-"""The register of series: finds the series of each (POD, direction) of a file, or makes the one a point lacks."""
+"""The register of series: that of each (POD, direction) at a file's resolution, found, or made where it is lacking."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from meterhall.provider.metering.models import Series
 from meterhall.provider.points.models import Point
@@ -10,8 +12,7 @@ from meterhall.web.platform import platform
 
 UNKNOWN = ("P1", "No such metering point is registered.")
 DIRECTION = ("P2", "A direction is import, export or net.")
-RESOLUTION = ("P3", "The series is kept at another resolution than the file's.")
-MAY_PASS = (UNKNOWN, RESOLUTION)
+MAY_PASS = (UNKNOWN,)
 """Rules that a row may keep later, when the register has changed."""
 DIRECTIONS = frozenset(("import", "export", "net"))
 Found = Series | tuple[str, str]
@@ -26,17 +27,20 @@ class Register:
         self.rules: dict[tuple[str, str], tuple[str, str]] = {}
         """The rule by which the rows of a (POD, direction) without a series are set aside."""
         self.series: dict[int, Series] = {}
+        self.beside: set[int] = set()
+        """Those without values that stand beside one of longer slots that has some."""
 
     def find(self, pairs: list[tuple[str, str]]) -> list[int]:
         """The id of the series of each (POD, direction), or -1. A few queries for all that are new."""
         fresh = list({pair: None for pair in pairs if pair not in self._ids})
         if fresh:
             found = find_series(fresh, self._resolution_s, self._scale, self._civil)
-            for pair, one in zip(fresh, found, strict=True):
+            for pair, one in zip(fresh, found.of_pairs, strict=True):
                 if isinstance(one, Series):
                     self._ids[pair], self.series[one.pk] = one.pk, one
                 else:
                     self._ids[pair], self.rules[pair] = -1, one
+            self.beside |= found.beside
         return [self._ids[pair] for pair in pairs]
 
     def scales(self) -> set[int]:
@@ -44,7 +48,14 @@ class Register:
         return {one.scale for one in self.series.values()}
 
 
-def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0, civil: str = "") -> list[Found]:
+class Looked(NamedTuple):
+    """What is found of some pairs, and which of the series stand beside one of longer slots, as in `Register`."""
+
+    of_pairs: list[Found]
+    beside: set[int]
+
+
+def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0, civil: str = "") -> Looked:
     """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
     pods = {pod for pod, _ in pairs}
     points = points_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
@@ -55,7 +66,9 @@ def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0,
         for pod, direction in pairs
         if keys[pod] in points and direction in DIRECTIONS
     }
-    known = _known(list(points.values()))
+    slots = resolution_s, civil
+    every = _known(list(points.values()))
+    known = _of(every, slots)
     fresh = [
         Series(point=point, direction=direction, resolution_s=resolution_s, civil=civil, scale=scale)
         for (pk, direction), point in wanted.items()
@@ -63,22 +76,22 @@ def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0,
     ]
     Series.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
     if fresh:
-        known = _known(list(points.values()))
-    return [_one(points.get(keys[pod]), direction, (resolution_s, civil), known) for pod, direction in pairs]
+        known = _of(_known(list(points.values())), slots)
+    coarser = [one for one in every if one.first_day and (one.civil, one.resolution_s) > (civil, resolution_s)]
+    longer = {(one.point_id, one.direction) for one in coarser}
+    beside = {one.pk for line, one in known.items() if line in longer and one.first_day is None}
+    return Looked([_one(points.get(keys[pod]), direction, known) for pod, direction in pairs], beside)
 
 
-def _known(points: list[Point]) -> dict[tuple[int, str], Series]:
-    return {
-        (one.point_id, one.direction): one
-        for some in pieces(point.pk for point in points)
-        for one in Series.objects.filter(point__in=some)
-    }
+def _known(points: list[Point]) -> list[Series]:
+    return [one for some in pieces(point.pk for point in points) for one in Series.objects.filter(point__in=some)]
 
 
-def _one(point: Point | None, direction: str, slots: tuple[int, str], known: dict[tuple[int, str], Series]) -> Found:
+def _of(every: list[Series], slots: tuple[int, str]) -> dict[tuple[int, str], Series]:
+    return {(one.point_id, one.direction): one for one in every if (one.resolution_s, one.civil) == slots}
+
+
+def _one(point: Point | None, direction: str, known: dict[tuple[int, str], Series]) -> Found:
     if point is None:
         return UNKNOWN
-    series = known.get((point.pk, direction))
-    if series is None:
-        return DIRECTION
-    return series if (series.resolution_s, series.civil) == slots else RESOLUTION
+    return known.get((point.pk, direction), DIRECTION)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
@@ -30,7 +31,6 @@ from meterhall.lake.spark import SparkEngine
 from meterhall.provider.metering.intake import PLAIN, Profile, check_fits
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, Series
 from meterhall.provider.metering.register import MAY_PASS
-from meterhall.provider.points.models import Point
 from meterhall.provider.sets import pieces
 from meterhall.web.config import EMBEDDED
 from meterhall.web.platform import platform
@@ -134,12 +134,15 @@ def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Perio
     found = [one for one in series if one.direction in scope.directions and one.first_day is not None]
     if {one.direction for one in found} != set(scope.directions):
         return Refused("period_unavailable")
-    wanted = [parse_granularity(name) for name in scope.granularities]
-    for one in found:
-        if not all(can_be_had(one, grain) for grain in wanted) or _cuts_days(one, wanted, days):
+    serving: dict[int, Series] = {}
+    for direction, grain in product(scope.directions, map(parse_granularity, scope.granularities)):
+        mine = [one for one in found if one.direction == direction and can_be_had(one, grain)]
+        fitting = {one.pk: one for one in mine if not _cuts_days(one, grain, days)}
+        if not fitting:
             return Refused("granularity_unavailable")
+        serving |= fitting
     today = platform().now().date()
-    for one in found:
+    for one in serving.values():
         until = max(one.until_day or today, today + timedelta(days=1))
         if any(one.first_day < day.until and until > day.first for day in days):  # type: ignore[operator]
             return None
@@ -155,7 +158,7 @@ def can_be_had(series: Series, grain: Granularity) -> bool:
     return (grain.period_s or DAY_S) % series.resolution_s == 0
 
 
-def _cuts_days(series: Series, wanted: Sequence[Granularity], days: Sequence[Period]) -> bool:
+def _cuts_days(series: Series, wanted: Granularity, days: Sequence[Period]) -> bool:
     """Whether a civil day or month of these begins within a slot: only slots longer than an hour can do that."""
     if series.civil or HOUR_S % series.resolution_s == 0:
         return False
@@ -163,13 +166,7 @@ def _cuts_days(series: Series, wanted: Sequence[Granularity], days: Sequence[Per
     for day in days:
         until = min(day.until, day.first + timedelta(days=MOST_DAYS_AHEAD))
         start, end = midnight(zone, day.first), midnight(zone, until)
-        edges = [slot_edges(grain, zone, start, end) for grain in wanted if grain.civil]
+        edges = [slot_edges(wanted, zone, start, end)] if wanted.civil else []
         if any((one % series.resolution_s).any() for one in [*edges, np.array([start.timestamp(), end.timestamp()])]):
             return True
     return False
-
-
-def series_of_points(points: Iterable[Point], direction: str) -> dict[int, Series]:
-    """The series of each point in a direction, by the point's primary key."""
-    found = series_of(point.pk for point in points)
-    return {point: one for point, several in found.items() for one in several if one.direction == direction}

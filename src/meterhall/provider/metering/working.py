@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from meterhall.provider.metering.intake.batches import ahead
 from meterhall.provider.metering.intake.gathering import Gathering, Taken, joined, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
+from meterhall.provider.metering.resolution import lie_oddly, of_coarser, of_finer
 from meterhall.provider.metering.service import ingest_folder, lake, spec
 from meterhall.provider.sets import write_back
 from meterhall.web.platform import platform
@@ -78,6 +81,7 @@ class _Work:
         self._grain, self._zones = run.grain, dict[int, str]()
         self._register = Register(run.resolution_s, profile.scale, run.civil)
         self._count = self._opening = 0
+        self._astray: Counter[int] = Counter()
         self._spans: dict[int, tuple[int, int]] = {}
         self._limits = limits(run.received_at, run.grain)
         self._latest_end = int((run.received_at + LEEWAY).timestamp())
@@ -99,6 +103,7 @@ class _Work:
             fresh = (one for pk, one in self._register.series.items() if pk not in self._zones)
             self._zones |= zones_of(fresh)
             place(block, series, self._zones, self._grain)
+            self._astray.update(series[(block.rules == Rule.MISALIGNED) & (series >= 0)].tolist())
         values = self._in_scale(block, series)
         kept = (block.rules == 0) & (series >= 0)
         self._count += len(block)
@@ -117,17 +122,25 @@ class _Work:
     def _in_scale(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """The amounts as mantissas of their series; what is not whole there breaks the rule of units."""
         values = block.stated.copy()
-        for scale in self._register.scales():
+        lengths = self._lengths(block, series)
+        for scale, slot_s in product(self._register.scales(), np.unique(lengths).tolist()):
             chosen = slice(None)
-            if len(self._register.scales()) > 1:
+            if len(self._register.scales()) > 1 or len(lengths) > 1:
                 ids = np.array(sorted(pk for pk, one in self._register.series.items() if one.scale == scale), np.int64)
-                chosen = np.flatnonzero(np.isin(series, ids))  # type: ignore[assignment]
-            stated, resolution_s = block.stated[chosen], self.run.resolution_s
-            values[chosen], broken, beyond = in_scale(stated, block.places, block.unit, resolution_s, scale)
+                chosen = np.flatnonzero(np.isin(series, ids) & (lengths == slot_s))  # type: ignore[assignment]
+            values[chosen], broken, beyond = in_scale(block.stated[chosen], block.places, block.unit, slot_s, scale)
             rules = block.rules[chosen]
             rules[(broken | beyond) & (rules == 0) & (series[chosen] >= 0)] = Rule.UNIT
             block.rules[chosen] = rules
         return values
+
+    def _lengths(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How long each row's slot is, in seconds; one for all, but for a mean power of civil days or months."""
+        if not (self.run.civil and block.unit.is_power):
+            return np.array([self.run.resolution_s], np.int64)
+        numbers = numbered(series, block.starts, self._zones, self._grain)
+        first, after = (begun(series, one, self._zones, self._grain) for one in (numbers, numbers + 1))
+        return after - first
 
     def parts(self) -> Iterator[DayMatrix]:
         """The days of the rows that keep every rule; no two matrices share a series. The others are set aside."""
@@ -146,6 +159,7 @@ class _Work:
         """The rows after what only a whole series says, and as they rest in the lake. What is unsure is set aside."""
         if self.run.civil or any(piece.register.any() or piece.again_s.any() for piece in pieces):
             pieces = [self._in_sequence(joined(pieces), known)]
+        pieces = self._at_resolution(pieces, known)
         starts = [piece.starts for piece in pieces]
         if self.run.civil:
             over, at = self._resting(pieces[0], known)
@@ -180,6 +194,26 @@ class _Work:
         if broken.any():
             self.held.of_series(taken.where(broken), rules[broken], known, has_value=False)
         return taken.where(~broken & ~opens)
+
+    def _at_resolution(self, pieces: list[Taken], known: dict[int, Series]) -> list[Taken]:
+        """The rows that lie as the slots of the file do; those of a series that lie as longer or shorter ones do are
+        set aside. They are looked at where one series' do, or where it has others beside it."""
+        fresh = {pk for pk, series in known.items() if series.first_day is None}
+        beside, step = self._register.beside & known.keys(), self.run.resolution_s
+        first = next((int(piece.series_ids[0]) for piece in pieces if len(piece)), -1)
+        sample = [piece.starts[piece.series_ids == first] for piece in pieces]
+        astray = self.run.civil or lie_oddly(np.concatenate(sample), step, first in fresh)
+        if not (beside or astray):
+            return pieces
+        taken = joined(pieces)
+        ids, at, off = taken.series_ids, taken.starts, taken.starts % step != 0
+        if self.run.civil:
+            at, step, off = numbered(ids, at, self._zones, self._grain), 1, np.zeros(len(taken), np.bool_)
+        wrong = of_finer(ids, off, self._astray) | of_coarser(ids, at, step, fresh, beside)
+        if wrong.any():
+            self.held.of_series(taken.where(wrong), np.full(wrong.sum(), Rule.RESOLUTION, np.uint8), known)
+            taken = taken.where(~wrong)
+        return [taken]
 
     def _resting(self, taken: Taken, known: dict[int, Series]) -> tuple[Taken, NDArray[np.int64]]:
         """The rows of civil days and months that are over, and where they rest in the lake."""

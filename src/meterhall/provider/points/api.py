@@ -68,7 +68,7 @@ def view(point: Point) -> PointView:
         sandbox=point.is_sandbox,
         holders=len(point.occupancies.all()),
         meters=len(point.meters.all()),
-        series=tuple(sorted(one.direction for one in point.series.all())),
+        series=tuple(sorted({one.direction for one in point.series.all()})),
     )
 
 

@@ -67,7 +67,7 @@ def point_page(request: HttpRequest, handle: str) -> HttpResponseBase:
         raise Http404
     series = [
         (word(DIRECTION, one.direction), word(GRANULARITY, str(one.grain)), one.first_day, one.until_day)
-        for one in point.series.order_by("direction")
+        for one in point.series.order_by("direction", "civil", "resolution_s")
     ]
     context = {
         "title": label_for_holder(point),

@@ -78,8 +78,9 @@ def point_days(activation: Activation, within: Period | None = None) -> Iterator
     """What is there of each point in its order: of the holder's days that are over, within the activation's period and
     the days given.
 
-    Values are counted in the finest granularity that is held; of a point of which nothing is held, in the finest of the
-    activation. Of sums and of forecasts there is nothing to tell.
+    The values of a day are counted in the finest granularity of which one is held, of a day without any in the finest
+    that is held at all; of a point of which nothing is held, in the finest of the activation. Of sums and of forecasts
+    there is nothing to tell.
     """
     scope = of_points(activation)
     if scope is None:
@@ -148,18 +149,25 @@ def _counted(
     edges = {
         zone: slot_edges(CIVIL_DAY, zone, midnight(zone, first), midnight(zone, until)) for zone in set(zones.values())
     }
-    held = _finest([item.pseudonym for item in items], direction)
-    there = _present(held, {item.pseudonym: edges[zones[item.pk]] for item in items})
+    held = _held([item.pseudonym for item in items], direction)
+    there = _by_day(held, {item.pseudonym: edges[zones[item.pk]] for item in items})
     finest_s = min(map(slot_s, scope.granularities))
     for item in items:
-        series = held.get(item.pseudonym)
-        lengths, slot = np.diff(edges[zones[item.pk]]), slot_s(series.granularity) if series else finest_s
-        expected = np.maximum(1, lengths // slot)
-        due = np.zeros(len(lengths), bool)
-        for period in _whole_months(days[item.pk]) if slot == MONTH_S else days[item.pk]:
-            due[(period.first - first).days : (period.until - first).days] = True
-        present = there.get(item.pseudonym, np.zeros(len(lengths), np.int64))
-        yield PointDays(item, direction, first, present, np.where(due, expected, 0), series is not None)
+        lengths = np.diff(edges[zones[item.pk]])
+        nothing = np.zeros(len(lengths), np.int64), np.full(len(lengths), finest_s, np.int64)
+        present, slots = there.get(item.pseudonym, nothing)
+        due, months = _due(days[item.pk], first, len(lengths)), _whole_months(days[item.pk])
+        due = np.where(slots == MONTH_S, _due(months, first, len(lengths)), due)
+        expected = np.where(due, np.maximum(1, lengths // slots), 0)
+        yield PointDays(item, direction, first, present, expected, item.pseudonym in held)
+
+
+def _due(days: Sequence[Period], first: date, count: int) -> NDArray[np.bool_]:
+    """Which of so many days from the first on are among these."""
+    due = np.zeros(count, np.bool_)
+    for period in days:
+        due[(period.first - first).days : (period.until - first).days] = True
+    return due
 
 
 def _whole_months(days: Sequence[Period]) -> list[Period]:
@@ -187,11 +195,34 @@ def _days(said: dict[str, Any] | None, scope: DataScope, today: date) -> list[Pe
     return [Period(first=first, until=until) for first, until in cut if first < until]
 
 
-def _finest(pseudonyms: Sequence[str], direction: str) -> dict[str, Series]:
-    """The finest that is held of each pseudonym."""
+def _held(pseudonyms: Sequence[str], direction: str) -> dict[str, list[Series]]:
+    """What is held of each pseudonym, the finest first."""
     found = Series.objects.filter(pseudonym__in=pseudonyms, direction=direction, is_forecast=False, withdrawn_at=None)
-    coarsest_first = sorted(found.exclude(received_at=None), key=lambda one: slot_s(one.granularity), reverse=True)
-    return {one.pseudonym: one for one in coarsest_first}
+    held: dict[str, list[Series]] = {}
+    for one in sorted(found.exclude(received_at=None), key=lambda one: slot_s(one.granularity)):
+        held.setdefault(one.pseudonym, []).append(one)
+    return held
+
+
+def _by_day(
+    held: Mapping[str, Sequence[Series]], edges: Mapping[str, NDArray[np.int64]]
+) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """How many values there are of each pseudonym on each day, and how long their slots are, in seconds.
+
+    A day is that of the finest series with a value on it; a coarser one is looked at where a finer one has none.
+    """
+    found = {}
+    for name, several in held.items():
+        days = len(edges[name]) - 1
+        found[name] = np.zeros(days, np.int64), np.full(days, slot_s(several[0].granularity), np.int64)
+    for level in range(max(map(len, held.values()), default=0)):
+        coarser = {name: several[level] for name, several in held.items() if len(several) > level}
+        some = {name: series for name, series in coarser.items() if (found[name][0] == 0).any()}
+        for name, counts in _present(some, edges).items():
+            present, slots = found[name]
+            fresh = (present == 0) & (counts > 0)
+            present[fresh], slots[fresh] = counts[fresh], slot_s(some[name].granularity)
+    return found
 
 
 def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:

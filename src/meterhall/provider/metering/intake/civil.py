@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from meterhall.domain.readings.civil_numbers import first_days, numbers_on
 from meterhall.domain.readings.curves import DAY_S
-from meterhall.domain.readings.granularity import Granularity
+from meterhall.domain.readings.granularity import CIVIL_MONTH, Granularity
 from meterhall.provider.metering.intake.profile import Profile
 from meterhall.provider.metering.intake.times import by_text, days, of_timestamps, times
 
@@ -48,6 +49,33 @@ def civil_times(
             return found, True, bad
     seconds, _, _, bad = times(column, profile, is_end=False)
     return seconds, False, bad
+
+
+def containing(column: pa.Array, profile: Profile, grain: Granularity) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The first days of the months whose days a wide file has beside each other, of the years whose months; and which
+    rows say none. A date is one where it is the first of its month or year."""
+    column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    if grain.monthly and not profile.day_format and not pa.types.is_temporal(column.type):
+        text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        year = pc.match_substring_regex(text, r"^\d{4}$")
+        column = pc.if_else(year, pc.binary_join_element_wise(text, "01", "-"), text)
+    seconds, dated, bad = civil_times(column, profile, CIVIL_MONTH, profile.day_format)
+    found = seconds // DAY_S
+    month = numbers_on(CIVIL_MONTH, found)
+    begins = (first_days(CIVIL_MONTH, month) == found) & ((month % 12 == 0) | (not grain.monthly))
+    return found, bad | ~begins | (not dated)
+
+
+def nth(
+    first: NDArray[np.int64], number: NDArray[np.int64], grain: Granularity
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The civil dates, as if of UTC, of the days of a month or the months of a year by their number from 1 on, and
+    which of them there are none."""
+    month = numbers_on(CIVIL_MONTH, first)
+    if grain.monthly:
+        return first_days(CIVIL_MONTH, month + number - 1) * DAY_S, number > 12
+    found = first + number - 1
+    return found * DAY_S, found >= first_days(CIVIL_MONTH, month + 1)
 
 
 def following(first: str, count: int, grain: Granularity) -> list[str]:

@@ -50,13 +50,16 @@ class Columns(BaseModel):
     end: str = Field("", description="When the slot ends; must be one slot later, checked row by row.")
     day: str = Field(
         "",
-        description="The civil day; with `slot` or `values`, instead of `start`. Without them of P1D and P1M.",
+        description="The civil day; with `slot` or `values`, instead of `start`. Without them of P1D and P1M; with "
+        "`values` of P1D the month, of P1M the year.",
     )
     slot: str = Field("", description="Which slot of the civil day, from 1 on: hours to 25, quarter-hours to 100.")
     value: str = Field("energy_wh", description="The amount.")
     export: str = Field("", description="The amount fed in, where a row has both; `value` is then what was drawn.")
     values: str = Field(
-        "", description="Wide files: the name of a slot's column with `{n}` for its number from 1 on, as in `H{n}`."
+        "",
+        description="Wide files: the name of a slot's column with `{n}` for its number from 1 on, as in `H{n}`; of P1D "
+        "for the day of the month, of P1M for the month of the year.",
     )
     direction: str = Field("direction", description="import, export or net, or a word of `directions`.")
     quality: str = Field("quality", description="The ESPI code of the value.")
@@ -85,7 +88,10 @@ class Profile(BaseModel):
     encoding: Literal["utf-8", "iso-8859-1", "windows-1252"] = Field("utf-8", description="Of the text.")
     delimiter: Character = Field(",", description="Between the fields of a line.")
     decimal: Literal[".", ","] = Field(".", description="Before the decimals of an amount.")
-    unit: Unit = Field(Unit.WH, description="Wh, kWh or MWh of energy a slot; W, kW or MW of its mean power.")
+    unit: Unit = Field(
+        Unit.WH,
+        description="Wh, kWh or MWh of energy a slot; W, kW or MW of its mean power, in days of 23 to 25 hours too.",
+    )
     scale: int = Field(
         0, ge=-9, le=9, description="A new series keeps whole multiples of 10^scale Wh: -2 for hundredths of a Wh."
     )
@@ -146,10 +152,8 @@ PLAIN = Profile()
 def check_fits(profile: Profile, grain: Granularity) -> None:
     """Refuse, with `BadProfile`, a description that makes no sense for slots so long."""
     columns = profile.columns
-    if grain.civil and (columns.slot or columns.values):
-        raise BadProfile("A civil day or month is one value a row.", field="/columns")
-    if grain.civil and profile.unit.is_power:
-        raise BadProfile("Of a civil day or month the energy is taken, no mean power.", field="/unit")
+    if grain.civil and columns.slot:
+        raise BadProfile("A civil day or month has no slots: one value a row, or columns.values.", field="/columns")
     if columns.day and not (grain.civil or columns.values or columns.slot):
         said = "columns.slot or columns.values says which slot of the day an amount is of."
         raise BadProfile(said, field="/columns")

@@ -1,4 +1,4 @@
-"""Tables made blocks of rows: long, a value a row, or wide, a column a slot of the civil day."""
+"""Tables made blocks of rows: long, a value a row, or wide, a column a slot of the civil day, or a day of the month."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.amounts import amounts
 from meterhall.provider.metering.intake.batches import Batches
 from meterhall.provider.metering.intake.blocks import MOST_TEXT, MOST_TOLD, BadReadingsFile, Block
-from meterhall.provider.metering.intake.civil import civil_times
+from meterhall.provider.metering.intake.civil import civil_times, containing, nth
 from meterhall.provider.metering.intake.profile import Profile
 from meterhall.provider.metering.intake.tables import TABLES
 from meterhall.provider.metering.intake.times import days, times
@@ -106,12 +106,18 @@ class _Rows:
         return block
 
     def _wide(self, batch: pa.RecordBatch, rows: NDArray[np.int64]) -> Block:
-        """Each row's slots side by side; a column past the end of a shorter day must be empty, and then is nothing."""
+        """Each row's slots side by side; a column past the end of a shorter day or month must be empty, and then is
+        nothing."""
         profile, slots, count = self._profile, len(self._slots), len(batch)
         rules = np.zeros(count, np.uint8)
         points, which = self._points(batch, None, rules)
         quality = self._quality(batch, rules)
-        day, unreadable = days(batch[self._columns.day], profile.day_format)
+        civil = self._grain.civil
+        day, unreadable = (
+            containing(batch[self._columns.day], profile, self._grain)
+            if civil
+            else days(batch[self._columns.day], profile.day_format)
+        )
         rules[unreadable] = Rule.SCHEMA
         texts = [batch[name] for _, name in self._slots]
         kinds = {text.type for text in texts}
@@ -119,13 +125,13 @@ class _Rows:
         stated, places, odd = amounts(column, profile.decimal)
         number = np.repeat(np.array([number for number, _ in self._slots], np.int64), count)
         again = np.tile(np.arange(count), slots)
-        starts, past = self._slot_starts(day[again], number)
+        starts, past = nth(day[again], number, self._grain) if civil else self._slot_starts(day[again], number)
         rules = np.where(odd, np.uint8(Rule.SCHEMA), rules[again])
-        rules[past & (rules == 0)] = Rule.CLOCK_GAP
+        rules[past & (rules == 0)] = Rule.SCHEMA if civil else Rule.CLOCK_GAP
         kept = ~past | (stated != MISSING) | odd
         block = Block(
             points, which[again][kept], rows[again][kept], starts[kept], np.zeros(int(kept.sum()), np.int64),
-            stated[kept], places, profile.unit, quality[again][kept], rules[kept],
+            stated[kept], places, profile.unit, quality[again][kept], rules[kept], dated=civil,
         )  # fmt: skip
         self._tell(block, batch, rows)
         return block
