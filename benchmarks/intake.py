@@ -55,7 +55,7 @@ def measured(folder: Path) -> Iterator[Row]:
 
     home = folder / ROLE
     Home.create(home, {"role": ROLE, "name": "Example grid", "country": "IT", "log_level": "ERROR"}, None)
-    django_ready(ROLE, home)
+    django_ready(ROLE, home, new=True)
     migrate()
     from meterhall.domain.pods import demonstration_pod
     from meterhall.provider.metering.intake import PLAIN, profile_of

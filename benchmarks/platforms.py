@@ -62,7 +62,7 @@ def running(folder: Path) -> Iterator[Provider]:
     settings: dict[str, object] = {"role": ROLE, "name": "Example grid", "country": "IT", "zone": "Europe/Rome"}
     settings |= {"b2b_port": ports[0], "portal_port": ports[1], "worker_poll_ms": POLL_MS, "log_level": "ERROR"}
     Home.create(home, settings, town.ca)
-    django_ready(ROLE, home)
+    django_ready(ROLE, home, new=True)
     migrate()
     key = SigningKey.generate()
     delivery = _delivery(key)
