@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--json FILE] [--only NAME]`: run, print a table, write a list of results."""
+"""`python -m benchmarks [--json FILE] [--only NAME]`: run, print a table, write a list of results.
+
+What could not run is named at the end, and the others' results are there nevertheless.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import forecast, formats, intake, lake, load, platforms, spark
-from benchmarks.measure import Row
+from benchmarks.measure import SCALE, Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "espi": formats.espi,
@@ -56,15 +60,24 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
     given = parser.parse_args()
-    console, rows, began = Console(width=None if sys.stdout.isatty() else 140), [], time.monotonic()
+    console, began = Console(width=None if sys.stdout.isatty() else 140), time.monotonic()
+    rows: list[Row] = []
+    failed: dict[str, str] = {}
     for name in given.only or BENCHMARKS:
         with console.status(f"Measuring {name} …"), tempfile.TemporaryDirectory(prefix="meterhall-bench-") as folder:
-            rows += BENCHMARKS[name](Path(folder))
+            try:
+                rows.extend(BENCHMARKS[name](Path(folder)))
+            except Exception as fault:
+                failed[name] = f"{type(fault).__name__}: {fault}"
+        if given.json:
+            given.json.write_text(json.dumps([row.document() for row in rows], indent=1) + "\n")
     console.print(table(rows))
     console.print(f"\n{time.monotonic() - began:.0f} s. value / baseline = ratio; each baseline was taken in this run.")
-    if given.json:
-        given.json.write_text(json.dumps([row.document() for row in rows], indent=1) + "\n")
-    return 1 if any(row.holds is False for row in rows) else 0
+    if SCALE != 1:
+        console.print(f"Everything was {SCALE:g} times as large as it should be: no figure counts.")
+    for name, why in failed.items():
+        console.print(f"[red]Could not run {name}:[/] {escape(why)}")
+    return 1 if failed or any(row.holds is False for row in rows) else 0
 
 
 if __name__ == "__main__":

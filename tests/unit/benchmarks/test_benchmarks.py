@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import benchmarks.__main__
 import pytest
-from benchmarks.measure import Row, peak_mb, seconds
+from benchmarks.measure import Row, peak_mb, seconds, tell
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,3 +53,42 @@ def test_runs_take_turns_and_the_best_of_each_counts() -> None:
 def test_the_peak_is_what_a_run_needed_beyond_what_was_there() -> None:
     peak = peak_mb(lambda: bytearray(b"\1" * 80_000_000))
     assert peak is None or 60 < peak < 400
+
+
+@pytest.mark.parametrize(
+    ("row", "holds"),
+    [
+        (Row("enough", 5, bar=4), True),
+        (Row("too few", 5, bar=6), False),
+        (Row("short enough", 49, bar=50, at_most=True), True),
+        (Row("too long", 51, bar=50, at_most=True), False),
+    ],
+)
+def test_without_a_baseline_a_bar_is_held_against_the_value(row: Row, holds: bool) -> None:
+    assert (row.ratio, row.holds) == (None, holds)
+
+
+def test_a_row_of_another_process_is_the_same_row(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row("one", 5, 10, 0.6), Row("other", 5, bar=4, at_most=True)]
+    tell(rows)
+    assert [Row.read(row) for row in json.loads(capsys.readouterr().out)] == rows
+
+
+def test_one_that_cannot_run_is_named_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(folder: Path) -> Iterator[Row]:
+        yield Row("before it broke", 1)
+        raise ValueError("no [luck]")
+
+    def sound(folder: Path) -> Iterator[Row]:
+        yield Row("after", 2, bar=1)
+
+    result = tmp_path / "result.json"
+    monkeypatch.setattr(benchmarks.__main__, "BENCHMARKS", {"broken": broken, "sound": sound})
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--json", str(result)])
+    assert benchmarks.__main__.main() == 1
+    said = capsys.readouterr().out
+    assert "Could not run broken: ValueError: no [luck]" in said
+    assert [row["name"] for row in json.loads(result.read_text())] == ["before it broke", "after"]
+    assert "after" in said
