@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import forecast, formats, intake, lake, load, platforms, spark
+from benchmarks import corrections, forecast, formats, intake, lake, load, platforms, spark
 from benchmarks.measure import SCALE, Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -31,6 +31,8 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "parquet": formats.parquet,
     "ingest": lake.ingest,
     "intake": intake.intake,
+    "corrections": corrections.corrections,
+    "corrected-reads": corrections.corrected_reads,
     "series": lake.series,
     "sum": lake.group_sum,
     "spark": spark.spark,

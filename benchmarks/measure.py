@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+Held = TypeVar("Held")
 MB = 1_000_000
 SCALE = float(os.environ.get("METERHALL_BENCH_SCALE", "1"))
 """By how much everything is smaller than it should be: to see that a measurement runs. Its figures say nothing then."""
@@ -94,6 +95,19 @@ def seconds(rounds: int, *runs: Callable[[], object]) -> list[float]:
             gc.collect()
             began = time.perf_counter()
             run()
+            best[place] = min(best[place], time.perf_counter() - began)
+    return best
+
+
+def prepared(rounds: int, *runs: tuple[Callable[[], Held], Callable[[Held], object]]) -> list[float]:
+    """As `seconds`, of runs that each need something made anew: the first of a pair makes it, the second is timed."""
+    best = [float("inf")] * len(runs)
+    for _ in range(rounds):
+        for place, (prepare, run) in enumerate(runs):
+            held = prepare()
+            gc.collect()
+            began = time.perf_counter()
+            run(held)
             best[place] = min(best[place], time.perf_counter() - began)
     return best
 
