@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import corrections, forecast, formats, intake, lake, load, platforms, spark
+from benchmarks import at_rest, corrections, forecast, formats, intake, lake, load, platforms, spark
 from benchmarks.measure import SCALE, Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "intake": intake.intake,
     "corrections": corrections.corrections,
     "corrected-reads": corrections.corrected_reads,
+    "at-rest": at_rest.at_rest,
     "series": lake.series,
     "sum": lake.group_sum,
     "spark": spark.spark,
