@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import at_rest, corrections, forecast, formats, intake, lake, load, platforms, spark
+from benchmarks import at_rest, calculations, corrections, forecast, formats, intake, lake, load, platforms, spark
 from benchmarks.measure import SCALE, Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "at-rest": at_rest.at_rest,
     "series": lake.series,
     "sum": lake.group_sum,
+    "calculations": calculations.calculations,
     "spark": spark.spark,
     "forecast": forecast.forecast,
     "platform": platforms.platform,

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 Held = TypeVar("Held")
 MB = 1_000_000
-SCALE = float(os.environ.get("METERHALL_BENCH_SCALE", "1"))
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 """By how much everything is smaller than it should be: to see that a measurement runs. Its figures say nothing then."""
 
 
