@@ -27,6 +27,7 @@ from benchmarks import (
     intake,
     lake,
     load,
+    national,
     platforms,
     spark,
 )
@@ -55,6 +56,8 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "deliveries": gates.deliveries,
     "years": gates.years,
     "ten-steps": load.ten_steps,
+    "year": national.year,
+    "national": national.national,
     "large-activations": load.large_activations,
 }
 
