@@ -28,8 +28,8 @@ from meterhall.provider.metering.intake.gathering import Gathering, Taken, toget
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import Register
 from meterhall.provider.metering.service import ingest_folder, lake, spec
-from meterhall.provider.sets import write_back
 from meterhall.web.platform import platform
+from meterhall.web.sets import write_back
 
 STUCK_DAYS, MONTH_DAYS = 7, 30
 LEEWAY = timedelta(minutes=5)
