@@ -174,7 +174,7 @@ def _told(
     from meterhall.domain.protocol.base import Period
     from meterhall.domain.protocol.canonical import new_id
     from meterhall.domain.protocol.deliveries import DataRequest
-    from meterhall.provider.deliveries.curves import told_over
+    from meterhall.provider.deliveries.sums import told_over
 
     request = DataRequest(
         activation_id=new_id("act"), period=Period(first=FIRST, until=until), granularity=granularity, format="csv",

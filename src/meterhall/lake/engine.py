@@ -20,7 +20,7 @@ from meterhall.domain.errors import Unavailable
 from meterhall.domain.readings.days import EPOCH_DAY
 from meterhall.domain.readings.resampling import SumOutOfRange
 from meterhall.lake import queries
-from meterhall.lake.layout import SCHEMA, Versions, from_arrow
+from meterhall.lake.layout import SCHEMA, DayValues, Versions, from_arrow, values_of
 from meterhall.lake.queries import Dialect, Newest
 from meterhall.lake.snapshot import LakeFile, Snapshot
 
@@ -95,6 +95,13 @@ class Engine(ABC):
             return from_arrow(_NONE, slots)
         sql = queries.days(self.dialect, Newest(corrected=_corrected(files), known=known_us is not None))
         return from_arrow(self._over(span, files, sql, {} if known_us is None else {"known_us": known_us}), slots)
+
+    def values(self, snapshot: Snapshot, span: Span, slots: int, known_us: int | None = None) -> DayValues:
+        """As `newest`, in any order, and of the qualities nothing."""
+        files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
+        sql = queries.days(self.dialect, Newest(corrected=_corrected(files), known=known_us is not None))
+        more: dict[str, int | date] = {} if known_us is None else {"known_us": known_us}
+        return values_of(self._over(span, files, sql, more) if files else _NONE, slots)
 
     def held(self, snapshot: Snapshot, series_ids: NDArray[np.int64], days: NDArray[np.int32], slots: int) -> Versions:
         """The newest version of exactly these days (equal shapes), where there is one, in any order."""

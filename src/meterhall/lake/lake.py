@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 NOTHING_KEPT_OUT = Quarantine(np.zeros(0, np.int64), np.zeros(0, np.uint8))
 
+_NEVER_US = int(np.iinfo(np.int64).min)
 _AT_ONCE = 1024
 """Days overlaid at a time, so that they stay in the processor's cache."""
 
@@ -53,6 +54,15 @@ class SeriesBlock(NamedTuple):
     mantissas: NDArray[np.int64]
     quality: NDArray[np.uint8]
     available_at: datetime | None
+
+
+class SeriesTable(NamedTuple):
+    """Values of many series side by side: `mantissas` int64 of shape (series, slots), `MISSING` where there is none;
+    `available_us` int64 of shape (series,): when the youngest day of each became known, in microseconds since 1970 UTC,
+    the least number there is where it has none."""
+
+    mantissas: NDArray[np.int64]
+    available_us: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +180,33 @@ class Lake:
             period = periods[resolution_s]
             for piece, specs in _pieces(period, list(group)) if period.slots else ():
                 yield from self._block(specs, piece, known_us)
+
+    def table(
+        self, series: Sequence[SeriesSpec], start: datetime, end: datetime, *, as_known_at: datetime | None = None
+    ) -> SeriesTable:
+        """The values of distinct series of one resolution from `start` to `end` (exclusive), as one table.
+
+        All of it is in memory. Raises `MisalignedCurve` when start or end cuts a slot, or the resolutions differ.
+        """
+        steps = {spec.resolution_s for spec in series}
+        if len(steps) != 1:
+            raise MisalignedCurve("A table is of series of one resolution, and of one series at least.", field="/group")
+        period = Period.of(start, end, steps.pop())
+        ids = np.array([spec.id for spec in series], np.int64)
+        order = np.argsort(ids, kind="stable")
+        known_us = None if as_known_at is None else epoch_us(as_known_at)
+        youngest = np.full(len(ids), _NEVER_US, np.int64)
+        days, slots = period.last_day - period.first_day + 1, DAY_S // period.slot_s
+        if not period.slots:
+            return SeriesTable(np.zeros((len(ids), 0), np.int64), youngest)
+        span = Span(ids[order], period.first_day, period.last_day)
+        found = self._retried(lambda newest: self._engine.values(newest, span, slots, known_us))
+        member = order[np.searchsorted(ids, found.series_ids, sorter=order)]
+        np.maximum.at(youngest, member, found.available_us)
+        values = np.full((len(ids), days, slots), MISSING, np.int64)
+        values[member, found.days - period.first_day] = found.mantissas
+        first = (period.start_s - period.first_day * DAY_S) // period.slot_s
+        return SeriesTable(values.reshape(len(ids), -1)[:, first : first + period.slots], youngest)
 
     def sum_group(self, series: Sequence[SeriesSpec], start: datetime, end: datetime, resolution_s: int) -> GroupCurve:
         """The sum of distinct series from `start` to `end` in slots of `resolution_s`, with exact counts.

@@ -78,6 +78,17 @@ class Versions:
         return len(self.days)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DayValues:
+    """Days without their qualities: `series_ids` int64, `days` int32, `available_us` int64 of shape (n,), `mantissas`
+    int64 of shape (n, slots)."""
+
+    series_ids: NDArray[np.int64]
+    days: NDArray[np.int32]
+    mantissas: NDArray[np.int64]
+    available_us: NDArray[np.int64]
+
+
 def versions_of(blocks: Sequence[DayBlock]) -> list[Versions]:
     """The same days as matrices, one for each resolution, sorted by series and day."""
     by_slots: dict[int, list[DayBlock]] = {}
@@ -166,22 +177,28 @@ def bucket_of(series_id: int, buckets: int) -> int:
 def from_arrow(rows: pa.Table, slots: int, *, ordered: bool = True) -> Versions:
     """Rows as `queries.days` returns them, sorted by series and day unless not; raises `ResolutionChanged` on another
     length."""
-    lists = _joined(rows["values"])
-    if not pc.all(pc.equal(pc.list_value_length(lists), slots)).as_py() and len(rows):
-        raise ResolutionChanged
-    flat = lists.flatten()
-    mantissas = (pc.fill_null(flat, MISSING) if flat.null_count else flat).to_numpy().reshape(-1, slots)
-    days = DayMatrix(
-        rows["series_id"].to_numpy(),
-        rows["day"].cast(pa.int32()).to_numpy(),
-        mantissas,
-        _qualities(_joined(rows["quality"]), slots),
-    )
+    found = values_of(rows, slots)
+    days = DayMatrix(found.series_ids, found.days, found.mantissas, _qualities(_joined(rows["quality"]), slots))
+    version, available_us = rows["version"].to_numpy(), found.available_us
     version, available_us = rows["version"].to_numpy(), rows["available_us"].to_numpy()
     order = np.lexsort((days.days, days.series_ids)) if ordered else np.zeros(0, np.int64)
     if (order[1:] > order[:-1]).all():
         return Versions(days, version, available_us)
     return Versions(days.take(order), version[order], available_us[order])
+
+
+def values_of(rows: pa.Table, slots: int) -> DayValues:
+    """The values of rows as `queries.days` returns them; raises `ResolutionChanged` on another length."""
+    lists = _joined(rows["values"])
+    if not pc.all(pc.equal(pc.list_value_length(lists), slots)).as_py() and len(rows):
+        raise ResolutionChanged
+    flat = lists.flatten()
+    return DayValues(
+        rows["series_id"].to_numpy(),
+        rows["day"].cast(pa.int32()).to_numpy(),
+        (pc.fill_null(flat, MISSING) if flat.null_count else flat).to_numpy().reshape(-1, slots),
+        rows["available_us"].to_numpy(),
+    )
 
 
 def _joined(column: pa.ChunkedArray) -> pa.Array:

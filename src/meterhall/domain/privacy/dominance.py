@@ -33,7 +33,7 @@ def dominated(values: NDArray[np.int64], share_percent: int) -> NDArray[np.bool_
         raise ValueError(f"a share is from 1 to {LARGEST_SHARE_PERCENT} per cent")
     if not values.shape[0]:
         return np.zeros(values.shape[1], np.bool_)
-    size = np.abs(values)
+    size = np.abs(values) if values.min(initial=0) < 0 else values
     largest = size.max(axis=0)
     if float(largest.max(initial=0)) * values.shape[0] * 100 >= 2.0**62:
         return np.asarray(largest.astype(float) * 100 > size.sum(axis=0, dtype=float) * share_percent)
@@ -58,7 +58,8 @@ def withheld_slots(states: Sequence[NDArray[np.int64]], share_percent: int, mini
     """
     told: list[tuple[NDArray[np.int64], NDArray[np.bool_]]] = []
     for now in states:
-        hidden = dominated(np.where(now == MISSING, 0, now), share_percent)
+        gap = now == MISSING
+        hidden = dominated(np.where(gap, 0, now) if gap.any() else now, share_percent)
         for before, kept_back in told:
             hidden |= corrected_by_few(before, now, minimum) & ~kept_back
         told.append((now, hidden))

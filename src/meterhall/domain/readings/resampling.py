@@ -142,6 +142,29 @@ def exact_sums(mantissas: NDArray[np.int64], first: NDArray[np.int64]) -> NDArra
     return _reduce(np.add, values, first)
 
 
+def sums_of_rows(values: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
+    """Of each row the sums of every `parts` values that follow each other, `MISSING` where one of them is.
+
+    Shape (rows, slots × parts) becomes (rows, slots). Raises `SumOutOfRange`.
+    """
+    if parts == 1:
+        return values
+    fine = values.reshape(len(values), -1, parts)
+    lowest, highest = int(fine.min(initial=0)), int(fine.max(initial=0))
+    gap = (fine == MISSING).any(axis=2) if lowest == MISSING else None
+    if gap is not None:
+        fine = np.where(gap[:, :, None], 0, fine)
+        lowest = int(fine.min(initial=0))
+    if max(highest, -lowest) * parts >= 2**62:
+        raise SumOutOfRange
+    sums: NDArray[np.int64] = fine[:, :, 0].copy()
+    for part in range(1, parts):
+        sums += fine[:, :, part]
+    if gap is not None:
+        sums[gap] = MISSING
+    return sums
+
+
 def _reduce(function: np.ufunc, values: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
     if not len(first):
         return np.zeros(0, np.int64)

@@ -9,17 +9,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
-from meterhall.domain.privacy import dominated
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import DataRequest, GroupMonth, Measure
-from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
+from meterhall.domain.protocol.deliveries import DataRequest
+from meterhall.domain.readings import MISSING, CivilCurve, Curve, Direction, LoadCurve
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
-from meterhall.domain.readings.groups import rescaled, sum_curves
-from meterhall.domain.readings.measures import measured
 from meterhall.domain.readings.overlay import overlaid
 from meterhall.lake.lake import SeriesBlock
 from meterhall.provider.deliveries.entitled import Entitled
@@ -78,61 +74,6 @@ def curves_by_item(request: DataRequest, some: Sequence[Entitled]) -> dict[int, 
             cut = [_trimmed(curve, one, request) for curve in curves]
             found.setdefault(one.item.pk, []).append(overlaid(cut, wanted, ZoneInfo(one.point.zone)))
     return found
-
-
-def told_over(
-    request: DataRequest, some: Sequence[Entitled], names: dict[Measure, str], known_at: datetime | None = None
-) -> tuple[list[Curve], tuple[GroupMonth, ...]]:
-    """The measures in each direction under these names, and how complete they are; as known then, else by now.
-
-    A slot in which one member has no value has none, nor one of which a member is too much.
-    """
-    found: list[Curve] = []
-    told: list[GroupMonth] = []
-    wanted = parse_granularity(request.granularity)
-    for direction in request.directions:
-        curves = [curve for _, curve in curves_over(some, direction, request.period, wanted, known_at)]
-        total = sum_curves(curves)
-        known = max(curve.available_at for curve in curves)
-        values, hidden = _measured(curves, total.scale, tuple(names))
-        told.append(
-            GroupMonth(
-                month=request.period.first,
-                direction=direction,
-                pods=total.members,
-                values=int(total.counts.sum()),
-                expected=total.members * len(total.counts),
-                withheld=int((hidden & (total.mantissas != MISSING)).sum()),
-            )
-        )
-        quality = np.full(len(hidden), Quality.DERIVED, np.uint8)
-        for measure, name in names.items():
-            mantissas = np.where(hidden, MISSING, values[measure])
-            if wanted.civil:
-                civil = CivilSeries(name, wanted, Direction(direction), total.scale)
-                found.append(CivilCurve(civil, total.edges, mantissas, quality, known))
-            else:
-                series = CurveSeries(name, wanted.period_s, Direction(direction), total.scale)
-                found.append(LoadCurve(series, total.start, mantissas, quality, known))
-    return found, tuple(told)
-
-
-def _measured(
-    curves: Sequence[Curve], scale: int, measures: Sequence[Measure]
-) -> tuple[dict[Measure, NDArray[np.int64]], NDArray[np.bool_]]:
-    """The measures of each slot, and where one of the curves is too much of it; some slots at once."""
-    slots, step = len(curves[0]), max(SLOTS_AT_ONCE // len(curves), 1)
-    values: dict[Measure, NDArray[np.int64]] = {one: np.full(slots, MISSING) for one in measures}
-    hidden = np.zeros(slots, np.bool_)
-    for at in range(0, slots, step):
-        cut = slice(at, at + step)
-        there = np.stack([one.present[cut] for one in curves])
-        rows = [rescaled(np.where(one.present[cut], one.mantissas[cut], 0), one.series.scale, scale) for one in curves]
-        matrix = np.stack(rows)
-        hidden[cut] = dominated(matrix, platform().config.largest_share_percent)
-        for one, measure in measured(np.where(there, matrix, MISSING), measures).items():
-            values[one][cut] = measure
-    return values, hidden
 
 
 def with_series(request: DataRequest, some: Iterable[Entitled]) -> list[Entitled]:

@@ -22,7 +22,6 @@ from meterhall.provider.deliveries.curves import (
     batches,
     curves_by_item,
     pods_a_part,
-    told_over,
     with_series,
 )
 from meterhall.provider.deliveries.entitled import Entitled
@@ -37,6 +36,7 @@ from meterhall.provider.deliveries.groups import (
     names_of,
 )
 from meterhall.provider.deliveries.models import Delivery
+from meterhall.provider.deliveries.sums import told_over
 from meterhall.web.home import write_private
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.platform import platform
