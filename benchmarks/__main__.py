@@ -17,7 +17,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import at_rest, calculations, corrections, forecast, formats, intake, lake, load, platforms, spark
+from benchmarks import (
+    at_rest,
+    calculations,
+    corrections,
+    forecast,
+    formats,
+    gates,
+    intake,
+    lake,
+    load,
+    national,
+    platforms,
+    spark,
+)
 from benchmarks.measure import SCALE, Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -40,7 +53,11 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "spark": spark.spark,
     "forecast": forecast.forecast,
     "platform": platforms.platform,
+    "deliveries": gates.deliveries,
+    "years": gates.years,
     "ten-steps": load.ten_steps,
+    "year": national.year,
+    "national": national.national,
     "large-activations": load.large_activations,
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from meterhall.demo import meters
+from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.days import EPOCH_DAY
 from meterhall.domain.readings.rows import DayMatrix, epoch_us
 from meterhall.lake import Lake
@@ -84,25 +86,33 @@ def months(first: date, until: date) -> Iterator[tuple[date, date]]:
         first = following
 
 
-def write_file(path: Path, pods: list[str], first: date, until: date) -> int:
-    """A file as a meter-data system hands it in: a value a row, day after day, in each all PODs; how many rows.
+def write_file(path: Path, pods: list[str], first: date, until: date, zone: str = "UTC") -> int:
+    """A file as a meter-data system hands it in: a value a row, civil day after civil day, in each all PODs; how many
+    rows.
 
     The n-th POD is meter n.
     """
     count, at_once = 0, max(BLOCK // SLOTS, 1)
     schema = pa.schema([("pod", pa.string()), ("start", pa.timestamp("s", "UTC")), ("energy_wh", pa.int64())])
     with pq.ParquetWriter(path, schema, compression="zstd") as out:
-        for day in range((until - first).days):
-            begin = ((first - EPOCH_DAY).days + day) * 86_400
+        for number in range((until - first).days):
+            day = first + timedelta(days=number)
+            begin, end = (int(midnight(ZoneInfo(zone), one).timestamp()) for one in (day, day + timedelta(days=1)))
             for at in range(0, len(pods), at_once):
                 some = pods[at : at + at_once]
-                numbers = np.arange(at, at + len(some))
-                starts = pa.array(np.tile(begin + 900 * np.arange(SLOTS), len(some)))
-                names = pa.array(some).take(pa.array(np.repeat(np.arange(len(some)), SLOTS)))
-                energy = readings(numbers, first + timedelta(days=day), 1).ravel()
+                starts = pa.array(np.tile(np.arange(begin, end, 900), len(some)))
+                names = pa.array(some).take(pa.array(np.repeat(np.arange(len(some)), (end - begin) // 900)))
+                energy = between(np.arange(at, at + len(some)), begin, end).ravel()
                 out.write_table(pa.table([names, starts.cast(schema.field("start").type), energy], schema=schema))
                 count += len(energy)
     return count
+
+
+def between(numbers: NDArray[np.int64], begin: int, end: int) -> NDArray[np.int64]:
+    """Wh of each meter in each quarter hour between two instants (seconds since 1970 UTC), shape (meters, slots)."""
+    first, last = begin // 86_400, (end - 1) // 86_400
+    whole = readings(numbers, EPOCH_DAY + timedelta(days=first), last - first + 1)
+    return whole[:, (begin - first * 86_400) // 900 : (end - first * 86_400) // 900]
 
 
 def lay(lake: Lake, meters_: int, first: date, until: date) -> None:

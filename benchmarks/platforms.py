@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,56 +17,72 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from benchmarks.measure import MB, Row, seconds
+from benchmarks import country, homes
+from benchmarks.measure import MB, Row, apart, scaled, seconds, tell
 from meterhall.domain.protocol.canonical import new_id
+from meterhall.domain.protocol.events import DeliveryMatched
 from meterhall.domain.protocol.keys import SigningKey
 
 if TYPE_CHECKING:
+    from tests.platform.provider.conftest import World
+
     from meterhall.provider.deliveries.models import Delivery
     from meterhall.provider.points.models import Point
 
-POINTS, ROUNDS, CALLS, EVENTS = 300, 3, 150, 100
+POINTS, CALLS, EVENTS = scaled(300, 2), scaled(150, 2), scaled(100, 2)
+ROUNDS = 5
 POLL_MS = 10
 ROLE, SETTINGS = "provider", "meterhall.provider.settings"
 
 
-@dataclass(frozen=True)
-class Provider:
-    """The running provider, and the delivery a requester may fetch from it."""
+Build = Callable[["World"], "Mapping[str, Delivery]"]
+"""Makes deliveries in a provider's home, each under a name of its own."""
 
-    base: str
-    http: httpx.Client
-    key: SigningKey
+
+@dataclass(frozen=True)
+class Served:
+    """The first part of a delivery: where it is, and how long."""
+
     path: str
     size: int
 
 
+@dataclass(frozen=True)
+class Provider:
+    """The running provider, and the parts a requester may fetch from it."""
+
+    base: str
+    http: httpx.Client
+    key: SigningKey
+    trust: Path
+    parts: Mapping[str, Served]
+
+
 def platform(folder: Path) -> Iterator[Row]:
     """All measurements that need a running platform, of one that is made for them."""
-    with running(folder) as provider:
-        yield from gate(provider)
+    yield from apart("benchmarks.platforms", folder)
+
+
+def measured(folder: Path) -> Iterator[Row]:
+    with running(folder, _month) as provider:
+        yield from gate(provider, "month", "A part through the gate")
         yield from token(provider)
         yield from outbox(provider)
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Provider]:
-    """A provider with a large part to deliver: its B2B listener and its worker, as processes of their own."""
-    from meterhall.cli.shared import django_ready, migrate
+def running(folder: Path, build: Build) -> Iterator[Provider]:
+    """A provider with something to deliver: its B2B listener and its worker, as processes of their own."""
     from meterhall.demo.launch import Town, free_ports
-    from meterhall.web.home import Home, create_ca
+    from meterhall.web.home import create_ca
 
     town, ports = Town(folder), free_ports(2)
     create_ca(town.ca)
     home = folder / ROLE
-    settings: dict[str, object] = {"role": ROLE, "name": "Example grid", "country": "IT", "zone": "Europe/Rome"}
-    settings |= {"b2b_port": ports[0], "portal_port": ports[1], "worker_poll_ms": POLL_MS, "log_level": "ERROR"}
-    Home.create(home, settings, town.ca)
-    django_ready(ROLE, home, new=True)
-    migrate()
+    homes.provider(home, town.ca, b2b_port=ports[0], portal_port=ports[1], worker_poll_ms=POLL_MS)
     key = SigningKey.generate()
-    delivery = _delivery(key)
-    part = delivery.parts.get(number=1)
+    parts = {name: _served(delivery) for name, delivery in build(_world(key)).items()}
+    _nothing_left_to_say()
     base = f"https://localhost:{ports[0]}"
     environment = os.environ | {
         "METERHALL_HOME": str(home), "METERHALL_LISTENER": "b2b", "DJANGO_SETTINGS_MODULE": SETTINGS
@@ -77,13 +93,23 @@ def running(folder: Path) -> Iterator[Provider]:
     try:
         with httpx.Client(verify=town.tls, timeout=60) as http:
             _wait(http, base)
-            path = f"/v1/deliveries/{delivery.pk}/parts/1"
-            yield Provider(base, http, key, path, part.document["size_bytes"])
+            yield Provider(base, http, key, town.ca / "ca.pem", parts)
     finally:
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait()
+
+
+def _served(delivery: Delivery) -> Served:
+    part = delivery.parts.get(number=1)
+    return Served(f"/v1/deliveries/{delivery.pk}/parts/1", part.document["size_bytes"])
+
+
+def _nothing_left_to_say() -> None:
+    from meterhall.web.messaging.models import Outbox
+
+    Outbox.objects.update(work_state="done")
 
 
 def _wait(http: httpx.Client, base: str) -> None:
@@ -99,11 +125,12 @@ def _wait(http: httpx.Client, base: str) -> None:
         time.sleep(0.1)
 
 
-def _delivery(key: SigningKey) -> Delivery:
-    """A month of many PODs, with contract, consent and activation, built as a part of CSV."""
-    from tests.platform.provider.conftest import MARKET, ME, REQUESTER, Clock, World
+def _world(key: SigningKey) -> World:
+    """The provider among its peers: a requester with this key, and itself, which is its own Market Place as well: only
+    from that one it takes events."""
+    from tests.platform.provider.conftest import ME, REQUESTER, Clock, World
 
-    from meterhall.web.messaging.models import Identity, Outbox, Peer
+    from meterhall.web.messaging.models import Identity, Peer
     from meterhall.web.oauth.service import admit_client
     from meterhall.web.platform import platform as this
 
@@ -114,64 +141,49 @@ def _delivery(key: SigningKey) -> Delivery:
     Identity.objects.create(access_number=ME)
     for number, jwk, inbox in (
         (REQUESTER, key.public.jwk(), ""),
-        (MARKET, SigningKey.generate().public.jwk(), ""),
         (ME, this().transport_key.public.jwk(), f"{this().base_url}/v1/inbox"),
     ):
         Peer.objects.create(
             access_number=number, name="Sun Coop", document={}, b2b_url="https://localhost:1", inbox_url=inbox,
-            transport_keys=[jwk], contract_keys=[jwk], is_marketplace=number == MARKET,
+            transport_keys=[jwk], contract_keys=[jwk], is_marketplace=number == ME,
         )  # fmt: skip
     admit_client(
         client_id=REQUESTER, name="Sun Coop", keys=[key.public.jwk()], redirect_uris=[], scopes=["data"],
         valid_until=None, source="benchmark",
     )  # fmt: skip
-    world = World(Now(), this().home, {})
+    return World(Now(), this().home, {})
+
+
+def _month(world: World) -> Mapping[str, Delivery]:
+    """A month of many PODs, with contract, consent and activation, built as parts of CSV."""
     points = world.points(POINTS)
-    _readings(world, points)
-    made = world.deliver(world.activated(points))
-    Outbox.objects.update(work_state="done")
-    return made
+    read_in(world, points, date(2026, 2, 28), date(2026, 4, 2))
+    return {"month": world.deliver(world.activated(points))}
 
 
-def _readings(world: object, points: list[Point]) -> None:
-    import io
-
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from meterhall.provider.metering.service import take_readings
-
-    start = int(datetime(2026, 2, 28, tzinfo=UTC).timestamp())
-    starts = start + 900 * np.arange((date(2026, 4, 2) - date(2026, 2, 28)).days * 96)
-    table = pa.table(
-        {
-            "pod": pa.array(np.repeat([point.pod for point in points], len(starts))),
-            "start": pa.array(np.tile(starts, len(points)), pa.timestamp("s", "UTC")),
-            "energy_wh": np.random.default_rng(1).integers(0, 2000, len(starts) * len(points)),
-        }
-    )
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    take_readings(out.getvalue(), "PT15M")
-    world.work()  # type: ignore[attr-defined]
+def read_in(world: World, points: list[Point], first: date, until: date) -> None:
+    """A value in every quarter hour of these UTC days, through the intake."""
+    file = world.home.path / "handed-in.parquet"
+    country.write_file(file, [point.pod for point in points], first, until)
+    homes.take(file, "PT15M")
+    file.unlink()
 
 
-def gate(provider: Provider) -> Iterator[Row]:
+def gate(provider: Provider, part: str, name: str, bar: float | None = None) -> Iterator[Row]:
     """A part through the gate, over TLS, against the same server sending as many ready bytes."""
-    auth = _auth(provider)
+    auth, served = auth_of(provider), provider.parts[part]
 
     def through() -> None:
-        request = next(auth.auth_flow(httpx.Request("GET", provider.base + provider.path)))
-        _drain(provider, provider.path, dict(request.headers))
+        request = next(auth.auth_flow(httpx.Request("GET", provider.base + served.path)))
+        _drain(provider, served.path, served.size, dict(request.headers))
 
     provider.http.get(f"{provider.base}/v1/events", auth=auth).raise_for_status()
-    ours, ready = seconds(ROUNDS, through, lambda: _drain(provider, f"/ready/{provider.size}", {}))
-    size = provider.size / MB
-    yield Row("A part through the gate, MB/s, against ready 256 KB blocks", size / ours, size / ready)
+    ours, ready = seconds(ROUNDS, through, lambda: _drain(provider, f"/ready/{served.size}", served.size, {}))
+    size = served.size / MB
+    yield Row(f"{name}, MB/s, against ready 256 KB blocks", size / ours, size / ready, bar)
 
 
-def _drain(provider: Provider, path: str, headers: dict[str, str]) -> None:
+def _drain(provider: Provider, path: str, size: int, headers: dict[str, str]) -> None:
     """Take a body off the wire as fast as Python can; a client library would be what is measured."""
     from meterhall.web.platform import platform as this
 
@@ -187,14 +199,15 @@ def _drain(provider: Provider, path: str, headers: dict[str, str]) -> None:
         head, _, body = got.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"{path}: {got[:500].decode(errors='replace')}")
-        left = provider.size - len(body)
+        left = size - len(body)
         while left and (count := wire.recv_into(buffer)):
             left -= count
         if left:
             raise RuntimeError(f"{path}: {left} bytes are missing")
 
 
-def _auth(provider: Provider) -> httpx.Auth:
+def auth_of(provider: Provider) -> httpx.Auth:
+    """What a requester's calls are authorised by."""
     from tests.platform.provider.conftest import REQUESTER
 
     from meterhall.client.tokens import DPoPAuth
@@ -204,7 +217,7 @@ def _auth(provider: Provider) -> httpx.Auth:
 
 def token(provider: Provider) -> Iterator[Row]:
     """A call with a DPoP-bound token against one that needs none, over one connection."""
-    auth = _auth(provider)
+    auth = auth_of(provider)
 
     def calls(path: str, shown: httpx.Auth | None) -> None:
         for _ in range(CALLS):
@@ -229,14 +242,16 @@ def _send(count: int) -> None:
     from django.db import transaction
     from tests.platform.provider.conftest import ME
 
-    from meterhall.domain.protocol.events import DeliveryReady
     from meterhall.web.messaging.models import Inbox
     from meterhall.web.messaging.service import notify
 
-    told = DeliveryReady(delivery_id=new_id("dlv"), version=1, activation_id=new_id("act"))
+    told = DeliveryMatched(delivery_id=new_id("dlv"), version=1, matched=True)
     with transaction.atomic():
-        sent = [notify(ME, "delivery.ready", told.delivery_id, told) for _ in range(count)]
+        sent = [notify(ME, "delivery.matched", told.delivery_id, told) for _ in range(count)]
+    until = time.monotonic() + 60
     while Inbox.objects.filter(id__in=sent, work_state="done").count() < count:
+        if time.monotonic() > until:
+            raise TimeoutError("the events did not arrive")
         time.sleep(0.002)
 
 
@@ -245,16 +260,20 @@ def _post(provider: Provider, count: int) -> None:
     from tests.platform.provider.conftest import ME
 
     from meterhall.client.b2b import post_event
-    from meterhall.domain.protocol.events import DeliveryReady, Event
+    from meterhall.domain.protocol.events import Event
     from meterhall.web.platform import platform as this
 
-    told = DeliveryReady(delivery_id=new_id("dlv"), version=1, activation_id=new_id("act"))
+    told = DeliveryMatched(delivery_id=new_id("dlv"), version=1, matched=True)
     for _ in range(count):
         event = Event(
-            id=new_id("evt"), source=f"urn:meterhall:{ME}", type="delivery.ready", time=this().now(),
+            id=new_id("evt"), source=f"urn:meterhall:{ME}", type="delivery.matched", time=this().now(),
             subject=told.delivery_id, data=told.document(),
         )  # fmt: skip
         post_event(
             provider.http, f"{provider.base}/v1/inbox", event.canonical(), event_id=event.id, access_number=ME,
             key=this().transport_key, correlation="",
         )  # fmt: skip
+
+
+if __name__ == "__main__":
+    tell(measured(Path(sys.argv[1])))

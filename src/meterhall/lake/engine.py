@@ -97,9 +97,9 @@ class Engine(ABC):
         return from_arrow(self._over(span, files, sql, {} if known_us is None else {"known_us": known_us}), slots)
 
     def held(self, snapshot: Snapshot, series_ids: NDArray[np.int64], days: NDArray[np.int32], slots: int) -> Versions:
-        """The newest version of exactly these days (equal shapes), where there is one."""
+        """The newest version of exactly these days (equal shapes), where there is one, in any order."""
         rows = self._keyed(snapshot, series_ids, days, queries.days)
-        return from_arrow(_NONE if rows is None else rows, slots)
+        return from_arrow(_NONE if rows is None else rows, slots, ordered=False)
 
     def held_versions(
         self, snapshot: Snapshot, series_ids: NDArray[np.int64], days: NDArray[np.int32]

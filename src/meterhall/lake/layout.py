@@ -43,7 +43,6 @@ SCHEMA: Final = pa.schema(
     ]
 )
 PARTITIONS: Final = ["month", "bucket"]
-ORDER: Final = ["series_id", "day"]
 ROW_GROUP: Final = 4096
 """Rows in a row group: small enough that reading one series skips most of a month."""
 
@@ -56,7 +55,9 @@ CONFIGURATION: Final = {"delta.dataSkippingStatsColumns": "day,version,sequence"
 WRITER: Final = WriterProperties(
     compression="ZSTD",
     max_row_group_size=ROW_GROUP,
-    default_column_properties=ColumnProperties(encoding="DELTA_BINARY_PACKED", dictionary_enabled=False),
+    default_column_properties=ColumnProperties(
+        encoding="DELTA_BINARY_PACKED", dictionary_enabled=False, statistics_enabled="CHUNK"
+    ),
 )
 
 
@@ -162,9 +163,9 @@ def bucket_of(series_id: int, buckets: int) -> int:
     return series_id // NEIGHBOURS % buckets
 
 
-def from_arrow(rows: pa.Table, slots: int) -> Versions:
-    """Rows as `queries.days` returns them, sorted by series and day; raises `ResolutionChanged` on another length."""
-    rows = rows.combine_chunks().sort_by([(name, "ascending") for name in ORDER])
+def from_arrow(rows: pa.Table, slots: int, *, ordered: bool = True) -> Versions:
+    """Rows as `queries.days` returns them, sorted by series and day unless not; raises `ResolutionChanged` on another
+    length."""
     lists = _joined(rows["values"])
     if not pc.all(pc.equal(pc.list_value_length(lists), slots)).as_py() and len(rows):
         raise ResolutionChanged
@@ -176,7 +177,11 @@ def from_arrow(rows: pa.Table, slots: int) -> Versions:
         mantissas,
         _qualities(_joined(rows["quality"]), slots),
     )
-    return Versions(days, rows["version"].to_numpy(), rows["available_us"].to_numpy())
+    version, available_us = rows["version"].to_numpy(), rows["available_us"].to_numpy()
+    order = np.lexsort((days.days, days.series_ids)) if ordered else np.zeros(0, np.int64)
+    if (order[1:] > order[:-1]).all():
+        return Versions(days, version, available_us)
+    return Versions(days.take(order), version[order], available_us[order])
 
 
 def _joined(column: pa.ChunkedArray) -> pa.Array:

@@ -85,7 +85,9 @@ class DayMatrix:
         return len(self.days)
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> DayMatrix:
-        """The chosen days."""
+        """The chosen days; the very same object when all are."""
+        if chosen.dtype == np.bool_ and chosen.all():
+            return self
         return DayMatrix(self.series_ids[chosen], self.days[chosen], self.mantissas[chosen], self.quality[chosen])
 
 

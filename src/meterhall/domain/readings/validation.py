@@ -23,6 +23,8 @@ KNOWN_QUALITY: Final = np.isin(np.arange(256), [int(quality) for quality in Qual
 """Which codes are of `Quality`, by code."""
 
 _PASSED: Final = 0
+_MOST_SORTED: Final = 2**30
+"""So many series times the last start is within int64."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,7 @@ def broken_rules(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LI
     maximum = _each([spec.maximum for spec in ordered], place)
     _mark(rules, (rows.mantissas > maximum) | (rows.mantissas < -maximum), Rule.OVER_MAXIMUM)
     cells = _cells(place, rows, min(spec.resolution_s for spec in ordered))
-    if cells is None or not _all_differ(cells):
+    if not (_all_differ(cells) if cells is not None else _all_differ_sparse(place, rows.starts)):
         _mark_repeated(rules, rows)
     judge(rules, ordered, place, rows, limits, cells)
     return rules
@@ -106,6 +108,14 @@ def _all_differ(cells: NDArray[np.int64]) -> bool:
     seen = np.zeros(int(cells.max()) + 1, np.bool_)
     seen[cells] = True
     return int(np.count_nonzero(seen)) == len(cells)
+
+
+def _all_differ_sparse(place: NDArray[np.int64], starts: NDArray[np.int64]) -> bool:
+    """As `_all_differ`, where the slots are few among many: by a sort of one number for each."""
+    if int(starts.min()) < FIRST_START or int(starts.max()) >= LAST_START or len(place) > _MOST_SORTED:
+        return False
+    keys = np.sort(place * LAST_START + starts)
+    return bool((keys[1:] != keys[:-1]).all())
 
 
 def _mark_repeated(rules: NDArray[np.uint8], rows: Rows) -> None:

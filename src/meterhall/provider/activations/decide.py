@@ -21,8 +21,8 @@ from meterhall.provider.metering.service import series_of, unavailable
 from meterhall.provider.points.holders import FOREVER, Holders
 from meterhall.provider.points.models import Point
 from meterhall.provider.points.service import fits_elsewhere, pod_of, points_by_pod
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 
 @dataclass(frozen=True, slots=True)

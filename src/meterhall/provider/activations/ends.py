@@ -12,8 +12,8 @@ from meterhall.provider.activations.service import count, end_in_place, save_ans
 from meterhall.provider.consents.epoch import hold_epoch
 from meterhall.provider.contracts.models import Contract
 from meterhall.provider.points.holders import Holders
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 
 def end_with_contracts() -> int:

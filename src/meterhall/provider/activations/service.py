@@ -30,10 +30,10 @@ from meterhall.provider.contracts.service import (
     contract_in_force,
 )
 from meterhall.provider.points.service import pod_key
-from meterhall.provider.sets import pieces, write_back
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import Recorded, notify, state
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces, write_back
 from meterhall.web.work.models import WorkState
 
 ANSWER = [

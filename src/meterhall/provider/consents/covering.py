@@ -21,8 +21,8 @@ from meterhall.domain.consent import (
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.consents.models import ConsentItem
 from meterhall.provider.points.models import Point
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from meterhall.provider.consents.models import Consent, ConsentItem
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.points.models import Occupancy, Point
 from meterhall.provider.points.service import holder_points
-from meterhall.provider.sets import pieces
 from meterhall.web.accounts.service import invite
 from meterhall.web.messaging.peers import my_access_number, peer
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 LONGEST = timedelta(days=3 * 366)
 """No consent lasts longer, however it was given."""

@@ -46,8 +46,8 @@ from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
 from meterhall.provider.metering.serving import finest_first, lines_of, load_curve_of, serving
 from meterhall.provider.points.models import Point
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 VALUES_AT_ONCE: Final = 4_000_000
 """Of members times slots, 32 MB; a day of a larger group is read all the same."""

@@ -16,7 +16,7 @@ from meterhall.provider.deliveries.models import Delivery, DeliveryPart, Followe
 from meterhall.provider.deliveries.service import covers_day, supersede
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake
-from meterhall.provider.sets import pieces
+from meterhall.web.sets import pieces
 
 
 def follow_ends() -> None:

@@ -24,8 +24,8 @@ from meterhall.provider.deliveries.curves import whole_curves
 from meterhall.provider.deliveries.entitled import Entitled
 from meterhall.provider.deliveries.learner import boosted, require_library
 from meterhall.provider.points.holders import Holders
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 MOST_CURVES: Final = 500
 """Single curves of one delivery: each is tried and learnt, which takes a good part of a second."""

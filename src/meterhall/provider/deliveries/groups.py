@@ -18,8 +18,8 @@ from meterhall.provider.activations.models import Activation
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.entitled import Entitled
 from meterhall.provider.deliveries.models import Delivery, GroupAnswered, PartContent
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 
 def minimum_group(activation: Activation) -> int:

@@ -29,8 +29,8 @@ from meterhall.provider.deliveries.entitled import Entitled, accepted_items, ent
 from meterhall.provider.deliveries.forecasts import MOST_CURVES
 from meterhall.provider.deliveries.service import create_delivery
 from meterhall.provider.metering.serving import serving_points
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 log = structlog.get_logger(__name__)
 PATIENCE: Final = 0.5

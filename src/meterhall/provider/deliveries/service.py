@@ -36,10 +36,10 @@ from meterhall.provider.deliveries.entitled import accepted_items, entitled
 from meterhall.provider.deliveries.forecasts import check_count, check_forecast, is_forecast, told_by
 from meterhall.provider.deliveries.groups import check_sum, minimum_group
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion
-from meterhall.provider.sets import pieces
 from meterhall.web.messaging.peers import my_access_number, transport_keys
 from meterhall.web.messaging.service import in_present_key, state
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 from meterhall.web.work.models import WorkState
 
 EARLIEST: Final = 1970

@@ -25,8 +25,8 @@ from meterhall.lake.lake import SeriesBlock
 from meterhall.provider.metering.intake import Block
 from meterhall.provider.metering.models import Series
 from meterhall.provider.points.models import Point
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 Zones = Mapping[int, str]
 """The zone of each series' point, by the series' primary key."""

@@ -26,8 +26,8 @@ from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
 from meterhall.provider.metering.serving import lines_of
 from meterhall.provider.points.models import Point
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 DAY = timedelta(days=1)
 AT_ONCE, PARTS = 2000, 16

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from meterhall.provider.metering.models import Series
 from meterhall.provider.points.models import Point
 from meterhall.provider.points.service import pod_key, points_by_pod
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 UNKNOWN = ("P1", "No such metering point is registered.")
 DIRECTION = ("P2", "A direction is import, export or net.")

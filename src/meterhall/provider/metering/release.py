@@ -22,8 +22,8 @@ from meterhall.provider.metering.civil import numbered, resting, zones_of
 from meterhall.provider.metering.models import Decision, IngestRun, QuarantinedRow, RowState, Series
 from meterhall.provider.metering.service import lake, spec
 from meterhall.provider.metering.working import widen
-from meterhall.provider.sets import pieces, write_back
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces, write_back
 from meterhall.web.work.models import WorkState
 
 log = structlog.get_logger(__name__)

@@ -31,9 +31,9 @@ from meterhall.lake.spark import SparkEngine
 from meterhall.provider.metering.intake import PLAIN, Profile, check_fits
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, Series
 from meterhall.provider.metering.register import MAY_PASS
-from meterhall.provider.sets import pieces
 from meterhall.web.config import EMBEDDED
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 from meterhall.web.work.models import WorkState
 
 PIECE_BYTES = 1024 * 1024

@@ -27,8 +27,8 @@ from meterhall.provider.metering.civil import civil_days_of, curve_of, span
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import HOUR_S, can_be_had, lake, series_of, spec
 from meterhall.provider.points.models import Point
-from meterhall.provider.sets import pieces
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 
 Line = tuple[int, str]
 """A point, by its primary key, and a direction: what one curve is of."""

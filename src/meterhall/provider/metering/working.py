@@ -32,8 +32,8 @@ from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedR
 from meterhall.provider.metering.register import Register
 from meterhall.provider.metering.resolution import lie_oddly, of_coarser, of_finer
 from meterhall.provider.metering.service import ingest_folder, lake, spec
-from meterhall.provider.sets import write_back
 from meterhall.web.platform import platform
+from meterhall.web.sets import write_back
 
 STUCK_DAYS, MONTH_DAYS = 7, 30
 LEEWAY = timedelta(minutes=5)

@@ -7,7 +7,7 @@ from datetime import date
 
 from meterhall.domain.protocol.base import Period
 from meterhall.provider.points.models import Occupancy
-from meterhall.provider.sets import pieces
+from meterhall.web.sets import pieces
 
 FOREVER = date(9999, 12, 31)
 """The end of what has none yet."""

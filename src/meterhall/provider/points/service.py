@@ -16,8 +16,8 @@ from meterhall.provider.consents.epoch import advance_epoch
 from meterhall.provider.points.files import is_xml, read_document, read_points
 from meterhall.provider.points.models import Meter, Occupancy, Point
 from meterhall.provider.points.schemas import MeterIn, OccupancyIn, PointIn, PointsTaken
-from meterhall.provider.sets import pieces, write_back
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces, write_back
 
 COLUMNS = ["scheme", "zone", "area", "postal_code", "municipality", "address", "usage_class"]
 

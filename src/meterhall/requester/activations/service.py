@@ -5,6 +5,8 @@ Talking to the provider is in `exchange`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -19,6 +21,7 @@ from meterhall.requester.partners.service import quit_subscription, subscription
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 from meterhall.web.work.models import WorkState
 
 
@@ -234,6 +237,15 @@ def find(number: int) -> Activation:
 def pod_of(pseudonym: str) -> str | None:
     """The POD a pseudonym stands for, from the provider's answer."""
     return ActivationItem.objects.filter(pseudonym=pseudonym).values_list("pod", flat=True).first()
+
+
+def pods_of(pseudonyms: Iterable[str]) -> dict[str, str]:
+    """The PODs that pseudonyms stand for, in a query for many."""
+    found: dict[str, str] = {}
+    for some in pieces(set(pseudonyms)):
+        items = ActivationItem.objects.filter(pseudonym__in=some).order_by("-pk")
+        found |= dict(items.values_list("pseudonym", "pod"))
+    return found
 
 
 def activation_view(activation: Activation) -> ActivationView:

@@ -9,6 +9,7 @@ import numpy as np
 
 from meterhall.domain.readings import CivilCurve
 from meterhall.requester.collection.models import CivilValue, Series
+from meterhall.web.sets import pieces
 
 
 def put(series: Series, curve: CivilCurve, known_at: datetime) -> int:
@@ -43,4 +44,5 @@ def newest(series: Series, first_s: int, until_s: int) -> dict[int, CivilValue]:
 
 def erase(series: Iterable[int]) -> None:
     """Erase every value and version of these series."""
-    CivilValue.objects.filter(series__in=list(series)).delete()
+    for some in pieces(series):
+        CivilValue.objects.filter(series__in=some).delete()

@@ -26,6 +26,7 @@ from meterhall.requester.collection.withdrawal import withdrawn_in
 from meterhall.web.membership.service import attestation_for
 from meterhall.web.messaging.clients import provider_client
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 from meterhall.web.work.engine import NotYet
 
 PUSH_PATIENCE = timedelta(minutes=2)
@@ -116,7 +117,8 @@ def take_in(client: B2BClient, delivery: Delivery, version: Version) -> None:
 
 def _foreign(activation: Activation, pseudonyms: Iterable[str]) -> set[str]:
     found = set(pseudonyms)
-    return found - set(activation.items.filter(pseudonym__in=found).values_list("pseudonym", flat=True))
+    mine = (activation.items.filter(pseudonym__in=some).values_list("pseudonym", flat=True) for some in pieces(found))
+    return found.difference(*mine)
 
 
 def _decoded(delivery: Delivery, part: PartOut, manifest: Manifest) -> list[Curve]:

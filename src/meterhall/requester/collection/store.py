@@ -5,12 +5,11 @@ Equal slots go into our own lake, civil days and months into the database (`civi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -22,8 +21,9 @@ from meterhall.domain.readings.groups import rescaled
 from meterhall.lake import Lake
 from meterhall.requester.collection import civil
 from meterhall.requester.collection.models import Series
-from meterhall.requester.collection.zones import zone_of_pseudonym
+from meterhall.requester.collection.zones import zones_of_pseudonyms
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces, write_back
 
 
 @lru_cache(maxsize=4)
@@ -44,8 +44,9 @@ def spec(series: Series) -> SeriesSpec:
 
 def check_scales(curves: list[Curve], part: Part, manifest: Manifest) -> None:
     """Whether every value can be kept exactly where its series is kept already. Raises `Rejected`."""
+    held = _held(curves, manifest)
     for curve in curves:
-        series = Series.objects.filter(**_key(curve, manifest)).first()
+        series = held.get(_name(curve))
         if series is not None:
             _scaled(curve, series.scale, part)
 
@@ -56,16 +57,21 @@ def store(curves: list[Curve], part: Part, manifest: Manifest) -> None:
     Parts of a delivery are stored in the order of their numbers. Raises `Rejected` where a value cannot be kept
     exactly.
     """
-    known = [(_series(curve, manifest), curve) for curve in curves if len(curve)]
+    series = _series([curve for curve in curves if len(curve)], manifest)
+    known = [(series[_name(curve)], curve) for curve in curves if len(curve)]
     taken = [(one, _scaled(curve, one.scale, part)) for one, curve in known if one.withdrawn_at is None]
     _into_lake([pair for pair in taken if not isinstance(pair[1], CivilCurve)], part, manifest)
     with transaction.atomic():
-        for series, curve in taken:
+        for one, curve in taken:
             if isinstance(curve, CivilCurve):
-                civil.put(series, curve, platform().now())
-            _stretch(series, curve)
+                civil.put(one, curve, platform().now())
+        _stretch(taken)
     # A withdrawal heard of while this part was on its way in found nothing to erase; it is erased here.
-    erase(Series.objects.filter(pk__in=[series.pk for series, _ in taken]).exclude(withdrawn_at=None))
+    erase(
+        late
+        for some in pieces({one.pk for one, _ in taken})
+        for late in Series.objects.filter(pk__in=some).exclude(withdrawn_at=None)
+    )
 
 
 def _into_lake(pairs: list[tuple[Series, Curve]], part: Part, manifest: Manifest) -> None:
@@ -88,20 +94,40 @@ def _rows(pairs: list[tuple[Series, Curve]]) -> Rows:
     )
 
 
-def _key(curve: Curve, manifest: Manifest) -> dict[str, Any]:
+def _name(curve: Curve) -> tuple[str, str, str]:
+    """What tells a series apart within a provider: pseudonym, direction, granularity."""
+    return curve.series.usage_point, str(curve.series.direction), str(granularity_of(curve))
+
+
+def _held(curves: Iterable[Curve], manifest: Manifest) -> dict[tuple[str, str, str], Series]:
+    """The series there are of these curves' usage points, by name; a query for many."""
+    of = Series.objects.filter(provider=manifest.provider, is_forecast=manifest.forecast is not None)
     return {
-        "provider": manifest.provider,
-        "pseudonym": curve.series.usage_point,
-        "direction": str(curve.series.direction),
-        "granularity": str(granularity_of(curve)),
-        "is_forecast": manifest.forecast is not None,
+        (one.pseudonym, one.direction, one.granularity): one
+        for some in pieces({curve.series.usage_point for curve in curves})
+        for one in of.filter(pseudonym__in=some)
     }
 
 
-def _series(curve: Curve, manifest: Manifest) -> Series:
-    defaults = {"scale": curve.series.scale, "group_size": manifest.group_size, **_of_group(curve, manifest)}
-    series, _ = Series.objects.get_or_create(**_key(curve, manifest), defaults=defaults)
-    return series
+def _series(curves: Sequence[Curve], manifest: Manifest) -> dict[tuple[str, str, str], Series]:
+    """The series of these curves by name; what is not there yet is made."""
+    held = _held(curves, manifest)
+    fresh = {_name(curve): curve for curve in curves if _name(curve) not in held}
+    if not fresh:
+        return held
+    Series.objects.bulk_create(
+        (
+            Series(
+                provider=manifest.provider, pseudonym=name[0], direction=name[1], granularity=name[2],
+                is_forecast=manifest.forecast is not None, scale=curve.series.scale, group_size=manifest.group_size,
+                **_of_group(curve, manifest),
+            )
+            for name, curve in fresh.items()
+        ),
+        batch_size=500,
+        ignore_conflicts=True,
+    )  # fmt: skip
+    return _held(curves, manifest)
 
 
 def _of_group(curve: Curve, manifest: Manifest) -> dict[str, str]:
@@ -134,23 +160,32 @@ def _scaled(curve: Curve, scale: int, part: Part) -> Curve:
     return replace(curve, series=replace(curve.series, scale=scale), mantissas=mantissas)
 
 
-def _stretch(series: Series, curve: Curve) -> None:
-    """Widen the known civil days of a series by what came in."""
-    zone = zone_of_pseudonym(series.pseudonym)
-    first = curve.start.astimezone(zone).date()
-    until = (curve.end - timedelta(microseconds=1)).astimezone(zone).date() + timedelta(days=1)
-    held = Series.objects.select_for_update().get(pk=series.pk)
-    held.first_day = min(first, held.first_day or first)
-    held.until_day = max(until, held.until_day or until)
-    held.received_at = platform().now()
-    held.save(update_fields=["first_day", "until_day", "received_at"])
+def _stretch(taken: Sequence[tuple[Series, Curve]]) -> None:
+    """Widen the known civil days of these series by what came in."""
+    zones = zones_of_pseudonyms(series.pseudonym for series, _ in taken)
+    held = {
+        one.pk: one
+        for some in pieces({series.pk for series, _ in taken})
+        for one in Series.objects.select_for_update().filter(pk__in=some)
+    }
+    now = platform().now()
+    for series, curve in taken:
+        mine, zone = held[series.pk], zones[series.pseudonym]
+        first = curve.start.astimezone(zone).date()
+        until = (curve.end - timedelta(microseconds=1)).astimezone(zone).date() + timedelta(days=1)
+        mine.first_day, mine.until_day = min(first, mine.first_day or first), max(until, mine.until_day or until)
+        mine.received_at = now
+    write_back(list(held.values()), ["first_day", "until_day", "received_at"])
 
 
 def withdraw(provider: str, pseudonyms: Iterable[str], at: datetime) -> int:
     """Take nothing more in of these points, and erase what there is, files of the lake included; how many series."""
-    series = Series.objects.filter(provider=provider, pseudonym__in=list(pseudonyms))
-    series.filter(withdrawn_at=None).update(withdrawn_at=at)
-    return erase(series)
+    found: list[Series] = []
+    for some in pieces(pseudonyms):
+        series = Series.objects.filter(provider=provider, pseudonym__in=some)
+        series.filter(withdrawn_at=None).update(withdrawn_at=at)
+        found += series
+    return erase(found)
 
 
 def erase(series: Iterable[Series]) -> int:
@@ -160,5 +195,6 @@ def erase(series: Iterable[Series]) -> int:
         lake().erase(numbers)
         with transaction.atomic():
             civil.erase(numbers)
-            Series.objects.filter(pk__in=numbers).update(first_day=None, until_day=None)
+            for some in pieces(numbers):
+                Series.objects.filter(pk__in=some).update(first_day=None, until_day=None)
     return len(numbers)

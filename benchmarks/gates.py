@@ -1,0 +1,106 @@
+"""Deliveries over HTTP from a provider as it runs: how fast a part comes, and how soon a small one does under load.
+
+A provider answers with parts that were built before. It has no call that reads the lake while somebody waits, so an
+answer in Arrow or in Green Button is a ready part here, sent after every check of the gate.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import SCALE, CouldNotRun, Row, apart, scaled, tell
+from benchmarks.platforms import Provider, gate, read_in, running
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.offers import DataScope
+
+if TYPE_CHECKING:
+    from tests.platform.provider.conftest import World
+
+    from meterhall.provider.deliveries.models import Delivery
+
+A_PART, PODS = scaled(50, 2), scaled(200, 2)
+YEAR = Period(first=date(2025, 1, 1), until=date(2026, 1, 1))
+MONTH = Period(first=date(2025, 3, 1), until=date(2025, 4, 1))
+SCOPE = DataScope(granularities=("PT15M",), period=YEAR)
+CONNECTIONS, A_SECOND, LASTS_S = 16, 5, max(30 * SCALE, 2.0)
+P99_MS = 50.0
+
+
+def deliveries(folder: Path) -> Iterator[Row]:
+    """A year of 50 PODs as Parquet and a month as Green Button, each one part, against ready blocks."""
+    yield from apart("benchmarks.gates", folder, "parts")
+
+
+def years(folder: Path) -> Iterator[Row]:
+    """A year of one POD at a time, whichever: 16 connections, each asking 5 times a second, however long it takes."""
+    yield from apart("benchmarks.gates", folder, "years")
+
+
+def parts(folder: Path) -> Iterator[Row]:
+    with running(folder, _large) as provider:
+        for name, what in (("parquet", "A Parquet part"), ("espi", "A Green Button (ESPI) part")):
+            yield from gate(provider, name, f"{what} of {provider.parts[name].size / 1e6:.1f} MB", 0.6)
+
+
+def of_a_year(folder: Path) -> Iterator[Row]:
+    with running(folder, _small) as provider:
+        took = _load(provider)
+    what = f"One POD, one year, an Arrow part, {CONNECTIONS * A_SECOND} requests/s"
+    yield Row(f"{what}: p99, ms", _quantile(took, 0.99), bar=P99_MS, at_most=True)
+    yield Row(f"{what}: p50, ms", _quantile(took, 0.5))
+    yield Row(f"{what}: the slowest of {len(took):,}, ms", max(took))
+
+
+def _load(provider: Provider) -> list[float]:
+    """Milliseconds of each request from the instant it was due; the requests come from a process of its own."""
+    from tests.platform.provider.conftest import REQUESTER
+
+    wanted = {
+        "base": provider.base,
+        "trust": str(provider.trust),
+        "access_number": REQUESTER,
+        "key": provider.key.to_bytes().hex(),
+        "parts": [[part.path, part.size] for part in provider.parts.values()],
+        "connections": CONNECTIONS,
+        "a_second": A_SECOND,
+        "lasts_s": LASTS_S,
+    }
+    line = [sys.executable, "-m", "benchmarks.open_loop"]
+    done = subprocess.run(line, input=json.dumps(wanted), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CouldNotRun(done.stderr[-2000:])
+    took: list[float] = json.loads(done.stdout)
+    return took
+
+
+def _quantile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def _large(world: World) -> Mapping[str, Delivery]:
+    points = world.points(A_PART)
+    read_in(world, points, date(2024, 12, 31), YEAR.until)
+    activation = world.activated(points, SCOPE)
+    return {
+        "parquet": world.deliver(activation, period=YEAR, format="parquet"),
+        "espi": world.deliver(activation, period=MONTH, format="espi"),
+    }
+
+
+def _small(world: World) -> Mapping[str, Delivery]:
+    points = world.points(PODS)
+    read_in(world, points, date(2024, 12, 31), YEAR.until)
+    activation = world.activated(points, SCOPE)
+    names = activation.items.values_list("pseudonym", flat=True)
+    return {name: world.deliver(activation, period=YEAR, format="arrow", pseudonyms=(name,)) for name in names}
+
+
+if __name__ == "__main__":
+    tell({"parts": parts, "years": of_a_year}[sys.argv[2]](Path(sys.argv[1])))
