@@ -11,6 +11,8 @@ import pytest
 from meterhall.domain.readings.curves import MISSING
 from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.domain.readings.rules import Rule
+from meterhall.formats import FORMATS
+from meterhall.formats.base import DecodeError
 from meterhall.provider.metering.intake import BadReadingsFile, Block, profile_of, read_blocks
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "standards" / "espi" / "samples"
@@ -26,7 +28,7 @@ VERDICTS: dict[str, dict[str, int] | str] = {
     "gba_cmdtest_test_usage_data": {"V15": 1340},
     "nist_15minLP_15Days": {"V15": 1340},
     "real_SDGE_hourly_2011-02_2012-01_2.5MB": {"taken": 8727},
-    "real_ngma_gas_2024": "/updated",
+    "real_ngma_gas_2024": "/entries/2/IntervalBlock/IntervalReading/0/timePeriod",
     "real_ssm_puc_utilityapi_electric": {"taken": 300},
     "rest_PGELocalTimeParameters": {},
     "rest_PGEReadingType": {},
@@ -109,3 +111,14 @@ def test_a_bulk_quantity_is_a_register_read_when_its_time_ends(tmp_path: Path) -
     starts = [start + 3600 for block in deltas for start in block.starts.tolist()]
     assert [start for block in registers for start in block.starts.tolist()] == starts
     assert {block.registers for block in blocks(rewritten(tmp_path, "accumulationBehaviour", 0))} == {None}
+
+
+def test_when_it_became_known_may_lack_its_offset_since_nothing_here_asks(tmp_path: Path) -> None:
+    text = (SAMPLES / "valid_eu_cet_eur.xml").read_text("utf-8")
+    changed, count = re.subn(r"(<(updated|published)>[^<Z]*)Z(</)", r"\1\3", text)
+    assert count > 1
+    path = tmp_path / "offsetless.xml"
+    path.write_text(changed, "utf-8")
+    assert verdict(blocks(path)) == VERDICTS["valid_eu_cet_eur"]
+    with pytest.raises(DecodeError):
+        FORMATS["espi"].decode(changed.encode())

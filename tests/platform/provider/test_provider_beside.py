@@ -184,6 +184,15 @@ def test_a_day_that_a_finer_series_begins_is_told_anew_also_where_nothing_is_lef
     assert values(world.deliver(activation, period=DAYS, granularity="P1D")) == [[1, None]]
 
 
+def test_a_month_the_consent_cuts_is_not_told_of_several_series_either(world: World) -> None:
+    points = world.points(1)
+    by_day(world, points, {"2026-01": 31_000, "2026-02": 28_000}, "P1M")
+    by_day(world, points, {"2026-01-30": 5, "2026-02-10": 6})
+    cut = Period(first=date(2026, 1, 2), until=date(2026, 4, 1))
+    [only], _ = followed(world.activated(points, DataScope(granularities=("P1M",), period=cut)))
+    assert only.values == (28_000,)
+
+
 def test_what_can_be_had_is_what_any_series_gives(world: World) -> None:
     points = world.points(1)
     taken(world, rows(points, BEFORE, AFTER, 3600, 400), "PT1H")

@@ -356,7 +356,7 @@ class Changes(Message):
 
     items: tuple[ChangedValues, ...] = Field(
         description="What is new or corrected, of 500 days of series at most; a later item for the same slots replaces "
-        "an earlier one."
+        "an earlier one, and for the same civil day one of another resolution."
     )
     cursor: str = Field(description="Where this page ends, opaque: keep it and hand it back as `since`.")
     more: bool = Field(description="Whether more is there already: ask again at once; else ask later.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +19,8 @@ from meterhall.formats.xml import clear, elements
 
 _E: Final = f"{{{ESPI}}}"
 _A: Final = f"{{{ATOM}}}"
+UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""In place of when something became known, where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,21 @@ class Document:
     """The newest instant that an entry says it was updated or published."""
 
 
-def read_document(source: bytes) -> Document:
-    """The feed's entries. Raises `DecodeError`."""
-    document = Document()
+def read_document(source: bytes, *, dated: bool = True) -> Document:
+    """The feed's entries. Raises `DecodeError`.
+
+    Not `dated`, when they became known is not read and not needed: in the wild it comes without an offset, which
+    RFC 4287 3.3 asks for.
+    """
+    document = Document(stated=None if dated else UNDATED)
     updated: datetime | None = None
     number = 0
     for element in _elements(source):
         if element.tag == f"{_A}updated":
-            updated = read_instant((element.text or "").strip(), "/updated")
+            updated = read_instant((element.text or "").strip(), "/updated") if dated else None
         else:
-            _take(document, element, f"/entries/{number}", updated)
+            at = f"/entries/{number}"
+            _take(document, element, at, updated, _known(element, at) if dated else None)
             number += 1
     return document
 
@@ -82,8 +89,8 @@ def _elements(source: bytes) -> Iterator[Any]:
             clear(element)
 
 
-def _take(document: Document, entry: Any, at: str, feed_updated: datetime | None) -> None:
-    links, known = _links(entry), _known(entry, at)
+def _take(document: Document, entry: Any, at: str, feed_updated: datetime | None, known: datetime | None) -> None:
+    links = _links(entry)
     if known is not None:
         document.stated = max(known, document.stated or known)
     for content in entry.iterfind(f"{_A}content/{_E}*"):

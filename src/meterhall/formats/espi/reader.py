@@ -76,8 +76,9 @@ def decode(source: bytes) -> list[Curve]:
 
 
 def decode_apart(source: bytes) -> Apart:
-    """All readings of a feed, series by series for what they are. Raises `DecodeError` and `FileTooLarge`."""
-    document, found = read_document(source), Apart([], [], [], [])
+    """All readings of a feed, series by series for what they are, whenever they became known. Raises `DecodeError` and
+    `FileTooLarge`."""
+    document, found = read_document(source, dated=False), Apart([], [], [], [])
     deltas: list[Curve] = []
     unsaid: list[Curve] = []
     room = MOST_SLOTS

@@ -54,7 +54,9 @@ def of_coarser(
         return found
     first = int(series_ids[0])
     many = first in fresh and first not in beside and _lie_apart(at[series_ids == first], step)
-    suspects = np.array(sorted(fresh if many else beside), np.int64)
+    follow = (series_ids[1:] == series_ids[:-1]) & (np.diff(at) == step)
+    passed = np.unique(series_ids[1:][follow]).tolist()  # in most files those of one series stand one after the other
+    suspects = np.array(sorted(set(fresh if many else beside).difference(passed)), np.int64)
     rows = np.flatnonzero(np.isin(series_ids, suspects)) if len(suspects) else suspects
     if not len(rows):
         return found
