@@ -21,16 +21,17 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import MISSING
 from meterhall.formats import FORMATS
 from meterhall.lake.cursor import InvalidCursor
-from meterhall.provider.activations.models import Activation
+from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import refresh
 from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.deliveries import curves as curve_reading
+from meterhall.provider.deliveries import entitled as entitled_items
 from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.follow import follow_ends
 from meterhall.provider.deliveries.gate import open_part
-from meterhall.provider.deliveries.models import AccessLog, Delivery, PushJob
+from meterhall.provider.deliveries.models import AccessLog, Delivery, PartContent, PushJob
 from meterhall.provider.deliveries.promises import at_risk
 from meterhall.provider.deliveries.retention import expire_files
 from meterhall.provider.deliveries.schedules import run_schedules
@@ -494,6 +495,21 @@ def test_the_longer_the_period_the_fewer_points_are_in_a_part(days: int, directi
         directions=("import", "export")[:directions],
     )
     assert curve_reading.pods_a_part(asked) == most
+
+
+def test_of_many_points_there_are_larger_parts_and_no_more_of_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curve_reading, "PODS_A_PART", 1)
+    monkeypatch.setattr(curve_reading, "PARTS", 2)
+    monkeypatch.setattr(entitled_items, "ITEMS_AT_ONCE", 2)
+    points = many(world, 5)
+    activation = world.activated(points)
+    ActivationItem.objects.filter(position=1).update(state="refused")
+    delivery = world.deliver(activation, period=FEW)
+    accepted = list(activation.items.filter(state="accepted").values_list("pseudonym", flat=True))
+    assert [set(part.pseudonyms) for part in manifest(delivery).parts] == [set(accepted[:2]), set(accepted[2:])]
+    assert PartContent.objects.filter(part__delivery=delivery).count() == 4
 
 
 def test_a_manifest_is_shown_under_the_key_there_is_now(world: World) -> None:

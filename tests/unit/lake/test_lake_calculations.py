@@ -10,7 +10,8 @@ from meterhall.domain.readings import MISSING, GranularityUnavailable, LoadCurve
 from meterhall.domain.readings.civil import zone_of
 from meterhall.domain.readings.curves import MisalignedCurve
 from meterhall.domain.readings.granularity import Granularity
-from meterhall.domain.readings.resampling import SumOutOfRange
+from meterhall.domain.readings.resampling import SumOutOfRange, sums_of_rows
+from meterhall.domain.readings.rows import epoch_us
 from meterhall.lake import Lake, SeriesSpec
 from meterhall.lake import lake as lake_module
 
@@ -41,6 +42,23 @@ def curves(lake: Lake, specs: list[SeriesSpec], days: int) -> list[LoadCurve]:
         LoadCurve(Series(str(spec.id), spec.resolution_s, scale=spec.scale), start, mantissas, quality, known or KNOWN)
         for spec, start, mantissas, quality, known in lake.read(specs, START, START + timedelta(days=days))
     ]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.001])
+def test_a_table_has_what_reading_series_by_series_finds(lake: Lake, share: float) -> None:
+    lake.ingest(QUARTERLY, whole(QUARTERLY, 3, share=share), available_at=KNOWN, transaction=("t", 1))
+    lake.ingest(QUARTERLY[1:2], whole(QUARTERLY[1:2], 1, seed=5), available_at=LATER, transaction=("t", 2))
+    start, end = START + timedelta(hours=5), START + timedelta(days=2, minutes=15)
+    wanted = [QUARTERLY[2], QUARTERLY[0], QUARTERLY[1]]
+    for known_at in (None, KNOWN):
+        blocks = list(lake.read(wanted, start, end, as_known_at=known_at))
+        table = lake.table(wanted, start, end, as_known_at=known_at)
+        assert table.mantissas.tolist() == [block.mantissas.tolist() for block in blocks]
+        never = np.iinfo(np.int64).min
+        known = [never if block.available_at is None else epoch_us(block.available_at) for block in blocks]
+        assert table.available_us.tolist() == known
+    with pytest.raises(MisalignedCurve):
+        lake.table(MIXED, start, end)
 
 
 @settings(deadline=None, max_examples=25)
@@ -224,3 +242,21 @@ def test_a_sum_that_int64_cannot_hold_is_refused(lake: Lake, tmp_path: Path) -> 
     lake.ingest(huge, rows((1, 0, 2**62, 0), (2, 0, 2**62, 0)), available_at=KNOWN, transaction=("a", 1))
     with pytest.raises(SumOutOfRange):
         lake.sum_group(huge, START, START + timedelta(hours=1), 900)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1, 2, 4, 96]), st.booleans())
+def test_sums_of_rows_are_those_of_each_curve(seed: int, parts: int, holes: bool) -> None:
+    chance = np.random.default_rng(seed)
+    values = chance.integers(-500, 500, (3, 96))
+    if holes:
+        values[chance.random((3, 96)) < 0.05] = MISSING
+    sums = sums_of_rows(values, parts)
+    for row, found in zip(values, sums, strict=True):
+        curve = LoadCurve(Series("u", 900), START, row, np.zeros(96, np.uint8), KNOWN)
+        wanted = resample(curve, Granularity(900 * parts), zone_of("UTC")).mantissas
+        assert found.tolist() == wanted.tolist()
+
+
+def test_sums_of_rows_beyond_int64_are_refused() -> None:
+    with pytest.raises(SumOutOfRange):
+        sums_of_rows(np.full((1, 4), 2**61), 4)

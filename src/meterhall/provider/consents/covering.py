@@ -48,9 +48,12 @@ class ConsentBook:
     def __init__(self, requester: str, points: Iterable[int]) -> None:
         self._items: dict[int, list[ConsentItem]] = {}
         for some in pieces(set(points)):
-            mine = ConsentItem.objects.filter(consent__requester=requester, point__in=some)
-            for item in mine.select_related("consent", "point").order_by("-consent__granted_at", "pk"):
-                self._items.setdefault(item.point_id, []).append(item)
+            # Found by point alone: a database that goes by the requester reads all consents to it each time.
+            for item in ConsentItem.objects.filter(point__in=some).select_related("consent", "point"):
+                if item.consent.requester == requester:
+                    self._items.setdefault(item.point_id, []).append(item)
+        for items in self._items.values():
+            items.sort(key=lambda item: (-item.consent.granted_at.timestamp(), item.pk))
 
     def covering(self, wanted: Wanted, point: Point, consent_id: str | None = None) -> Covered | Refused:
         """The consent item that covers it now (of one consent, if named); else why the one that came nearest does

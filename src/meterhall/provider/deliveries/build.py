@@ -34,8 +34,23 @@ from meterhall.provider.activations.models import ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
 from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, told_stretches
-from meterhall.provider.deliveries.drawing import Drawn, draw_curves, draw_forecasts, draw_group, draw_sum, folder
-from meterhall.provider.deliveries.entitled import Entitled, accepted_items, content_holds, entitled
+from meterhall.provider.deliveries.curves import pods_a_part
+from meterhall.provider.deliveries.drawing import (
+    Drawing,
+    Drawn,
+    draw_curves,
+    draw_forecasts,
+    draw_group,
+    draw_sum,
+    folder,
+)
+from meterhall.provider.deliveries.entitled import (
+    Entitled,
+    accepted_in_pieces,
+    accepted_items,
+    content_holds,
+    entitled,
+)
 from meterhall.provider.deliveries.forecasts import told_by
 from meterhall.provider.deliveries.groups import (
     check_sum,
@@ -73,6 +88,9 @@ def build(delivery: Delivery) -> None:
     if request.over is not None:
         _build_over(delivery, request, request.over)
         return
+    if not (delivery.version or delivery.is_forecast or request.group):
+        _build_curves(delivery, request)
+        return
     seen = epoch()
     cursor = lake().changes(None, series_ids=[])[1]
     may = entitled(frame_of(delivery.activation), _candidates(delivery, request), request.period)
@@ -85,9 +103,29 @@ def build(delivery: Delivery) -> None:
     inside = contents_by_part(delivery)
     having = {content.item_id for part in kept for content in inside.get(part.pk, [])}
     fresh = [one for one in may.values() if one.item.pk not in having]
-    how = draw_sum if request.group else draw_forecasts if delivery.is_forecast else draw_curves
-    drawn = how(delivery, request, fresh)
+    drawn = _drawn(delivery, request, fresh)
     _publish(delivery, request, Plan(kept, gone, drawn.files, cursor, seen, drawn.absent))
+
+
+def _drawn(delivery: Delivery, request: DataRequest, fresh: list[Entitled]) -> Drawing:
+    if request.group:
+        return draw_sum(delivery, request, fresh)
+    if delivery.is_forecast:
+        return draw_forecasts(delivery, request, fresh)
+    return draw_curves(delivery, request, fresh, pods_a_part(request, len(fresh)))
+
+
+def _build_curves(delivery: Delivery, request: DataRequest) -> None:
+    """The first version of single curves, of however many items: never more of them in memory than are read at once."""
+    seen, frame = epoch(), frame_of(delivery.activation)
+    cursor = lake().changes(None, series_ids=[])[1]
+    pods = len(request.pseudonyms) or delivery.activation.items.filter(state="accepted").count()
+    pieces = accepted_in_pieces(delivery.activation, request)
+    may = (one for some in pieces for one in entitled(frame, some, request.period).values())
+    drawn = draw_curves(delivery, request, may, pods_a_part(request, pods))
+    if not drawn.files:
+        raise NothingAccepted
+    _publish(delivery, request, Plan([], {}, drawn.files, cursor, seen))
 
 
 def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None:
@@ -207,7 +245,7 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
             check_sum(members, told, minimum_group(delivery.activation))
             group = plan.drawn[0].group
             withheld = group is not None and any(one.withheld for one in group.months)
-            note_sum(delivery, told, {one.point.pk for one in members}, withheld)
+            note_sum(delivery, told, {one.point_id for one in members}, withheld)
         for key, reason in plan.gone.items():
             DeliveryPart.objects.filter(pk=key).update(replaced_reason=reason)
         for one in plan.drawn:
@@ -226,7 +264,7 @@ def _keep(delivery: Delivery, drawn: Drawn) -> None:
         delivery=delivery, number=drawn.part.number, path=drawn.path, document=drawn.part.document()
     )
     PartContent.objects.bulk_create(
-        PartContent(part=part, item=one.item, first=days.first, until=days.until)
+        PartContent(part=part, item_id=one.item_id, first=days.first, until=days.until)
         for one in drawn.members
         for days in one.days
     )
@@ -289,7 +327,7 @@ def _forecast(delivery: Delivery, before: DeliveryVersion | None, plan: Plan) ->
 def _group_size(request: DataRequest, plan: Plan) -> int | None:
     if plan.answer is not None:
         return min(month.pods for month in plan.answer.group.months)
-    return len({one.point.pk for drawn in plan.drawn for one in drawn.members}) if request.group else None
+    return len({one.point_id for drawn in plan.drawn for one in drawn.members}) if request.group else None
 
 
 def _pseudonyms(manifest: Manifest) -> Iterator[str]:

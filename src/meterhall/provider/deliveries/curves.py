@@ -29,24 +29,24 @@ SLOTS_A_DAY: Final = 96
 SLOTS_AT_ONCE: Final = 4_000_000
 """About 40 MB of values and qualities."""
 PODS_A_PART: Final = 50
+PARTS: Final = 200
+"""Of more PODs than fill so many parts, each part has more PODs and there are as many parts."""
 SLOTS_A_PART: Final = 2_000_000
 """As text about 150 MB, which a part is held in while it is written, pushed and read."""
 
 
-def pods_a_part(request: DataRequest) -> int:
-    """How many PODs go into a part: fewer the longer the period is."""
-    return min(max(SLOTS_A_PART // _slots_a_pod(request), 1), PODS_A_PART)
+def pods_a_part(request: DataRequest, pods: int = 0) -> int:
+    """How many of so many PODs go into a part: fewer the longer the period is, more the more there are."""
+    return min(max(SLOTS_A_PART // _slots_a_pod(request), 1), max(PODS_A_PART, -(-pods // PARTS)))
 
 
 def _slots_a_pod(request: DataRequest) -> int:
     return max((request.period.until - request.period.first).days, 1) * SLOTS_A_DAY * len(request.directions)
 
 
-def batches(members: Sequence[Entitled], request: DataRequest, part: int) -> Iterator[Sequence[Entitled]]:
-    """The members in batches of whole parts, each as large as may be read at once: few reads, bounded memory."""
-    size = max(SLOTS_AT_ONCE // _slots_a_pod(request) // part, 1) * part
-    for at in range(0, len(members), size):
-        yield members[at : at + size]
+def pods_at_once(request: DataRequest, part: int) -> int:
+    """How many PODs may be read at once, as whole parts: few reads, bounded memory."""
+    return max(SLOTS_AT_ONCE // _slots_a_pod(request) // part, 1) * part
 
 
 def whole_curves(

@@ -6,8 +6,9 @@ A file is written whole or not at all, under a name of this attempt; what a cras
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,12 +20,11 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.formats import FORMATS, PartHeader
 from meterhall.provider.deliveries.curves import (
     PODS_A_PART,
-    batches,
     curves_by_item,
-    pods_a_part,
+    pods_at_once,
     with_series,
 )
-from meterhall.provider.deliveries.entitled import Entitled
+from meterhall.provider.deliveries.entitled import Entitled, Member
 from meterhall.provider.deliveries.forecasts import forecast_all, forecast_each, told_by, with_history
 from meterhall.provider.deliveries.groups import (
     GroupGranularity,
@@ -48,7 +48,7 @@ class Drawn:
 
     part: Part
     path: str
-    members: Sequence[Entitled]
+    members: Sequence[Member]
     group: GroupAnswer | None = None
 
 
@@ -78,11 +78,15 @@ class Tally:
             yield curve
 
 
-def draw_curves(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> Drawing:
-    """A curve for each member and direction, some members a file."""
-    number, most = _next_number(delivery), pods_a_part(request)
-    drawn: list[Drawn] = []
-    for batch in batches(members, request, most):
+def draw_curves(
+    delivery: Delivery, request: DataRequest, members: Iterable[Entitled], most: int, number: int | None = None
+) -> Drawing:
+    """A curve for each member and direction, at most so many members a file; files count from `number`.
+
+    Members are taken as they come, as many as may be read at once, and not held.
+    """
+    number, drawn, left = number or _next_number(delivery), list[Drawn](), iter(members)
+    while batch := list(islice(left, pods_at_once(request, most))):
         curves = curves_by_item(request, batch)
         for at in range(0, len(batch), most):
             some = batch[at : at + most]
@@ -112,7 +116,7 @@ def draw_sum(delivery: Delivery, request: DataRequest, allowed: list[Entitled]) 
     """The sum over the members; a later version whose sum would give somebody away has none."""
     members, asked = with_series(request, allowed), told_by(request, delivery.is_forecast)
     try:
-        check_sum(members, asked, minimum_group(delivery.activation))
+        check_sum((one.member for one in members), asked, minimum_group(delivery.activation))
     except GroupTooSmall:
         if not delivery.version:
             raise
@@ -170,7 +174,7 @@ def _write(
         missing=tally.missing,
         forecasts=None if forecasts is None else tuple(forecasts),
     )
-    return Drawn(part, relative, members)
+    return Drawn(part, relative, [one.member for one in members])
 
 
 def _header(delivery: Delivery, number: int, members: Sequence[Entitled]) -> PartHeader:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from meterhall.domain.consent import Refused
 from meterhall.domain.protocol.base import Period
@@ -18,6 +19,9 @@ from meterhall.provider.deliveries.models import Delivery, DeliveryPart, PartCon
 from meterhall.provider.points.holders import Holders, overlap
 from meterhall.provider.points.models import Point
 
+ITEMS_AT_ONCE: Final = 10_000
+"""Items of which consents and holders are in memory at a time; some 100 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entitled:
@@ -28,6 +32,11 @@ class Entitled:
     days: tuple[Period, ...]
     until: datetime
     is_individual: bool
+
+    @property
+    def member(self) -> Member:
+        """What is remembered of it."""
+        return Member(self.item.pk, self.point.pk, self.days, self.is_individual)
 
 
 def entitled(frame: Frame, items: Iterable[ActivationItem], period: Period) -> dict[int, Entitled]:
@@ -67,13 +76,28 @@ def _of_item(item: ActivationItem, period: Period) -> Period | None:
     return overlap(Period(first=item.first, until=item.until), period)
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a part is remembered to hold of an item: small, since there may be a million."""
+
+    item_id: int
+    point_id: int
+    days: tuple[Period, ...]
+    is_individual: bool
+
+
 def accepted_items(activation: Activation, request: DataRequest) -> list[ActivationItem]:
     """The accepted items a request speaks of."""
-    items = activation.items.filter(state="accepted").select_related("point", "consent_item")
-    if request.pseudonyms:
-        wanted = set(request.pseudonyms)
-        return [item for item in items if item.pseudonym in wanted]
-    return list(items)
+    return [item for some in accepted_in_pieces(activation, request) for item in some]
+
+
+def accepted_in_pieces(activation: Activation, request: DataRequest) -> Iterator[list[ActivationItem]]:
+    """The accepted items a request speaks of, in the order of the list, some thousands at a time."""
+    items = activation.items.filter(state="accepted").select_related("point", "consent_item").order_by("position")
+    wanted, last = set(request.pseudonyms), -1
+    while some := list(items.filter(position__gt=last)[:ITEMS_AT_ONCE]):
+        last = some[-1].position
+        yield [item for item in some if item.pseudonym in wanted] if wanted else some
 
 
 def contents_of(part: DeliveryPart) -> list[PartContent]:

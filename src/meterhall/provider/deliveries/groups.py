@@ -16,7 +16,7 @@ from meterhall.domain.protocol.deliveries import DataRequest, GroupCurveName, Me
 from meterhall.domain.readings.measures import PERCENTILES, rank
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.contracts.service import contract_in_force
-from meterhall.provider.deliveries.entitled import Entitled
+from meterhall.provider.deliveries.entitled import Member
 from meterhall.provider.deliveries.models import Delivery, GroupAnswered, PartContent
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
@@ -31,18 +31,18 @@ def minimum_group(activation: Activation) -> int:
     return max(own, offer.minimum_group or own)
 
 
-def check_sum(members: Iterable[Entitled], request: DataRequest, minimum: int) -> None:
+def check_sum(members: Iterable[Member], request: DataRequest, minimum: int) -> None:
     """Refuse, with `GroupTooSmall`, a sum that gives a member away: alone, or held against what was given before.
 
     Sums count whoever had them, since two requesters may collude; so do curves of single members.
     """
     known = list(members)
-    points = {one.point.pk for one in known}
+    points = {one.point_id for one in known}
     check_group(len(points), minimum, field="/group")
     check_measures(request, len(points), minimum)
     earlier = [set(one.points) for one in answered(request.period, request.directions)]
     check_difference(points, earlier, minimum, field="/group")
-    hidden = {one.point.pk for one in known if not one.is_individual}
+    hidden = {one.point_id for one in known if not one.is_individual}
     if hidden:
         left = points - seen_alone(points, request.period)
         if left & hidden and len(left) < minimum:

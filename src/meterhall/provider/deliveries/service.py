@@ -32,7 +32,7 @@ from meterhall.provider.activations.service import acknowledge, find, frame_of
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.areas import check_stretches, told_stretches
 from meterhall.provider.deliveries.curves import with_series
-from meterhall.provider.deliveries.entitled import accepted_items, entitled
+from meterhall.provider.deliveries.entitled import accepted_in_pieces, accepted_items, entitled
 from meterhall.provider.deliveries.forecasts import check_count, check_forecast, is_forecast, told_by
 from meterhall.provider.deliveries.groups import check_sum, minimum_group
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion
@@ -162,6 +162,11 @@ def _check(request: DataRequest, activation: Activation) -> None:
         minimum = minimum_group(activation)
         check_stretches(told_stretches(told, request.over, minimum, forecast=forecast), told, minimum)
         return
+    if not (request.pseudonyms or request.group or forecast):
+        pieces_of_list = accepted_in_pieces(activation, request)
+        if not any(entitled(frame, some, request.period) for some in pieces_of_list):
+            raise NothingAccepted
+        return
     items = accepted_items(activation, request)
     known = {item.pseudonym for item in items}
     for at, pseudonym in enumerate(request.pseudonyms or ()):
@@ -171,7 +176,7 @@ def _check(request: DataRequest, activation: Activation) -> None:
     if not may:
         raise NothingAccepted
     if request.group:
-        check_sum(with_series(request, may.values()), told, minimum_group(activation))
+        check_sum((one.member for one in with_series(request, may.values())), told, minimum_group(activation))
     elif forecast:
         check_count(request, len(may))
 
@@ -220,8 +225,11 @@ def mine(delivery_id: str, requester: str) -> Delivery:
 
 
 def newest(delivery: Delivery) -> DeliveryVersion:
-    """The newest published version. Raises `NotReady`, or `DeliveryRefused` where none will come."""
-    found = delivery.versions.order_by("-version").first()
+    """The newest published version. Raises `NotReady`, or `DeliveryRefused` where none will come.
+
+    Its manifest, which may be large, is read when it is asked for.
+    """
+    found = delivery.versions.order_by("-version").defer("manifest", "jws").first()
     if found is None and delivery.state == "refused":
         raise DeliveryRefused(members={"reason": delivery.code})
     if found is None:

@@ -1,0 +1,77 @@
+"""Measures of a group: read as one table, and as its members' curves; both say the same."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.readings import MISSING
+from meterhall.domain.readings.granularity import parse_granularity
+from meterhall.provider.activations.service import frame_of
+from meterhall.provider.deliveries import sums
+from meterhall.provider.deliveries.curves import curves_over
+from meterhall.provider.deliveries.entitled import Entitled, entitled
+from meterhall.provider.metering.service import take_readings
+from meterhall.provider.points.models import Point
+from tests.platform.provider.conftest import World
+
+pytestmark = pytest.mark.django_db
+DAYS = Period(first=date(2026, 2, 27), until=date(2026, 3, 31))
+"""From one month into the next and over the clock change."""
+MEASURES = ("sum", "mean", "p10", "p90")
+
+
+def measured(world: World, count: int, missing: float) -> list[Entitled]:
+    """So many members of Rome with readings of their own, a share of which is missing."""
+    points = world.points(count)
+    chance = np.random.default_rng(count)
+    start = int(np.datetime64("2026-02-26T23:00:00", "s").astype(np.int64))
+    lines = ["pod,start,energy_wh"]
+    for number, point in enumerate(points):
+        for slot in range(32 * 96 - 4):
+            if chance.random() >= missing:
+                at = np.datetime64(start + 900 * slot, "s")
+                value = 5000 if number == 3 and slot % 50 == 0 else int(chance.integers(0, 300))
+                lines.append(f"{point.pod},{at}Z,{value}")
+    take_readings("\n".join(lines).encode(), "PT15M")
+    world.work()
+    return members_of(world, points)
+
+
+def members_of(world: World, points: list[Point]) -> list[Entitled]:
+    activation = world.activated(points)
+    found = entitled(frame_of(activation), activation.items.select_related("point", "consent_item"), DAYS)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("granularity", ["PT15M", "PT1H"])
+@pytest.mark.parametrize("missing", [0.0, 0.001])
+def test_a_table_says_what_the_curves_say(
+    world: World, monkeypatch: pytest.MonkeyPatch, granularity: str, missing: float
+) -> None:
+    monkeypatch.setattr(sums, "VALUES_AT_ONCE", 12 * 96 * 2)
+    members, wanted = measured(world, 12, missing), parse_granularity(granularity)
+    curves = [curve for _, curve in curves_over(members, "import", DAYS, wanted)]
+
+    slow = sums._by_curves(curves, MEASURES)
+    fast = sums._by_table(DAYS, members, "import", wanted, MEASURES, None)
+
+    assert fast is not None
+    for name in ("members", "scale", "there", "known"):
+        assert getattr(fast, name) == getattr(slow, name), name
+    assert fast.edges.tolist() == slow.edges.tolist()
+    assert fast.hidden.tolist() == slow.hidden.tolist()
+    assert fast.hidden.any() == (granularity == "PT15M")
+    for measure in MEASURES:
+        assert fast.values[measure].tolist() == slow.values[measure].tolist(), measure
+    assert (fast.values["sum"] == MISSING).any() == bool(missing)
+
+
+def test_members_that_are_not_alike_make_no_table(world: World) -> None:
+    members, quarter = measured(world, 12, 0.0), parse_granularity("PT15M")
+    assert sums._by_table(DAYS, members, "import", parse_granularity("P1D"), MEASURES, None) is None
+    shorter = Period(first=DAYS.first, until=date(2026, 3, 30))
+    assert sums._by_table(shorter, members, "import", quarter, MEASURES, None) is None
