@@ -211,8 +211,8 @@ class _Blocks:
 def _blocks_of(curve: Curve, zone: str) -> _Blocks:
     if isinstance(curve, CivilCurve):
         monthly = curve.series.granularity.monthly
-        inner = [] if monthly else _civil_edges(zone, True, curve.start, curve.end)[1:-1]
-        return _blocks(curve.edges, np.searchsorted(curve.starts, inner).tolist())
+        edges = curve.edges[[0, -1]] if monthly else _civil_edges(zone, True, curve.start, curve.end)
+        return _blocks(curve.edges, np.searchsorted(curve.starts, edges[1:-1]).tolist())
     return _blocks_of_equal_slots(zone, int(curve.start.timestamp()), curve.series.resolution_s, len(curve))
 
 
