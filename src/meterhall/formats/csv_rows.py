@@ -24,59 +24,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meterhall.domain.readings import CivilCurve, Curve
-from meterhall.formats.base import DecodeError, EncodeError, PartHeader
+from meterhall.formats.base import Block, DecodeError, EncodeError, PartHeader
 from meterhall.formats.pieces import joined, parts, piece
+from meterhall.formats.rows import Blocks, add_rows, decimals, ends_of, qualities_of, starts_of
 from meterhall.formats.text import (
-    decimals_text,
     granularity_of,
     instant_text,
-    instants_text,
     int64_of,
-    objects,
     read_decimals,
     read_direction,
     read_granularity,
     read_instant,
     read_quality,
-    starts_text,
 )
 
 COLUMNS: Final = ("usage_point", "start", "resolution", "direction", "energy_wh", "quality", "available_at")
 CIVIL_COLUMNS: Final = (*COLUMNS, "end")
-_BLOCK: Final = 65_536
+_ROWS: Final = 4_096
 
 Row = Sequence[str]
 
 
-def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
-    """The file, a curve or `_BLOCK` slots at a time. Raises `EncodeError` where civil and equal slots are mixed."""
-    blocks = parts(curves, lambda curve: list(range(_BLOCK, len(curve), _BLOCK)))
-    first = next(blocks, None)
+def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
+    """The file in blocks. Raises `EncodeError` where civil and equal slots are mixed."""
+    blocks = parts(curves, lambda curve: list(range(_ROWS, len(curve), _ROWS)))
+    first, out = next(blocks, None), Blocks()
     civil = isinstance(first, CivilCurve)
-    yield (",".join(CIVIL_COLUMNS if civil else COLUMNS) + "\n").encode()
+    out.add((",".join(CIVIL_COLUMNS if civil else COLUMNS) + "\n").encode())
     for block in chain([first] if first is not None else [], blocks):
         if isinstance(block, CivilCurve) != civil:
             raise EncodeError("One CSV file holds either equal slots or civil days and months.", field="/resolution")
-        yield _rows(block)
+        _add(out, block)
+        yield from out.full()
+    yield out.rest()
 
 
-def _rows(curve: Curve) -> bytes:
-    """The rows, three texts each: the start; what follows, to the value; the rest and the next row's usage point."""
-    usage_point, count = _quoted(curve.series.usage_point).encode(), len(curve)
-    resolution = f",{granularity_of(curve)},{curve.series.direction},".encode()
-    known = instant_text(curve.available_at).encode()
-    rows = np.empty((count, 3), object)
-    rows[:, 1] = decimals_text(curve.mantissas, curve.series.scale, resolution)
-    quality = np.where(curve.present, curve.quality.astype(np.int64), 256)
-    codes = [b",%d," % code for code in range(256)] + [b",,"]
-    if isinstance(curve, CivilCurve):
-        rows[:, 0] = instants_text(curve.starts)
-        ends = objects([b",%b\n%b," % (end, usage_point) for end in instants_text(curve.edges[1:])])
-        rows[:, 2] = objects([code + known for code in codes])[quality] + ends
-    else:
-        rows[:, 0] = starts_text(int(curve.start.timestamp()), curve.series.resolution_s, count)
-        rows[:, 2] = objects([b"%b%b\n%b," % (code, known, usage_point) for code in codes])[quality]
-    return usage_point + b"," + b"".join(rows.ravel().tolist())[: -len(usage_point) - 1]
+def _add(out: Blocks, curve: Curve) -> None:
+    """The rows: start and facts; value; quality; when it became known, and the next row's usage point."""
+    head = _quoted(curve.series.usage_point).encode() + b","
+    facts = f",{granularity_of(curve)},{curve.series.direction},".encode()
+    same, codes = qualities_of(curve, b",%d,", b",,")
+    out.add(head)
+    add_rows(
+        out,
+        starts_of(curve, facts),
+        decimals(curve.mantissas, curve.series.scale),
+        codes,
+        ends_of(curve, same + instant_text(curve.available_at).encode(), b",%b", b"\n" + head),
+    )
+    out.drop(len(head))
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,8 +19,10 @@ import numpy as np
 
 from meterhall.domain.readings import MISSING, CivilCurve, Curve
 from meterhall.domain.readings.curves import DAY_S
-from meterhall.formats.base import DecodeError, PartHeader
-from meterhall.formats.pieces import joined, piece
+from meterhall.formats.base import Block, DecodeError, PartHeader
+from meterhall.formats.pieces import joined, parts, piece
+from meterhall.formats.rows import Blocks, decimals, qualities_of
+from meterhall.formats.rows import Texts as RowTexts
 from meterhall.formats.text import (
     granularity_of,
     instant_text,
@@ -32,25 +35,60 @@ from meterhall.formats.text import (
     read_seconds,
 )
 
+_DAYS: Final = 400
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
-    """The file, a curve at a time."""
-    return ("".join(_lines(curve)).encode() for curve in curves if len(curve))
+def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
+    """The file in blocks."""
+    out = Blocks()
+    for curve in parts(curves, _cuts):
+        out.add(b"".join(_lines(curve)))
+        yield from out.full()
+    yield out.rest()
 
 
-def _lines(curve: Curve) -> Iterator[str]:
+def _cuts(curve: Curve) -> list[int]:
+    """Before every so many days, so that memory stays bounded."""
+    return _midnights(curve)[_DAYS::_DAYS]
+
+
+def _lines(curve: Curve) -> Iterator[bytes]:
     bounds = [0, *_midnights(curve), len(curve)]
-    head = f'{{"pseudonym":{_dumps(curve.series.usage_point)},"direction":"{curve.series.direction}","start":"'
-    middle = f'","resolution":"{granularity_of(curve)}","unit":"Wh","scale":{curve.series.scale},"values":'
-    tail = f',"available_at":"{instant_text(curve.available_at)}"'
+    head = f'{{"pseudonym":{_dumps(curve.series.usage_point)},"direction":"{curve.series.direction}","start":"'.encode()
+    middle = f'","resolution":"{granularity_of(curve)}","unit":"Wh","scale":{curve.series.scale},"values":['.encode()
+    tail = f'],"available_at":"{instant_text(curve.available_at)}"'
     if isinstance(curve, CivilCurve):
         tail += f',"edges":{_dumps(_texts(curve.edges))}'
-    values, quality = _with_nulls(curve, curve.mantissas), _with_nulls(curve, curve.quality)
-    for start, (first, end) in zip(_texts(curve.starts[bounds[:-1]]), pairwise(bounds), strict=True):
-        numbers = f'{_dumps(values[first:end])},"quality":{_dumps(quality[first:end])}'
-        yield f"{head}{start}{middle}{numbers}{tail}}}\n"
+    end = tail.encode() + b"}\n"
+    values, codes = decimals(curve.mantissas, 0, b"null", b","), qualities_of(curve, b"%d,", b"null,")
+    quality = _between(codes[1], bounds) if codes[1] is not None else _same(codes[0], bounds)
+    starts = _starts(curve, bounds)
+    for start, some, said in zip(starts, _between(values, bounds), quality, strict=True):
+        yield b'%b%b%b%b],"quality":[%b%b' % (head, start, middle, some, said, end)
+
+
+def _between(texts: RowTexts, bounds: list[int]) -> list[bytes]:
+    """The texts between two bounds, without the last comma."""
+    whole = texts[0].tobytes().translate(None, b"\0")
+    ends = np.append(0, texts[1].cumsum())[bounds].tolist()
+    return [whole[first : end - 1] for first, end in pairwise(ends)]
+
+
+def _same(text: bytes, bounds: list[int]) -> list[bytes]:
+    return [(text * (end - first))[:-1] for first, end in pairwise(bounds)]
+
+
+def _starts(curve: Curve, bounds: list[int]) -> list[bytes]:
+    if isinstance(curve, CivilCurve):
+        return list(instants_text(curve.starts[bounds[:-1]]))
+    step_s = curve.series.resolution_s
+    return _instants(int(curve.start.timestamp()), step_s, tuple(bounds[:-1]))
+
+
+@lru_cache(maxsize=64)
+def _instants(first: int, step_s: int, places: tuple[int, ...]) -> list[bytes]:
+    return list(instants_text(first + step_s * np.array(places, np.int64)))
 
 
 def _texts(seconds: np.ndarray) -> list[str]:
@@ -63,16 +101,6 @@ def _midnights(curve: Curve) -> list[int]:
     slots = curve.series.slots_per_day
     first = (DAY_S - int(curve.start.timestamp()) % DAY_S) // curve.series.resolution_s
     return list(range(first, len(curve), slots))
-
-
-def _with_nulls(curve: Curve, numbers: np.ndarray) -> list[int | None]:
-    present = curve.present
-    if present.all():
-        there: list[int | None] = numbers.tolist()
-        return there
-    some = numbers.astype(object)
-    some[~present] = None
-    return list(some)
 
 
 def decode(source: bytes) -> list[Curve]:

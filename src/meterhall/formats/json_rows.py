@@ -14,52 +14,46 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any, Final
 
-import numpy as np
-
-from meterhall.domain.readings import CivilCurve, Curve
-from meterhall.formats.base import DecodeError, PartHeader
+from meterhall.domain.readings import Curve
+from meterhall.formats.base import Block, DecodeError, PartHeader
 from meterhall.formats.csv_rows import CIVIL_COLUMNS, COLUMNS, Row, curves_of
 from meterhall.formats.numbers import Number, plain
 from meterhall.formats.pieces import parts
+from meterhall.formats.rows import Blocks, add_rows, decimals, ends_of, qualities_of, starts_of
 from meterhall.formats.text import (
-    decimals_text,
     granularity_of,
     instant_text,
-    instants_text,
-    objects,
-    starts_text,
 )
 
-_BLOCK: Final = 65_536
+_ROWS: Final = 4_096
 _NUMBERS: Final = ("energy_wh", "quality")
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
-    """The file, a curve or `_BLOCK` slots at a time."""
-    return map(_rows, parts(curves, lambda curve: list(range(_BLOCK, len(curve), _BLOCK))))
+def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
+    """The file in blocks."""
+    out = Blocks()
+    for curve in parts(curves, lambda curve: list(range(_ROWS, len(curve), _ROWS))):
+        _add(out, curve)
+        yield from out.full()
+    yield out.rest()
 
 
-def _rows(curve: Curve) -> bytes:
-    """The rows, three texts each: the start; what follows, to the value; the rest and the next row's beginning."""
+def _add(out: Blocks, curve: Curve) -> None:
+    """The rows: start and facts; value; quality; when it became known, and the next row's beginning."""
     head = f'{{"usage_point":{_dumps(curve.series.usage_point)},"start":"'.encode()
     facts = f'","resolution":"{granularity_of(curve)}","direction":"{curve.series.direction}","energy_wh":'.encode()
     known = f',"available_at":"{instant_text(curve.available_at)}"'.encode()
-    rows = np.empty((len(curve), 3), object)
-    rows[:, 1] = decimals_text(curve.mantissas, curve.series.scale, facts)
-    missing = ~curve.present
-    quality = np.where(missing, 256, curve.quality.astype(np.int64))
-    if missing.any():
-        rows[missing, 1] = facts + b"null"
-    codes = [b',"quality":%d%b' % (code, known) for code in range(256)] + [b',"quality":null' + known]
-    if isinstance(curve, CivilCurve):
-        rows[:, 0] = instants_text(curve.starts)
-        ends = objects([b',"end":"%b"}\n%b' % (end, head) for end in instants_text(curve.edges[1:])])
-        rows[:, 2] = objects(codes)[quality] + ends
-    else:
-        rows[:, 0] = starts_text(int(curve.start.timestamp()), curve.series.resolution_s, len(curve))
-        rows[:, 2] = objects([b"%b}\n%b" % (code, head) for code in codes])[quality]
-    return head + b"".join(rows.ravel().tolist())[: -len(head)]
+    same, codes = qualities_of(curve, b',"quality":%d', b',"quality":null')
+    out.add(head)
+    add_rows(
+        out,
+        starts_of(curve, facts),
+        decimals(curve.mantissas, curve.series.scale, b"null"),
+        codes,
+        ends_of(curve, same + known, b',"end":"%b"', b"}\n" + head),
+    )
+    out.drop(len(head))
 
 
 def decode(source: bytes) -> list[Curve]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +14,6 @@ from meterhall.domain.readings import MISSING, CivilCurve, Curve, Direction, Gra
 from meterhall.domain.readings.granularity import UnknownGranularity, parse_granularity
 from meterhall.formats.base import DecodeError
 
-_TABLE: Final = 16_384
-"""Values below this are written from a table."""
 _DECIMAL: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _KNOWN: Final = frozenset(int(code) for code in Quality)
 
@@ -48,12 +45,6 @@ def read_seconds(text: object, field: str) -> int:
     return int(instant.timestamp())
 
 
-@lru_cache(maxsize=8)
-def starts_text(first: int, step_s: int, slots: int) -> Texts:
-    """The starts of equal slots as text; kept, since the curves of a file most often share them."""
-    return instants_text(first + step_s * np.arange(slots, dtype=np.int64))
-
-
 def instants_text(seconds: NDArray[np.int64]) -> Texts:
     """Instants, seconds since 1970 UTC, as text."""
     texts = np.datetime_as_string(seconds.astype("datetime64[s]")).astype(bytes)
@@ -73,22 +64,6 @@ def decimal_text(mantissa: int, scale: int) -> str:
         return str(mantissa * 10**scale)
     digits = str(abs(mantissa)).rjust(1 - scale, "0")
     return f"{'-' if mantissa < 0 else ''}{digits[:scale]}.{digits[scale:]}"
-
-
-@lru_cache(maxsize=16)
-def _table(scale: int, prefix: bytes) -> Texts:
-    return objects([prefix + decimal_text(mantissa, scale).encode() for mantissa in range(_TABLE)])
-
-
-def decimals_text(mantissas: NDArray[np.int64], scale: int, prefix: bytes = b"") -> Texts:
-    """Values as exact decimals, each after the prefix; only the prefix where missing."""
-    small = (mantissas >= 0) & (mantissas < _TABLE)
-    texts: Texts = _table(scale, prefix)[np.where(small, mantissas, 0)]
-    if not small.all():
-        large = mantissas[~small].tolist()
-        there = ["" if value == MISSING else decimal_text(value, scale) for value in large]
-        texts[~small] = objects([prefix + text.encode() for text in there])
-    return texts
 
 
 def read_decimals(texts: Sequence[str], field: str) -> tuple[NDArray[np.int64], int]:

@@ -28,10 +28,12 @@ def elements(source: bytes | BinaryIO, tags: tuple[str, ...], *, root: str | Non
         remove_comments=True,
         remove_pis=True,
     )
+    judged = False
     try:
         for event, element in events:
-            if element.getroottree().docinfo.internalDTD is not None:
+            if not judged and element.getroottree().docinfo.internalDTD is not None:
                 raise DecodeError("A document type is not accepted.", field="/")
+            judged = True
             if event == "end" and element.tag != root:
                 yield element
         found = events.root

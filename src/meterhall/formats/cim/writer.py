@@ -10,7 +10,6 @@ without a zone; no such Period goes past a European clock change. Civil months a
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.readings import CivilCurve, Curve, Direction
 from meterhall.domain.readings.rows import instant_of
-from meterhall.formats.base import EncodeError, PartHeader
+from meterhall.formats.base import Block, EncodeError, PartHeader
 from meterhall.formats.cim.codes import (
     ACCESS_TO_METERED_DATA,
     ACTIVE_ENERGY,
@@ -43,10 +42,10 @@ from meterhall.formats.cim.codes import (
 )
 from meterhall.formats.cim.points import MOST_POINTS, Buffer, Points, PointText, all_alike
 from meterhall.formats.pieces import parts
+from meterhall.formats.rows import Blocks
 from meterhall.formats.text import granularity_of, instant_text
 
 _SERIES: Final = 6 * MOST_POINTS
-_BLOCK: Final = 1 << 18
 _EUROPEAN: Final = ZoneInfo("Europe/Brussels")
 
 
@@ -93,18 +92,16 @@ class Notation(Protocol):
         """The end of the file, which may have no series."""
 
 
-def encode(curves: Iterable[Curve], header: PartHeader, notation: Notation) -> Iterator[bytes]:
-    """The file in blocks of about `_BLOCK` bytes. Raises `EncodeError`.
+def encode(curves: Iterable[Curve], header: PartHeader, notation: Notation) -> Iterator[Block]:
+    """The file in blocks. Raises `EncodeError`.
 
     The document says its period first. Where the header does not, all curves are held to learn it.
     """
-    out = io.BytesIO()
+    out = Blocks()
     for piece in _pieces(curves, header, notation):
-        out.write(piece)
-        if out.tell() >= _BLOCK:
-            yield out.getvalue()
-            out = io.BytesIO()
-    yield out.getvalue()
+        out.add(piece)
+        yield from out.full()
+    yield out.rest()
 
 
 def _pieces(curves: Iterable[Curve], header: PartHeader, notation: Notation) -> Iterator[Buffer]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -14,18 +15,43 @@ from numpy.typing import NDArray
 from meterhall.formats.base import DecodeError
 from meterhall.formats.espi.clock import LocalTime
 from meterhall.formats.espi.codes import ATOM, ESPI
+from meterhall.formats.espi.scan import MARK, Run, scan
 from meterhall.formats.text import int64_of, read_instant
 from meterhall.formats.xml import clear, elements
 
 _E: Final = f"{{{ESPI}}}"
 _A: Final = f"{{{ATOM}}}"
+_ID, _LINK, _UPDATED, _PUBLISHED, _CONTENT, _ENTRY = (
+    f"{_A}{name}" for name in ("id", "link", "updated", "published", "content", "entry")
+)
 UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """In place of when something became known, where nobody asks."""
+_TIMES: Final = {_UPDATED: "updated", _PUBLISHED: "published"}
+_OWN_TEXTS: Final = frozenset((_ID, _UPDATED, _PUBLISHED))
+_NAMES: Final = {
+    f"{_E}{name}": name
+    for name in (
+        "UsagePoint", "MeterReading", "ReadingType", "LocalTimeParameters", "TimeConfiguration", "IntervalBlock"
+    )
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+_READING: Final = f"{_E}IntervalReading"
+_RUN: Final = f"{_E}{MARK}"
+_INTERVAL: Final = f"{_E}interval"
+_UNSAID: Final = np.full(4096, -1, np.int64)
+
+
+class Unusual(Exception):
+    """A block has a run and other readings beside."""
+
+
+@dataclass(slots=True, eq=False)
 class Block:
-    """An IntervalBlock: its interval (from and until, seconds since 1970) and its readings."""
+    """An IntervalBlock: its interval (from and until, seconds since 1970) and its readings, ordered by their starts.
+
+    `length` is the length of all its readings where they are alike; None where they may not be.
+    """
 
     field: str
     up: str
@@ -36,6 +62,7 @@ class Block:
     durations: NDArray[np.int64]
     values: NDArray[np.int64]
     quality: NDArray[np.int64]
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +85,24 @@ class Document:
     blocks: list[Block] = field(default_factory=list)
     stated: datetime | None = None
     """The newest instant that an entry says it was updated or published."""
+    _of_points: tuple[dict[str, int], dict[str, int]] | None = None
+
+    def places_of_points(self) -> tuple[dict[str, int], dict[str, int]]:
+        """`places_of` the points, once all are there."""
+        if self._of_points is None:
+            self._of_points = places_of(self.points)
+        return self._of_points
+
+
+def places_of(links: list[Links]) -> tuple[dict[str, int], dict[str, int]]:
+    """The first of the entries that is related to an address; and the first that has it itself."""
+    related: dict[str, int] = {}
+    own: dict[str, int] = {}
+    for number, one in enumerate(links):
+        own.setdefault(one.own, number)
+        for address in one.related:
+            related.setdefault(address, number)
+    return related, own
 
 
 def read_document(source: bytes, *, dated: bool = True) -> Document:
@@ -66,35 +111,48 @@ def read_document(source: bytes, *, dated: bool = True) -> Document:
     Not `dated`, when they became known is not read and not needed: in the wild it comes without an offset, which
     RFC 4287 3.3 asks for.
     """
+    found = scan(source)
+    if found is not None:
+        try:
+            return read_elements(*found, dated=dated)
+        except (DecodeError, Unusual):
+            pass  # the file itself says better what is wrong with it
+    return read_elements(source, dated=dated)
+
+
+def read_elements(source: bytes, runs: Sequence[Run] = (), *, dated: bool = True) -> Document:
+    """As `read_document`: all that stands in the file itself, and the runs whose marks are found in it.
+
+    Raises `DecodeError`, and `Unusual`.
+    """
     document = Document(stated=None if dated else UNDATED)
     updated: datetime | None = None
     number = 0
     for element in _elements(source):
-        if element.tag == f"{_A}updated":
+        if element.tag == _UPDATED:
             updated = read_instant((element.text or "").strip(), "/updated") if dated else None
         else:
-            at = f"/entries/{number}"
-            _take(document, element, at, updated, _known(element, at) if dated else None)
+            _take(document, element, f"/entries/{number}", updated, runs)
             number += 1
     return document
 
 
 def _elements(source: bytes) -> Iterator[Any]:
     """The feed's own `updated`, and each entry; cleared after use."""
-    for element in elements(source, (f"{_A}entry", f"{_A}updated")):
+    for element in elements(source, (_ENTRY, _UPDATED)):
         above = element.getparent()
-        if element.tag == f"{_A}entry" or (above is not None and above.tag == f"{_A}feed"):
+        if element.tag == _ENTRY or (above is not None and above.tag == f"{_A}feed"):
             yield element
-        if element.tag == f"{_A}entry":
+        if element.tag == _ENTRY:
             clear(element)
 
 
-def _take(document: Document, entry: Any, at: str, feed_updated: datetime | None, known: datetime | None) -> None:
-    links = _links(entry)
+def _take(document: Document, entry: Any, at: str, feed_updated: datetime | None, runs: Sequence[Run]) -> None:
+    links, known, contents = _read_entry(entry, at, dated=document.stated is not UNDATED)
     if known is not None:
         document.stated = max(known, document.stated or known)
-    for content in entry.iterfind(f"{_A}content/{_E}*"):
-        name = etree.QName(content).localname
+    for content in contents:
+        name = _NAMES.get(content.tag)
         if name == "UsagePoint":
             document.points.append(links)
         elif name == "MeterReading":
@@ -107,24 +165,55 @@ def _take(document: Document, entry: Any, at: str, feed_updated: datetime | None
             when = known or feed_updated or document.stated
             if when is None:
                 raise DecodeError("Nothing says when the entry became known.", field=f"{at}/updated")
-            document.blocks.append(_block(content, links.up, when, f"{at}/IntervalBlock"))
+            document.blocks.append(_block(content, links.up, when, f"{at}/IntervalBlock", runs))
 
 
-def _links(entry: Any) -> Links:
-    found: dict[str, set[str]] = {"self": set(), "up": set(), "related": set()}
-    for link in entry.iterfind(f"{_A}link"):
-        found.setdefault(link.get("rel", ""), set()).add(link.get("href", "").rstrip("/"))
-    own = next(iter(found["self"]), "") or (entry.findtext(f"{_A}id") or "").strip()
-    return Links(own, next(iter(found["up"]), ""), frozenset(found["related"]))
+def _read_entry(entry: Any, at: str, *, dated: bool) -> tuple[Links, datetime | None, list[Any]]:
+    """The links of an entry, when it became known, and what is in it: in one walk, since most of a file is entries.
+
+    When it became known stands beside its content or, in the wild, within it.
+    """
+    own: str | None = None
+    up: str | None = None
+    related: list[str] = []
+    texts: dict[str, str | None] = {}
+    inner: dict[str, str | None] = {}
+    contents: list[Any] = []
+    for child in entry:
+        tag = child.tag
+        if tag == _LINK:
+            relation, href = child.get("rel"), child.get("href", "").rstrip("/")
+            if relation == "self":
+                own = href if own is None else own
+            elif relation == "up":
+                up = href if up is None else up
+            elif relation == "related":
+                related.append(href)
+        elif tag == _CONTENT:
+            for content in child:
+                contents.append(content)
+                if content.tag in _TIMES:
+                    inner.setdefault(content.tag, content.text)
+        elif tag in _OWN_TEXTS and tag not in texts:
+            texts[tag] = child.text
+    known = None
+    for tag, name in _TIMES.items():
+        if dated and (text := (texts.get(tag) or inner.get(tag) or "").strip()):
+            known = _instant(text, at, name)
+            break
+    return Links(own or (texts.get(_ID) or "").strip(), up or "", frozenset(related)), known, contents
 
 
-def _known(entry: Any, at: str) -> datetime | None:
-    """When an entry became known, as it says beside its content or, in the wild, within it."""
-    for name in ("updated", "published"):
-        text = (entry.findtext(f"{_A}{name}") or entry.findtext(f"{_A}content/{_A}{name}") or "").strip()
-        if text:
-            return read_instant(text, f"{at}/{name}")
-    return None
+def _instant(text: str, at: str, name: str) -> datetime:
+    try:
+        return _instant_of(text)
+    except DecodeError as fault:
+        raise DecodeError(fault.detail, field=f"{at}/{name}") from None
+
+
+@lru_cache(maxsize=64)
+def _instant_of(text: str) -> datetime:
+    return read_instant(text, "")
 
 
 def _numbers(element: Any, at: str) -> dict[str, int]:
@@ -139,11 +228,11 @@ def _numbers(element: Any, at: str) -> dict[str, int]:
     }
 
 
-def _number(text: str | None, at: str) -> int:
+def _number(text: str | None, at: str, below: str = "") -> int:
     try:
-        return int((text or "").strip())
+        return int(text or "")
     except ValueError:
-        raise DecodeError("It is no whole number.", field=at) from None
+        raise DecodeError("It is no whole number.", field=at + below) from None
 
 
 def _clock(element: Any, at: str) -> LocalTime:
@@ -158,7 +247,7 @@ def _clock(element: Any, at: str) -> LocalTime:
     )
 
 
-_SPAN: Final = (f"{_E}duration", f"{_E}start")
+_DURATION, _START = f"{_E}duration", f"{_E}start"
 
 
 def _xpath(path: str) -> Any:
@@ -173,15 +262,47 @@ _TEXTS: Final = [
 _MARKED: Final = _xpath("e:IntervalReading[e:ReadingQuality]")
 
 
-def _block(element: Any, up: str, known: datetime, at: str) -> Block:
+def _block(element: Any, up: str, known: datetime, at: str, runs: Sequence[Run]) -> Block:
+    children = list(element)
+    run = _run_of(children, runs) if runs else None
+    if run is None:
+        return _block_of_elements(element, up, known, at)
+    starts, durations, values, *said = run.columns
+    quality = said[0] if said else _unsaid(len(starts))
+    if run.length is None or not run.ascends:
+        return _ordered(at, up, known, children, np.vstack((starts, durations, values, quality)))
+    start, end = _interval(children, (int(starts[0]), int(starts[-1]) + run.length), at)
+    return Block(at, up, known, start, end, starts, durations, values, quality, run.length)
+
+
+def _run_of(children: list[Any], runs: Sequence[Run]) -> Run | None:
+    """The run whose mark is there, None where there is none. Raises `Unusual` where there are other readings too."""
+    tags = [child.tag for child in children]
+    if _RUN not in tags:
+        return None
+    if tags.count(_RUN) > 1 or _READING in tags:
+        raise Unusual
+    return runs[int(children[tags.index(_RUN)].get("n"))]
+
+
+def _unsaid(count: int) -> NDArray[np.int64]:
+    return _UNSAID[:count] if count <= len(_UNSAID) else np.full(count, -1, np.int64)
+
+
+def _block_of_elements(element: Any, up: str, known: datetime, at: str) -> Block:
     columns = _regular(element, at)
     if columns is None:
         rows = list(_rows(element, at))
         columns = int64_of([number for row in rows for number in row], at).reshape(-1, 4).T
+    return _ordered(at, up, known, list(element), columns)
+
+
+def _ordered(at: str, up: str, known: datetime, children: list[Any], columns: NDArray[np.int64]) -> Block:
     order = np.argsort(columns[0], kind="stable")
     if len(order) and (order[0] != 0 or (np.diff(order) != 1).any()):
         columns = columns[:, order]
-    start, end = _interval(element, columns, at)
+    edges = (int(columns[0].min()), int((columns[0] + columns[1]).max())) if columns.shape[1] else ()
+    start, end = _interval(children, edges, at)
     return Block(at, up, known, start, end, *columns)
 
 
@@ -214,23 +335,27 @@ def _rows(element: Any, at: str) -> Iterator[tuple[int, int, int, int]]:
         value = reading.findtext(f"{_E}value")
         if value is None:
             continue
-        duration, start = (_number(span.findtext(name), f"{place}/timePeriod") for name in _SPAN)
+        duration, start = (_number(span.findtext(name), place, "/timePeriod") for name in (_DURATION, _START))
         code = reading.findtext(f"{_E}ReadingQuality/{_E}quality")
         quality = -1 if code is None else _number(code, f"{place}/ReadingQuality/quality")
         yield start, duration, _number(value, f"{place}/value"), quality
 
 
-def _interval(element: Any, columns: NDArray[np.int64], at: str) -> tuple[int, int]:
+def _interval(children: list[Any], of_readings: tuple[int, ...], at: str) -> tuple[int, int]:
     """The block's interval, widened to its readings: in the wild it is wrong, or not there."""
-    edges: list[int] = []
-    interval = element.find(f"{_E}interval")
-    if interval is not None:
-        duration, start = (_number(interval.findtext(name), f"{at}/interval") for name in _SPAN)
-        edges += [start, start + duration]
-    if columns.shape[1]:
-        edges += [int(columns[0].min()), int((columns[0] + columns[1]).max())]
+    edges = list(of_readings)
+    for interval in children:
+        if interval.tag == _INTERVAL:
+            texts: dict[str, str | None] = {}
+            for child in interval:
+                texts.setdefault(child.tag, child.text)
+            duration = _number(texts.get(_DURATION), at, "/interval")
+            start = _number(texts.get(_START), at, "/interval")
+            edges += (start, start + duration)
+            break
     if not edges:
         raise DecodeError("A block has neither an interval nor readings.", field=f"{at}/interval")
-    if not 0 <= min(edges) <= max(edges) < 2**40:
+    first, end = min(edges), max(edges)
+    if not 0 <= first <= end < 2**40:
         raise DecodeError("An instant is out of range.", field=f"{at}/interval")
-    return min(edges), max(edges)
+    return first, end

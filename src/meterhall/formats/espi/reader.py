@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -34,7 +35,7 @@ from meterhall.formats.espi.codes import (
     MONTHLY,
     WATT_HOURS,
 )
-from meterhall.formats.espi.document import Block, Document, Links, read_document
+from meterhall.formats.espi.document import Block, Document, Links, places_of, read_document
 from meterhall.formats.pieces import joined, piece
 
 _FLOWS: Final = {code: direction for direction, code in FLOW.items()} | {0: Direction.IMPORT}
@@ -119,8 +120,13 @@ def _curves(document: Document) -> Iterator[Curve]:
 def _by_reading(document: Document) -> Iterator[tuple[Links | None, list[Block]]]:
     """The blocks of each MeterReading, in the order of their first."""
     by_reading: dict[int, list[Block]] = {}
+    related, own = places_of(document.readings)
     for block in document.blocks:
-        by_reading.setdefault(_reading_of(document, block), []).append(block)
+        near, above = (related.get(block.up), own.get(block.up.rpartition("/")[0])) if block.up else (None, None)
+        if near is None and above is None and len(document.readings) > 1:
+            raise DecodeError("The block's links lead to no MeterReading.", field=block.field)
+        found = near if above is None or (near is not None and near < above) else above
+        by_reading.setdefault(found or 0, []).append(block)
     for number, blocks in by_reading.items():
         yield document.readings[number] if document.readings else None, blocks
 
@@ -131,28 +137,47 @@ def _curves_of(document: Document, reading: Links | None, blocks: list[Block], r
     kind = _type_of(document, reading, blocks[0].field)
     direction = _checked(kind, blocks[0].field)
     granularity, zone = _granularity(document, point, kind, blocks)
-    for block in blocks:
-        room -= (block.end - block.start) // (granularity.period_s or DAY_S - 3600)
+    for some in _together(blocks, granularity):
+        whole = _merged(some)
+        room -= (whole.end - whole.start) // (granularity.period_s or DAY_S - 3600)
         if room < 0:
             raise FileTooLarge
-        edges = _edges(block, granularity, zone)
-        yield _curve(point, kind, direction, granularity, edges, block)
+        try:
+            curves = [_curve(point, kind, direction, granularity, zone, whole)]
+        except DecodeError:
+            curves = [_curve(point, kind, direction, granularity, zone, block) for block in some]
+        yield from curves
 
 
-def _reading_of(document: Document, block: Block) -> int:
-    for number, reading in enumerate(document.readings):
-        if block.up and (block.up in reading.related or block.up.rpartition("/")[0] == reading.own):
-            return number
-    if len(document.readings) > 1:
-        raise DecodeError("The block's links lead to no MeterReading.", field=block.field)
-    return 0
+def _together(blocks: list[Block], granularity: Granularity) -> Iterator[list[Block]]:
+    """Blocks of equal slots that follow each other and became known at the same time."""
+    some = blocks[:1]
+    for before, block in pairwise(blocks):
+        follows = block.start == before.end and block.known == before.known and not granularity.civil
+        if not follows or block.start % granularity.period_s:
+            yield some
+            some = []
+        some.append(block)
+    yield some
+
+
+def _merged(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    first, names = blocks[0], ("starts", "durations", "values", "quality")
+    starts, durations, values, quality = (np.concatenate([getattr(block, name) for block in blocks]) for name in names)
+    return Block(
+        first.field, first.up, first.known, first.start, blocks[-1].end, starts, durations, values, quality
+    )  # fmt: skip
 
 
 def _point_of(document: Document, reading: Links | None) -> Links | None:
-    for point in document.points if reading is not None else ():
-        near = {reading.up, reading.up.rpartition("/")[0], *reading.related}  # type: ignore[union-attr]
-        if point.own in near or (reading is not None and reading.up and reading.up in point.related):
-            return point
+    if reading is not None:
+        related, own = document.places_of_points()
+        near = [own.get(address) for address in (reading.up, reading.up.rpartition("/")[0], *reading.related)]
+        found = [number for number in (*near, related.get(reading.up) if reading.up else None) if number is not None]
+        if found:
+            return document.points[min(found)]
     if len(document.points) > 1:
         raise DecodeError("The links of a MeterReading lead to no UsagePoint.", field="/entries")
     return document.points[0] if document.points else None
@@ -193,19 +218,24 @@ def _no_energy(kind: dict[str, int], accumulations: tuple[int, ...]) -> str:
 def _granularity(
     document: Document, point: Links | None, kind: dict[str, int], blocks: list[Block]
 ) -> tuple[Granularity, ZoneInfo | None]:
-    durations = set(np.concatenate([block.durations for block in blocks]).tolist())
+    durations: set[int] = set()
+    for block in blocks:
+        durations |= set(block.durations.tolist()) if block.length is None else {block.length}
     period, at = kind.get("timeAttribute", 0), blocks[0].field
-    zone = _zone(document, point)
     if period == MONTHLY:
-        return CIVIL_MONTH, zone
-    uneven = any((block.starts % DAY_S).any() or block.start % DAY_S for block in blocks)
-    if period == DAILY or (durations and durations <= _CIVIL_DAYS and (uneven or len(durations) > 1)):
-        return CIVIL_DAY, zone
+        return CIVIL_MONTH, _zone(document, point)
+    if period == DAILY or (durations and durations <= _CIVIL_DAYS and (len(durations) > 1 or _uneven(blocks))):
+        return CIVIL_DAY, _zone(document, point)
     durations = durations or {kind.get("intervalLength", 0)}
     step_s = durations.pop()
     if durations or step_s <= 0 or DAY_S % step_s:
         raise DecodeError("The readings are not of one length that divides a day.", field=at)
     return Granularity(step_s), None
+
+
+def _uneven(blocks: list[Block]) -> bool:
+    """Whether something starts at another hour than midnight in UTC."""
+    return any((block.starts % DAY_S).any() or block.start % DAY_S for block in blocks)
 
 
 def _zone(document: Document, point: Links | None) -> ZoneInfo | None:
@@ -214,11 +244,7 @@ def _zone(document: Document, point: Links | None) -> ZoneInfo | None:
     return zone_by(clocks[0]) if clocks else None
 
 
-def _edges(block: Block, granularity: Granularity, zone: ZoneInfo | None) -> NDArray[np.int64]:
-    if not granularity.civil:
-        step_s = granularity.period_s
-        first = block.start // step_s * step_s
-        return np.arange(first, -(-block.end // step_s) * step_s + 1, step_s, dtype=np.int64)
+def _civil_edges(block: Block, granularity: Granularity, zone: ZoneInfo | None) -> NDArray[np.int64]:
     if zone is not None:
         return slot_edges(granularity, zone, instant_of(block.start * 10**6), instant_of(block.end * 10**6))
     if not len(block.starts):
@@ -231,20 +257,28 @@ def _curve(
     kind: dict[str, int],
     direction: Direction,
     granularity: Granularity,
-    edges: NDArray[np.int64],
+    zone: ZoneInfo | None,
     block: Block,
 ) -> Curve:
-    slot = np.searchsorted(edges, block.starts)
-    ends = edges[np.minimum(slot + 1, len(edges) - 1)]
-    if (edges[np.minimum(slot, len(edges) - 1)] != block.starts).any() or (
-        ends != block.starts + block.durations
-    ).any():
+    if granularity.civil:
+        edges = _civil_edges(block, granularity, zone)
+        count = len(edges) - 1
+        slot = np.searchsorted(edges, block.starts)
+        ends = edges[np.minimum(slot + 1, count)]
+        between = (edges[np.minimum(slot, count)] != block.starts) | (ends != block.starts + block.durations)
+    else:
+        step_s = granularity.period_s
+        first = block.start // step_s * step_s
+        edges, count = np.array([first], np.int64), -(-block.end // step_s) - first // step_s
+        slot = (block.starts - first) // step_s
+        between = block.starts - first != slot * step_s
+    if between.any():
         raise DecodeError("A reading lies between the slots of its series.", field=block.field)
-    if len(np.unique(slot)) < len(slot):
+    if (np.diff(slot) <= 0).any() and len(np.unique(slot)) < len(slot):
         raise DecodeError("A slot has two readings.", field=block.field)
-    mantissas = np.full(len(edges) - 1, MISSING, np.int64)
+    mantissas = np.full(count, MISSING, np.int64)
     mantissas[slot] = block.values
-    quality = np.zeros(len(edges) - 1, np.uint8)
+    quality = np.zeros(count, np.uint8)
     quality[slot] = _CODES[np.clip(_given(block, kind), 0, 255)]
     scale = kind.get("powerOfTenMultiplier", 0)
     return piece(_name(point), granularity, direction, scale, edges, mantissas, quality, block.known, block.field)

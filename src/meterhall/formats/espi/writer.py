@@ -1,4 +1,4 @@
-"""Writing ESPI: text blocks of shared pieces joined together, since an element at a time is fifty times slower.
+"""Writing ESPI: the resources and what stands around the readings of each block. The readings are in `readings`.
 
 Each usage point comes once with its `LocalTimeParameters`; each of its series is a `MeterReading` with a `ReadingType`;
 then one entry an `IntervalBlock`: a civil day of readings (of daily values a month, of monthly ones all). A block's
@@ -8,10 +8,12 @@ block's interval without a reading. Qualities other than the `ReadingType`'s def
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import pairwise
+from hashlib import sha1
 from typing import Final
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, CivilCurve, Curve, zone_of
 from meterhall.domain.readings.resampling import slot_edges
-from meterhall.formats.base import EncodeError, PartHeader
+from meterhall.formats.base import Block, PartHeader
 from meterhall.formats.espi.clock import local_time
 from meterhall.formats.espi.codes import (
     ATOM,
@@ -33,26 +35,29 @@ from meterhall.formats.espi.codes import (
     ENERGY,
     ESPI,
     FLOW,
-    INT48_MAX,
     MONTHLY,
     NOT_APPLICABLE,
     WATT_HOURS,
 )
+from meterhall.formats.espi.readings import BLOCK_END, entries
 from meterhall.formats.pieces import parts
-from meterhall.formats.text import Texts, granularity_of, instant_text, instants_text, objects
+from meterhall.formats.rows import Blocks
+from meterhall.formats.text import granularity_of, instant_text, instants_text
 
 _NAMESPACE: Final = UUID("b6c1f1f8-2a57-5f1e-9a55-0b7d3c1a4e90")
-_TABLE: Final = 16_384
 _BLOCK: Final = 65_536
+_UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGITS: Final = [place for place in range(36) if place not in (8, 13, 18, 23)]
 
 
-def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[bytes]:
-    """The feed, a curve or `_BLOCK` readings at a time. Raises `EncodeError`."""
-    feed = _Feed(header)
-    yield feed.opening().encode()
+def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
+    """The feed in blocks of a mebibyte or more. Raises `EncodeError`."""
+    feed, out = _Feed(header), Blocks()
+    out.add(feed.opening().encode())
     for curve in parts(curves, lambda curve: list(range(_BLOCK, len(curve), _BLOCK))):
-        yield b"".join(feed.curve(curve))
-    yield b"</feed>\n"
+        yield from feed.curve(curve, out)
+    out.add(b"</feed>\n")
+    yield out.rest()
 
 
 class _Feed:
@@ -76,20 +81,23 @@ class _Feed:
             f"{_link('self', href, 'espi-feed/Subscription')}\n"
         )
 
-    def curve(self, curve: Curve) -> list[bytes]:
+    def curve(self, curve: Curve, out: Blocks) -> Iterator[Block]:
         """What the feed has to say of this curve, and of its usage point where that comes for the first time."""
         usage_point = curve.series.usage_point
         zone = self._header.zone_of(usage_point)
+        at_clock = f"{self._resources}/LocalTimeParameters/{quote(zone, safe='')}"
         at_point = f"{self._subscription}/UsagePoint/{quote(usage_point, safe='')}"
         kind = f"{curve.series.direction}-{granularity_of(curve)}-{curve.series.scale}"
         at_type, at_reading = f"{self._resources}/ReadingType/{kind}", f"{at_point}/MeterReading/{kind}"
         described = [
-            self._once(f"{self._resources}/LocalTimeParameters/{quote(zone, safe='')}", lambda: _local_time(zone)),
-            self._once(at_point, lambda: _USAGE_POINT, self._point_links(at_point, zone), _point_id(usage_point)),
+            self._once(at_clock, lambda: _local_time(zone)),
+            self._once(at_point, lambda: _USAGE_POINT, _point_links(at_point, at_clock), _point_id(usage_point)),
             self._once(at_type, lambda: _reading_type(curve)),
             self._once(at_reading, lambda: f'<MeterReading xmlns="{ESPI}"/>', _reading_links(at_reading, at_type)),
         ]
-        return ["".join(described).encode(), *self._blocks(curve, at_reading, zone)]
+        blocks = _blocks_of(curve, zone)
+        heads = self._heads(at_reading, curve.available_at, blocks)
+        return entries(out, "".join(described).encode(), curve, blocks.bounds, heads)
 
     def _once(self, href: str, content: Callable[[], str], links: str = "", own_id: str = "") -> str:
         if href in self._named:
@@ -106,37 +114,22 @@ class _Feed:
             f'<content type="application/xml">{content}</content></entry>\n'
         )
 
-    def _point_links(self, at_point: str, zone: str) -> str:
-        local = f"{self._resources}/LocalTimeParameters/{quote(zone, safe='')}"
-        return _link("related", f"{at_point}/MeterReading", "espi-feed/MeterReading") + _link(
-            "related", local, "espi-entry/LocalTimeParameters"
-        )
-
-    def _blocks(self, curve: Curve, at_reading: str, zone: str) -> list[bytes]:
-        bounds = _bounds(curve, zone)
-        edges = curve.edges[bounds]
-        spans = zip(edges[:-1].tolist(), np.diff(edges).tolist(), instants_text(edges[1:]), strict=True)
-        readings = _readings(curve)
-        before = (np.append(0, np.cumsum(curve.present))[bounds] * 3).tolist()
+    def _heads(self, at_reading: str, available_at: datetime, blocks: _Blocks) -> list[bytes]:
+        """The end of the block before, and the beginning of each block up to its readings."""
         above = escape(f"{at_reading}/IntervalBlock")
-        name = _name_of(above)
         up = f"{_link('up', above, 'espi-feed/IntervalBlock')}<title>IntervalBlock</title>"
-        content = (
-            f"<updated>{instant_text(curve.available_at)}</updated>"
-            f'<content type="application/xml"><IntervalBlock xmlns="{ESPI}"><interval>'
+        behind_id = (
+            f'<link rel="self" href="{above}/\0" type="espi-entry/IntervalBlock"/>{up}<published>\0</published>'
+            f"<updated>{instant_text(available_at)}</updated>"
+            f'<content type="application/xml"><IntervalBlock xmlns="{ESPI}"><interval><duration>\0</duration>'
+            "<start>\0</start></interval>"
         )
-        blocks: list[bytes] = []
-        for (start, duration, until), (first, end) in zip(spans, pairwise(before), strict=True):
-            head = (
-                f"<entry><id>urn:uuid:{uuid5(_NAMESPACE, f'{name}/{start}')}</id>"
-                f'<link rel="self" href="{above}/{start}" type="espi-entry/IntervalBlock"/>{up}'
-                f"<published>{until.decode()}</published>{content}<duration>{duration}</duration><start>{start}</start>"
-                "</interval>"
-            )
-            blocks.append(head.encode())
-            blocks += readings[first:end]
-            blocks.append(b"</IntervalBlock></content></entry>\n")
-        return blocks
+        shape = (
+            BLOCK_END + b"<entry><id>urn:uuid:%b</id>" + behind_id.encode().replace(b"%", b"%%").replace(b"\0", b"%b")
+        )
+        ids = _ids(f"{_name_of(above)}/".encode(), blocks.starts)
+        facts = zip(ids, blocks.starts, blocks.ends, blocks.durations, blocks.starts, strict=True)
+        return [shape % fact for fact in facts]
 
 
 def _kind(href: str) -> str:
@@ -145,6 +138,12 @@ def _kind(href: str) -> str:
 
 def _link(relation: str, href: str, kind: str) -> str:
     return f'<link rel="{relation}" href="{escape(href)}" type="{kind}"/>'
+
+
+def _point_links(at_point: str, at_clock: str) -> str:
+    return _link("related", f"{at_point}/MeterReading", "espi-feed/MeterReading") + _link(
+        "related", at_clock, "espi-entry/LocalTimeParameters"
+    )
 
 
 def _reading_links(at_reading: str, at_type: str) -> str:
@@ -162,6 +161,8 @@ def _name_of(href: str) -> str:
 
 def _point_id(usage_point: str) -> str:
     """A pseudonym is a UUID already."""
+    if _UUID.fullmatch(usage_point):
+        return usage_point
     try:
         return str(UUID(usage_point))
     except ValueError:
@@ -197,16 +198,37 @@ def _reading_type(curve: Curve) -> str:
     )
 
 
-def _bounds(curve: Curve, zone: str) -> list[int]:
-    """The slots at which a block starts, and the end."""
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """The slots at which a block starts, and the end; the blocks' starts and durations in seconds, ends as instants."""
+
+    bounds: list[int]
+    starts: list[bytes]
+    durations: list[bytes]
+    ends: list[bytes]
+
+
+def _blocks_of(curve: Curve, zone: str) -> _Blocks:
     if isinstance(curve, CivilCurve):
-        if curve.series.granularity.monthly:
-            return [0, len(curve)]
-        edges = _civil_edges(zone, True, curve.start, curve.end)
-    else:
-        edges = _civil_edges(zone, False, curve.start, curve.end)
-    inner = np.searchsorted(curve.starts, edges[1:-1])
-    return sorted({0, *inner.tolist(), len(curve)})
+        monthly = curve.series.granularity.monthly
+        edges = curve.edges[[0, -1]] if monthly else _civil_edges(zone, True, curve.start, curve.end)
+        return _blocks(curve.edges, np.searchsorted(curve.starts, edges[1:-1]).tolist())
+    return _blocks_of_equal_slots(zone, int(curve.start.timestamp()), curve.series.resolution_s, len(curve))
+
+
+@lru_cache(maxsize=64)
+def _blocks_of_equal_slots(zone: str, first: int, step_s: int, slots: int) -> _Blocks:
+    edges = first + step_s * np.arange(slots + 1, dtype=np.int64)
+    start, end = (datetime.fromtimestamp(int(edge), UTC) for edge in edges[[0, -1]])
+    inner = np.searchsorted(edges[:-1], _civil_edges(zone, False, start, end)[1:-1])
+    return _blocks(edges, inner.tolist())
+
+
+def _blocks(edges: NDArray[np.int64], inner: list[int]) -> _Blocks:
+    bounds = sorted({0, *inner, len(edges) - 1})
+    outer = edges[bounds]
+    starts, durations = ([b"%d" % number for number in one.tolist()] for one in (outer[:-1], np.diff(outer)))
+    return _Blocks(bounds, starts, durations, instants_text(outer[1:]).tolist())
 
 
 @lru_cache(maxsize=64)
@@ -214,56 +236,17 @@ def _civil_edges(zone: str, monthly: bool, start: datetime, end: datetime) -> ND
     return slot_edges(CIVIL_MONTH if monthly else CIVIL_DAY, zone_of(zone), start.astimezone(UTC), end)
 
 
-def _readings(curve: Curve) -> list[bytes]:
-    """The readings of the slots with a value, three texts each."""
-    present = curve.present
-    pieces = np.empty((len(curve), 3), object)
-    pieces[:, 0] = _heads()[curve.quality]
-    if isinstance(curve, CivilCurve):
-        pieces[:, 1] = _spans(curve.edges)
-    else:
-        step_s = curve.series.resolution_s
-        pieces[:, 1] = _equal_spans(int(curve.start.timestamp()), step_s, len(curve))
-    pieces = pieces if present.all() else pieces[present]
-    pieces[:, 2] = _values(curve.mantissas if len(pieces) == len(curve) else curve.mantissas[present])
-    texts: list[bytes] = pieces.ravel().tolist()
-    return texts
-
-
-@lru_cache(maxsize=1)
-def _heads() -> Texts:
-    """The beginning of a reading by its quality."""
-    texts = [b"<IntervalReading><ReadingQuality><quality>%d</quality></ReadingQuality>" % code for code in range(256)]
-    texts[DEFAULT_QUALITY] = b"<IntervalReading>"
-    return objects(texts)
-
-
-@lru_cache(maxsize=8)
-def _equal_spans(first: int, step_s: int, slots: int) -> Texts:
-    return _spans(first + step_s * np.arange(slots + 1, dtype=np.int64))
-
-
-def _spans(edges: NDArray[np.int64]) -> Texts:
-    return objects(
-        [
-            b"<timePeriod><duration>%d</duration><start>%d</start></timePeriod><value>" % span
-            for span in zip(np.diff(edges).tolist(), edges[:-1].tolist(), strict=True)
-        ]
-    )
-
-
-@lru_cache(maxsize=1)
-def _table() -> Texts:
-    return objects([b"%d</value></IntervalReading>" % value for value in range(_TABLE)])
-
-
-def _values(mantissas: NDArray[np.int64]) -> Texts:
-    small = (mantissas >= 0) & (mantissas < _TABLE)
-    texts: Texts = _table()[np.where(small, mantissas, 0)]
-    if small.all():
-        return texts
-    large = mantissas[~small]
-    if large.max() > INT48_MAX or large.min() < -INT48_MAX:
-        raise EncodeError("A value has more than the 48 bits ESPI gives it.", field="/mantissas")
-    texts[~small] = objects([b"%d</value></IntervalReading>" % value for value in large.tolist()])
-    return texts
+def _ids(name: bytes, starts: list[bytes]) -> list[bytes]:
+    """`uuid5` of the name with each start behind it, as text."""
+    before, digests = sha1(_NAMESPACE.bytes + name, usedforsecurity=False), []
+    for start in starts:
+        one = before.copy()
+        one.update(start)
+        digests.append(one.digest())
+    numbers = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 20)[:, :16].copy()
+    numbers[:, 6] = numbers[:, 6] & 0x0F | 0x50
+    numbers[:, 8] = numbers[:, 8] & 0x3F | 0x80
+    texts = np.full((len(starts), 36), ord("-"), np.uint8)
+    texts[:, _DIGITS] = np.frombuffer(numbers.tobytes().hex().encode(), np.uint8).reshape(-1, 32)
+    found: list[bytes] = texts.view("S36")[:, 0].tolist()
+    return found
