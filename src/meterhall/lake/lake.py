@@ -32,7 +32,8 @@ T = TypeVar("T")
 
 NOTHING_KEPT_OUT = Quarantine(np.zeros(0, np.int64), np.zeros(0, np.uint8))
 
-_NEVER_US = int(np.iinfo(np.int64).min)
+NEVER_US = int(np.iinfo(np.int64).min)
+"""In place of when something became known, where there is nothing."""
 _AT_ONCE = 1024
 """Days overlaid at a time, so that they stay in the processor's cache."""
 
@@ -59,7 +60,7 @@ class SeriesBlock(NamedTuple):
 class SeriesTable(NamedTuple):
     """Values of many series side by side: `mantissas` int64 of shape (series, slots), `MISSING` where there is none;
     `available_us` int64 of shape (series,): when the youngest day of each became known, in microseconds since 1970 UTC,
-    the least number there is where it has none."""
+    `NEVER_US` where it has none."""
 
     mantissas: NDArray[np.int64]
     available_us: NDArray[np.int64]
@@ -195,7 +196,7 @@ class Lake:
         ids = np.array([spec.id for spec in series], np.int64)
         order = np.argsort(ids, kind="stable")
         known_us = None if as_known_at is None else epoch_us(as_known_at)
-        youngest = np.full(len(ids), _NEVER_US, np.int64)
+        youngest = np.full(len(ids), NEVER_US, np.int64)
         days, slots = period.last_day - period.first_day + 1, DAY_S // period.slot_s
         if not period.slots:
             return SeriesTable(np.zeros((len(ids), 0), np.int64), youngest)

@@ -34,7 +34,7 @@ def measured(world: World, count: int, missing: float) -> list[Entitled]:
         for slot in range(30 * 96 - 4):
             if chance.random() >= missing:
                 at = np.datetime64(start + 900 * slot, "s")
-                value = 50_000 if number == 3 and slot % 50 == 0 else int(chance.integers(0, 300))
+                value = 5000 + slot % 4 if number == 3 and slot % 48 < 4 else int(chance.integers(0, 300))
                 lines.append(f"{point.pod},{at}Z,{value}")
     take_readings("\n".join(lines).encode(), "PT15M")
     world.work()

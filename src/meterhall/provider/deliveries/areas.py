@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby, pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -31,7 +31,9 @@ from meterhall.domain.readings.granularity import GranularityUnavailable, parse_
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.measures import measured
 from meterhall.domain.readings.overlay import overlaid
-from meterhall.lake.lake import SeriesBlock
+from meterhall.domain.readings.resampling import sums_of_rows
+from meterhall.domain.readings.rows import instant_of
+from meterhall.lake.lake import NEVER_US, SeriesBlock
 from meterhall.provider.deliveries.groups import (
     answered,
     check_granularity,
@@ -327,6 +329,29 @@ class _Table:
 
         The shape is (members, slots); a member of which nothing is kept is missing throughout.
         """
+        table = self._table(days, at)
+        return self._overlaid(days, at) if table is None else table
+
+    def _table(self, days: Period, at: datetime) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """The matrix as the lake reads it where every member has one series, all of the same equal slots and scale."""
+        several = list(self._serving.values())
+        kinds = {(one.resolution_s, one.civil, one.scale) for of in several for one in of}
+        step_s, (resolution_s, civil, _) = self._wanted.period_s, next(iter(kinds))
+        start, end = (midnight(self._zone, day).astimezone(UTC) for day in (days.first, days.until))
+        cut = not step_s or step_s % resolution_s or int(start.timestamp()) % step_s or int(end.timestamp()) % step_s
+        if cut or civil or len(kinds) > 1 or any(len(of) > 1 for of in several):
+            return None
+        read = lake().table([spec(of[0]) for of in several], start, end, as_known_at=at)
+        newest = int(read.available_us.max())
+        if newest != NEVER_US:
+            self.known = max(instant_of(newest), self.known or instant_of(newest))
+        values = sums_of_rows(read.mantissas, step_s // resolution_s)
+        silent = np.full((len(self.stretch.points) - len(values), values.shape[1]), MISSING)
+        edges = np.arange(int(start.timestamp()), int(end.timestamp()) + 1, step_s, dtype=np.int64)
+        return np.concatenate((values, silent)) if len(silent) else values, edges
+
+    def _overlaid(self, days: Period, at: datetime) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The matrix made of the members' curves."""
         matrix, edges, row = np.zeros((0, 0), np.int64), np.zeros(1, np.int64), 0
         waiting: dict[int, dict[int, Curve]] = {}
         for series, native, zone in self._natives(days, at):

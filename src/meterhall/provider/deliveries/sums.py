@@ -23,6 +23,7 @@ from meterhall.domain.readings.groups import rescaled, sum_curves
 from meterhall.domain.readings.measures import measured
 from meterhall.domain.readings.resampling import sums_of_rows
 from meterhall.domain.readings.rows import instant_of
+from meterhall.lake.lake import NEVER_US
 from meterhall.provider.deliveries.curves import SLOTS_AT_ONCE, curves_over
 from meterhall.provider.deliveries.entitled import Entitled
 from meterhall.provider.metering.models import Series
@@ -142,7 +143,7 @@ def _by_table(
         return None
     values: dict[Measure, NDArray[np.int64]] = {one: np.full(len(edges) - 1, MISSING) for one in measures}
     hidden, there = np.zeros(len(edges) - 1, np.bool_), 0
-    youngest = np.full(len(specs), np.iinfo(np.int64).min)
+    youngest = np.full(len(specs), NEVER_US)
     for first, until in _pieces(start, end, VALUES_AT_ONCE // (len(specs) * specs[0].slots_per_day)):
         read = lake().table(specs, first, until, as_known_at=known_at)
         np.maximum(youngest, read.available_us, out=youngest)
@@ -150,7 +151,7 @@ def _by_table(
         at = int((first - start).total_seconds()) // step_s
         there += table.size - int(np.count_nonzero(table == MISSING))
         _measure(table, slice(at, at + table.shape[1]), values, hidden)
-    silent = bool((youngest == np.iinfo(np.int64).min).any())
+    silent = bool((youngest == NEVER_US).any())
     known = platform().now() if silent else instant_of(int(youngest.max()))
     return _Group(len(specs), specs[0].scale, edges, values, hidden, there, known)
 
