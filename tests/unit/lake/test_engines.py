@@ -183,6 +183,19 @@ def test_what_days_do_not_have_is_missing_and_not_an_error(lake: Lake, near: Eng
     assert not mine[1][:, 24:].any()
 
 
+def test_values_without_their_qualities_are_those_of_the_newest_versions(lake: Lake, near: Engine, far: Engine) -> None:
+    snapshot = lake._table.snapshot()
+    for known_us in (None, 1_775_700_000_000_000):
+        newest = near.newest(snapshot, span([1, 3]), 96, known_us)
+        for engine in (near, far):
+            found = engine.values(snapshot, span([1, 3]), 96, known_us)
+            order = np.lexsort((found.days, found.series_ids))
+            assert found.series_ids[order].tolist() == newest.days.series_ids.tolist()
+            assert found.days[order].tolist() == newest.days.days.tolist()
+            assert found.mantissas[order].tolist() == newest.days.mantissas.tolist()
+            assert found.available_us[order].tolist() == newest.available_us.tolist()
+
+
 def in_order(found: Versions) -> Versions:
     order = np.lexsort((found.days.days, found.days.series_ids))
     return Versions(found.days.take(order), found.version[order], found.available_us[order])
