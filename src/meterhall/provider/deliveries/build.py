@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -64,6 +65,7 @@ from meterhall.provider.metering.service import lake
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 from meterhall.web.work.engine import NotYet
 
 
@@ -118,8 +120,8 @@ def _build_curves(delivery: Delivery, request: DataRequest) -> None:
     seen, frame = epoch(), frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
     pods = len(request.pseudonyms) or delivery.activation.items.filter(state="accepted").count()
-    pieces = accepted_in_pieces(delivery.activation, request)
-    may = (one for some in pieces for one in entitled(frame, some, request.period).values())
+    items = accepted_in_pieces(delivery.activation, request)
+    may = (one for some in items for one in entitled(frame, some, request.period).values())
     drawn = draw_curves(delivery, request, may, pods_a_part(request, pods))
     if not drawn.files:
         raise NothingAccepted
@@ -192,25 +194,44 @@ def changed_points(delivery: Delivery) -> set[int]:
     """
     if not delivery.version or delivery.is_forecast:
         return set()
-    contents: dict[int | None, list[PartContent]] = {}
-    for content in PartContent.objects.filter(part__in=live_parts(delivery)).select_related("item__point"):
-        contents.setdefault(content.item.point_id, []).append(content)
-    series = {one.pk: one for one in Series.objects.filter(point__in=list(contents))}
     try:
-        changes, _ = lake().changes(delivery.lake_cursor or None, series_ids=list(series))
+        changes, _ = lake().changes(delivery.lake_cursor or None)
     except CursorExpired:
-        return {one.point_id for one in series.values()}
-    touched = ((series[number], day) for number, day in changes)
-    return {one.point_id for one, day in touched if any(_has(held, one, day) for held in contents[one.point_id])}
+        return {one.point for one in _held(delivery)}
+    days: dict[int, list[tuple[Series, date]]] = {}
+    by_number: dict[int, list[date]] = {}
+    for number, day in changes:
+        by_number.setdefault(number, []).append(day)
+    for some in pieces(by_number):
+        for series in Series.objects.filter(pk__in=some):
+            days.setdefault(series.point_id, []).extend((series, day) for day in by_number[series.pk])
+    if not days:
+        return set()
+    return {one.point for one in _held(delivery) if any(_has(one, *pair) for pair in days.get(one.point, ()))}
 
 
-def _has(content: PartContent, series: Series, day: date) -> bool:
+class _Held(NamedTuple):
+    """The days of a point in a part, and the point's zone."""
+
+    point: int
+    zone: str
+    first: date
+    until: date
+
+
+def _held(delivery: Delivery) -> Iterator[_Held]:
+    """What is in the parts of the newest version."""
+    contents = PartContent.objects.filter(part__delivery=delivery, part__replaced_reason="", item__point__isnull=False)
+    for row in contents.values_list("item__point_id", "item__point__zone", "first", "until").iterator():
+        yield _Held(*row)
+
+
+def _has(held: _Held, series: Series, day: date) -> bool:
     """Whether hours of a UTC day are in a part; of a civil day or month that rests under this date, all of them."""
     if series.civil:
-        return content.first <= day and day_after(series.grain, day) <= content.until
-    zone = ZoneInfo(content.item.point.zone if content.item.point else "UTC")
-    start = datetime.combine(day, time(), UTC)
-    return midnight(zone, content.first) < start + timedelta(days=1) and start < midnight(zone, content.until)
+        return held.first <= day and day_after(series.grain, day) <= held.until
+    zone, start = ZoneInfo(held.zone), datetime.combine(day, time(), UTC)
+    return midnight(zone, held.first) < start + timedelta(days=1) and start < midnight(zone, held.until)
 
 
 def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
