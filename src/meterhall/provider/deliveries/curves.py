@@ -22,7 +22,7 @@ from meterhall.domain.readings.groups import rescaled, sum_curves
 from meterhall.domain.readings.measures import measured
 from meterhall.domain.readings.resampling import resample, resample_civil
 from meterhall.lake.lake import SeriesBlock
-from meterhall.provider.deliveries.entitled import Entitled
+from meterhall.provider.deliveries.entitled import ITEMS_AT_ONCE, Entitled
 from meterhall.provider.metering.civil import curve_of, cut, span
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, series_of_points, spec
@@ -49,7 +49,7 @@ def _slots_a_pod(request: DataRequest) -> int:
 
 def pods_at_once(request: DataRequest, part: int) -> int:
     """How many PODs may be read at once, as whole parts: few reads, bounded memory."""
-    return max(SLOTS_AT_ONCE // _slots_a_pod(request) // part, 1) * part
+    return max(min(SLOTS_AT_ONCE // _slots_a_pod(request), ITEMS_AT_ONCE) // part, 1) * part
 
 
 def whole_curves(
