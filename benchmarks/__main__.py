@@ -48,7 +48,6 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "corrected-reads": corrections.corrected_reads,
     "at-rest": at_rest.at_rest,
     "series": lake.series,
-    "sum": lake.group_sum,
     "calculations": calculations.calculations,
     "spark": spark.spark,
     "forecast": forecast.forecast,

@@ -35,13 +35,16 @@ KEYS = ("grid", "esco")
 
 @dataclass
 class Peaks:
-    """The most memory that each process of the platforms held (VmHWM, in MB), and meanwhile at the time of `mark`."""
+    """The most memory that each process of the platforms holds (VmHWM, in MB) from entering to leaving."""
 
     streets: Streets
     found: dict[str, float] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Peaks:
+        for key in KEYS:
+            for number in descendants(self.streets[key]):
+                Path(f"/proc/{number}/clear_refs").write_text("5")
         threading.Thread(target=self._watch, daemon=True).start()
         return self
 
@@ -77,11 +80,17 @@ def national(folder: Path) -> Iterator[Row]:
         town.settle(streets)
         activation = _activation(streets)
         _place(streets, folder, activation)
-        with Peaks(streets) as peaks:
+        with Peaks(streets) as taking:
             yield from _intake(streets, folder)
+        yield from _memory("intake", taking)
+        with Peaks(streets) as delivering:
             yield from _delivered(streets, activation)
-        for name, held in sorted(peaks.found.items()):
-            yield Row(f"{PODS:,} PODs, one day: peak memory of {name}, MB", held, bar=MOST_MB, at_most=True)
+        yield from _memory("delivery", delivering)
+
+
+def _memory(what: str, peaks: Peaks) -> Iterator[Row]:
+    for name, held in sorted(peaks.found.items()):
+        yield Row(f"{PODS:,} PODs, one day: {what}, peak memory of {name}, MB", held, bar=MOST_MB, at_most=True)
 
 
 def _activation(streets: Streets) -> dict[str, Any]:

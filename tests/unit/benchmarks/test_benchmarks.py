@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import benchmarks.__main__
+import numpy as np
 import pytest
+from benchmarks import country
 from benchmarks.measure import Row, peak_mb, seconds, tell
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +30,32 @@ def test_one_measurement_is_printed_and_written(tmp_path: Path) -> None:
     assert row["ratio"] == pytest.approx(row["value"] / row["baseline"])
     assert row["holds"] == (row["ratio"] >= row["bar"])
     assert ran.returncode == (not row["holds"]), "whether every bar is met is said by the exit as well"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["corrections", "corrected-reads", "at-rest", "series", "calculations", "platform", "deliveries", "years", "year"],
+)
+def test_a_measurement_runs_at_a_small_scale(name: str, tmp_path: Path) -> None:
+    """The others take minutes even so, or are as quick as these at full size and were seen above."""
+    result = tmp_path / "result.json"
+    words = [sys.executable, "-m", "benchmarks", "--only", name, "--json", str(result)]
+    small = os.environ | {"BENCH_SCALE": "0.004"}
+    ran = subprocess.run(words, cwd=ROOT, env=small, capture_output=True, text=True, check=False)
+    assert "Could not run" not in ran.stdout, ran.stdout
+    assert "no figure counts" in ran.stdout
+    rows = json.loads(result.read_text())
+    assert rows
+    assert all(row["value"] > 0 for row in rows)
+
+
+def test_the_meters_of_a_country_are_the_same_however_they_are_cut() -> None:
+    whole = country.readings(np.arange(40), date(2026, 3, 1), 10)
+    part = country.readings(np.arange(11, 17), date(2026, 3, 4), 2)
+    assert whole[11:17, 3 * 96 : 5 * 96].tolist() == part.tolist()
+    assert len(np.unique(whole.sum(axis=1))) == 40
+    begin = int(datetime(2026, 3, 3, 23, tzinfo=UTC).timestamp())
+    assert country.between(np.arange(5), begin, begin + 900 * 92).tolist() == whole[:5, 3 * 96 - 4 :][:, :92].tolist()
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ unless meanwhile something ended or another attempt was faster. What a crash lea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -66,6 +67,7 @@ from meterhall.provider.metering.serving import lines_of, serving, shown_days
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 from meterhall.web.work.engine import NotYet
 
 
@@ -120,8 +122,8 @@ def _build_curves(delivery: Delivery, request: DataRequest) -> None:
     seen, frame = epoch(), frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
     pods = len(request.pseudonyms) or delivery.activation.items.filter(state="accepted").count()
-    pieces = accepted_in_pieces(delivery.activation, request)
-    may = (one for some in pieces for one in entitled(frame, some, request.period).values())
+    items = accepted_in_pieces(delivery.activation, request)
+    may = (one for some in items for one in entitled(frame, some, request.period).values())
     drawn = draw_curves(delivery, request, may, pods_a_part(request, pods))
     if not drawn.files:
         raise NothingAccepted
@@ -194,23 +196,38 @@ def changed_points(delivery: Delivery) -> set[int]:
     """
     if not delivery.version or delivery.is_forecast:
         return set()
-    contents: dict[int | None, list[PartContent]] = {}
-    for content in PartContent.objects.filter(part__in=live_parts(delivery)).select_related("item__point"):
-        contents.setdefault(content.item.point_id, []).append(content)
-    request = DataRequest.model_validate(delivery.request)
-    wanted = parse_granularity(request.granularity)
-    lines = lines_of(Series.objects.filter(point__in=list(contents), direction__in=request.directions))
-    lines = {line: serving(several, wanted) for line, several in lines.items()}
-    series = {one.pk: one for several in lines.values() for one in several}
     try:
-        changes, _ = lake().changes(delivery.lake_cursor or None, series_ids=list(series))
+        changes, _ = lake().changes(delivery.lake_cursor or None)
     except CursorExpired:
-        return {one.point_id for one in series.values()}
-    changed = [(series[number], day) for number, day in changes]
+        return {one.point for one in _held(delivery)}
+    changed = {number for number, _ in changes}
+    points = {
+        one for some in pieces(changed) for one in Series.objects.filter(pk__in=some).values_list("point", flat=True)
+    }
+    if not points:
+        return set()
+    contents: dict[int, list[_Held]] = {}
+    for one in _held(delivery):
+        if one.point in points:
+            contents.setdefault(one.point, []).append(one)
+    return _told_otherwise(DataRequest.model_validate(delivery.request), contents, changes)
+
+
+def _told_otherwise(
+    request: DataRequest, contents: Mapping[int, Sequence[_Held]], changes: Iterable[tuple[int, date]]
+) -> set[int]:
+    """The points of which a change is in what a part tells: on a day that a series does not serve it changes nothing."""
+    wanted = parse_granularity(request.granularity)
+    of_points = (
+        one for some in pieces(contents)
+        for one in Series.objects.filter(point__in=some, direction__in=request.directions)
+    )  # fmt: skip
+    lines = {line: serving(several, wanted) for line, several in lines_of(of_points).items()}
+    series = {one.pk: one for several in lines.values() for one in several}
+    changed = ((series[number], day) for number, day in changes if number in series)
     touched = [(one, day) for one, day in changed if any(_has(held, one, day) for held in contents[one.point_id])]
     alone = {one.point_id for one, _ in touched if len(lines[one.point_id, one.direction]) == 1}
-    points = {point: held[0].item.point for point, held in contents.items() if point not in alone}
-    zones = {pk: point.zone for pk, point in points.items() if pk and point}
+    zones = {point: held[0].zone for point, held in contents.items() if point not in alone}
     shown = shown_days(((one, day) for one, day in touched if one.point_id in zones), lines, zones, wanted)
     return alone | {
         series[number].point_id
@@ -220,13 +237,28 @@ def changed_points(delivery: Delivery) -> set[int]:
     }
 
 
-def _has(content: PartContent, series: Series, day: date) -> bool:
+class _Held(NamedTuple):
+    """The days of a point in a part, and the point's zone."""
+
+    point: int
+    zone: str
+    first: date
+    until: date
+
+
+def _held(delivery: Delivery) -> Iterator[_Held]:
+    """What is in the parts of the newest version."""
+    contents = PartContent.objects.filter(part__delivery=delivery, part__replaced_reason="", item__point__isnull=False)
+    for row in contents.values_list("item__point_id", "item__point__zone", "first", "until").iterator():
+        yield _Held(*row)
+
+
+def _has(held: _Held, series: Series, day: date) -> bool:
     """Whether hours of a UTC day are in a part; of a civil day or month that rests under this date, all of them."""
     if series.civil:
-        return content.first <= day and day_after(series.grain, day) <= content.until
-    zone = ZoneInfo(content.item.point.zone if content.item.point else "UTC")
-    start = datetime.combine(day, time(), UTC)
-    return midnight(zone, content.first) < start + timedelta(days=1) and start < midnight(zone, content.until)
+        return held.first <= day and day_after(series.grain, day) <= held.until
+    zone, start = ZoneInfo(held.zone), datetime.combine(day, time(), UTC)
+    return midnight(zone, held.first) < start + timedelta(days=1) and start < midnight(zone, held.until)
 
 
 def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:

@@ -18,7 +18,7 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.overlay import overlaid
 from meterhall.lake.lake import SeriesBlock
-from meterhall.provider.deliveries.entitled import Entitled
+from meterhall.provider.deliveries.entitled import ITEMS_AT_ONCE, Entitled
 from meterhall.provider.metering.civil import curve_of, cut, span
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
@@ -46,7 +46,7 @@ def _slots_a_pod(request: DataRequest) -> int:
 
 def pods_at_once(request: DataRequest, part: int) -> int:
     """How many PODs may be read at once, as whole parts: few reads, bounded memory."""
-    return max(SLOTS_AT_ONCE // _slots_a_pod(request) // part, 1) * part
+    return max(min(SLOTS_AT_ONCE // _slots_a_pod(request), ITEMS_AT_ONCE) // part, 1) * part
 
 
 def whole_curves(

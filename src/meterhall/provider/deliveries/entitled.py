@@ -113,12 +113,15 @@ class Pass:
     until: datetime
 
 
-def passes(part: DeliveryPart) -> Pass | None:
-    """Whether everything in a part may be had now, by consent, contract, stay and clock; None where not."""
+def passes(part: DeliveryPart, frame: Frame | None = None) -> Pass | None:
+    """Whether everything in a part may be had now, by consent, contract, stay and clock; None where not.
+
+    `frame` is what was found a moment ago to hold for all of it.
+    """
     if DeliveryPart.objects.filter(pk=part.pk).exclude(replaced_reason="").exists():
         return None
     try:
-        frame = frame_of(Activation.objects.get(pk=part.delivery.activation_id))
+        frame = frame or frame_of(Activation.objects.get(pk=part.delivery.activation_id))
     except (NoContract, ActivationEnded):
         return None
     contents = contents_of(part)

@@ -90,10 +90,10 @@ def open_part(delivery: Delivery, number: int) -> Opened:
     version = newest(delivery).version
     # The epoch is read first: what ends after it is found by the first comparison.
     seen = epoch()
-    frame_of(Activation.objects.get(pk=delivery.activation_id))
+    frame = frame_of(Activation.objects.get(pk=delivery.activation_id))
     if part.replaced_reason == "retention":
         raise DeliveryExpired
-    found = passes(part)
+    found = passes(part, frame)
     if found is not None:
         return Opened(part, found.contents, seen, found.until)
     listed = number in {one["number"] for one in newest(delivery).manifest["parts"]}

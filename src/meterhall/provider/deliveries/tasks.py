@@ -15,10 +15,10 @@ from meterhall.provider.deliveries.retention import expire_files
 from meterhall.provider.deliveries.schedules import run_schedules
 from meterhall.provider.deliveries.service import supersede
 from meterhall.web.messaging.handlers import on
-from meterhall.web.work.engine import NotYet, every, works_on
+from meterhall.web.work.engine import LONG_S, NotYet, every, works_on
 
 
-@works_on(Delivery, gettext_lazy("build a delivery"), lease_s=900)
+@works_on(Delivery, gettext_lazy("build a delivery"), lease_s=LONG_S)
 def build_delivery(delivery: Delivery) -> None:
     """Build the next version; a refusal ends a delivery that has none, with its code."""
     try:

@@ -16,13 +16,13 @@ from meterhall.provider.metering.service import lake
 from meterhall.provider.metering.working import work_in
 from meterhall.web.platform import platform
 from meterhall.web.storage import is_elsewhere
-from meterhall.web.work.engine import NotYet, every, works_on
+from meterhall.web.work.engine import LONG_S, NotYet, every, works_on
 from meterhall.web.work.models import WorkState
 
 log = structlog.get_logger(__name__)
 
 
-@works_on(IngestRun, gettext_lazy("work in a file of readings"), lease_s=900)
+@works_on(IngestRun, gettext_lazy("work in a file of readings"), lease_s=LONG_S)
 def ingest(run: IngestRun) -> None:
     """In the order the files came, so that a later correction is never overtaken by what it corrects."""
     if IngestRun.objects.filter(pk__lt=run.pk, work_state=WorkState.PENDING).exists():

@@ -11,7 +11,7 @@ from meterhall.requester.collection.service import announce, note_match, send_re
 from meterhall.requester.collection.withdrawal import end_processing, hear
 from meterhall.web.messaging.handlers import on
 from meterhall.web.messaging.peers import UnknownPeer, transport_keys
-from meterhall.web.work.engine import works_on
+from meterhall.web.work.engine import LONG_S, works_on
 
 
 @works_on(DataAsked, gettext_lazy("ask a provider for data"))
@@ -20,7 +20,7 @@ def send(asked: DataAsked) -> None:
     send_request(asked)
 
 
-@works_on(Delivery, gettext_lazy("fetch a delivery"), lease_s=900)
+@works_on(Delivery, gettext_lazy("fetch a delivery"), lease_s=LONG_S)
 def collect_delivery(delivery: Delivery) -> None:
     """Collect the newest version."""
     collect(delivery)

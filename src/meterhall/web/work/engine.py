@@ -32,6 +32,8 @@ LONGEST_REST = timedelta(minutes=1)
 DAY_S = 86_400
 MOST_LOST = 8
 """A row is laid aside when so many workers in a row ended while they were at it: it may be what ends them."""
+LONG_S = 6 * 3600.0
+"""The lease of work that may be on a million PODs."""
 LOST = f"{MOST_LOST} workers ended, or took too long, while they were at it"
 WITHOUT_DATABASE_S = (0.5, 15.0)
 """How long a worker waits for a database that went away: at first, and at most."""
