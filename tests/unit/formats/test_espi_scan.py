@@ -224,3 +224,12 @@ def test_a_sample_is_read_as_lxml_reads_it(path: Path) -> None:
 def test_runs_are_found_in_the_wild() -> None:
     found = [scan(path.read_bytes()) for path in SAMPLES.glob("*.xml")]
     assert sum(len(one[1]) for one in found if one is not None) > 350
+
+
+def test_an_odd_block_is_read_by_elements_and_those_beside_it_by_their_bytes() -> None:
+    odd = day([1, 2, " 3", 4])
+    source = feed([block(day([1, 2, 3])), block(odd), block(day([4, 5, 6]))])
+    found = scan(source)
+    assert found is not None
+    assert found[0].count(b"<IntervalReading>") == 4
+    assert said(read_elements(*found)) == said(read_elements(source))

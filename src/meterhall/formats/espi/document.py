@@ -27,7 +27,6 @@ _ID, _LINK, _UPDATED, _PUBLISHED, _CONTENT, _ENTRY = (
 UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """In place of when something became known, where nobody asks."""
 _TIMES: Final = {_UPDATED: "updated", _PUBLISHED: "published"}
-_OWN_TEXTS: Final = frozenset((_ID, _UPDATED, _PUBLISHED))
 _NAMES: Final = {
     f"{_E}{name}": name
     for name in (
@@ -148,60 +147,61 @@ def _elements(source: bytes) -> Iterator[Any]:
 
 
 def _take(document: Document, entry: Any, at: str, feed_updated: datetime | None, runs: Sequence[Run]) -> None:
-    links, known, contents = _read_entry(entry, at, dated=document.stated is not UNDATED)
+    children = [(child.tag, child) for child in entry]
+    contents = [content for tag, child in children if tag == _CONTENT for content in child]
+    known = None if document.stated is UNDATED else _known(children, contents, at)
     if known is not None:
-        document.stated = max(known, document.stated or known)
+        document.stated = known if document.stated is None else max(known, document.stated)
     for content in contents:
         name = _NAMES.get(content.tag)
-        if name == "UsagePoint":
-            document.points.append(links)
-        elif name == "MeterReading":
-            document.readings.append(links)
-        elif name == "ReadingType":
-            document.types[links.own] = _numbers(content, f"{at}/ReadingType")
-        elif name in ("LocalTimeParameters", "TimeConfiguration"):
-            document.clocks[links.own] = _clock(content, f"{at}/{name}")
-        elif name == "IntervalBlock":
+        if name == "IntervalBlock":
             when = known or feed_updated or document.stated
             if when is None:
                 raise DecodeError("Nothing says when the entry became known.", field=f"{at}/updated")
-            document.blocks.append(_block(content, links.up, when, f"{at}/IntervalBlock", runs))
+            document.blocks.append(_block(content, _first_link(children, "up"), when, f"{at}/IntervalBlock", runs))
+        elif name == "UsagePoint":
+            document.points.append(_links(children))
+        elif name == "MeterReading":
+            document.readings.append(_links(children))
+        elif name == "ReadingType":
+            document.types[_links(children).own] = _numbers(content, f"{at}/ReadingType")
+        elif name is not None:
+            document.clocks[_links(children).own] = _clock(content, f"{at}/{name}")
 
 
-def _read_entry(entry: Any, at: str, *, dated: bool) -> tuple[Links, datetime | None, list[Any]]:
-    """The links of an entry, when it became known, and what is in it: in one walk, since most of a file is entries.
+_Children = list[tuple[str, Any]]
+"""Elements and their names."""
 
-    When it became known stands beside its content or, in the wild, within it.
-    """
-    own: str | None = None
-    up: str | None = None
-    related: list[str] = []
-    texts: dict[str, str | None] = {}
-    inner: dict[str, str | None] = {}
-    contents: list[Any] = []
-    for child in entry:
-        tag = child.tag
-        if tag == _LINK:
-            relation, href = child.get("rel"), child.get("href", "").rstrip("/")
-            if relation == "self":
-                own = href if own is None else own
-            elif relation == "up":
-                up = href if up is None else up
-            elif relation == "related":
-                related.append(href)
-        elif tag == _CONTENT:
-            for content in child:
-                contents.append(content)
-                if content.tag in _TIMES:
-                    inner.setdefault(content.tag, content.text)
-        elif tag in _OWN_TEXTS and tag not in texts:
-            texts[tag] = child.text
-    known = None
+
+def _first_link(children: _Children, relation: str) -> str:
+    for tag, child in children:
+        if tag == _LINK and child.get("rel") == relation:
+            href: str = child.get("href", "").rstrip("/")
+            return href
+    return ""
+
+
+def _links(children: _Children) -> Links:
+    own = _first_link(children, "self") or (_first_text(children, _ID) or "").strip()
+    links = [child for tag, child in children if tag == _LINK and child.get("rel") == "related"]
+    return Links(own, _first_link(children, "up"), frozenset(link.get("href", "").rstrip("/") for link in links))
+
+
+def _first_text(children: _Children, name: str) -> str | None:
+    for tag, child in children:
+        if tag == name:
+            text: str | None = child.text
+            return text
+    return None
+
+
+def _known(children: _Children, contents: list[Any], at: str) -> datetime | None:
+    """When an entry became known, as it says beside its content or, in the wild, within it."""
     for tag, name in _TIMES.items():
-        if dated and (text := (texts.get(tag) or inner.get(tag) or "").strip()):
-            known = _instant(text, at, name)
-            break
-    return Links(own or (texts.get(_ID) or "").strip(), up or "", frozenset(related)), known, contents
+        text = _first_text(children, tag) or _first_text([(one.tag, one) for one in contents], tag)
+        if text and text.strip():
+            return _instant(text.strip(), at, name)
+    return None
 
 
 def _instant(text: str, at: str, name: str) -> datetime:
@@ -276,13 +276,19 @@ def _block(element: Any, up: str, known: datetime, at: str, runs: Sequence[Run])
 
 
 def _run_of(children: list[Any], runs: Sequence[Run]) -> Run | None:
-    """The run whose mark is there, None where there is none. Raises `Unusual` where there are other readings too."""
-    tags = [child.tag for child in children]
-    if _RUN not in tags:
-        return None
-    if tags.count(_RUN) > 1 or _READING in tags:
+    """The run whose mark is there; None where there is none. Raises `Unusual` where there are other readings too."""
+    run: Run | None = None
+    readings = False
+    for child in children:
+        tag = child.tag
+        if tag == _RUN:
+            readings = readings or run is not None
+            run = runs[int(child.get("n"))]
+        elif tag == _READING:
+            readings = True
+    if run is not None and readings:
         raise Unusual
-    return runs[int(children[tags.index(_RUN)].get("n"))]
+    return run
 
 
 def _unsaid(count: int) -> NDArray[np.int64]:

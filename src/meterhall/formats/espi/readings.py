@@ -23,7 +23,7 @@ _OPEN: Final = b"<IntervalReading>"
 _USUAL: Final = bytes((DEFAULT_QUALITY,))
 
 
-def entries(out: Blocks, described: bytes, curve: Curve, bounds: list[int], heads: list[bytes]) -> Iterator[memoryview]:
+def entries(out: Blocks, described: bytes, bounds: list[int], heads: list[bytes], curve: Curve) -> Iterator[memoryview]:
     """What is said of the curve first, then its blocks with their readings, up to `_ROWS` of these at a time.
 
     Raises `EncodeError` where a value has more bits than ESPI gives it.

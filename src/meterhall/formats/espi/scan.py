@@ -34,10 +34,6 @@ _PREFIX: Final = re.compile(rb"</?((?:[A-Za-z_][\w.-]*:)?)[^:>]*>")
 _DIGITS: Final = re.compile(rb"-?[0-9]{1,18}")
 _ENCODING: Final = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
 _MOST_DIGITS: Final = 18
-_TENS: Final = 10 ** np.arange(_MOST_DIGITS, -1, -1, dtype=np.int64)
-_FLOAT_DIGITS: Final = 15
-"""Numbers of so many digits are exact as floating-point numbers."""
-
 Numbers = NDArray[np.int64]
 
 
@@ -278,8 +274,8 @@ def _numbers(text: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) ->
         digits *= np.arange(longest) >= longest - widths[:, None]
     if digits.max() > 9 or widths.max() > _MOST_DIGITS:
         return None
-    if longest <= _FLOAT_DIGITS:
-        values = (digits.astype(np.float64) @ _TENS[-longest:].astype(np.float64)).astype(np.int64)
-    else:
-        values = digits.astype(np.int64) @ _TENS[-longest:]
+    values = np.zeros(len(ends), np.int64)
+    for digit in np.ascontiguousarray(digits.T):
+        values *= 10
+        values += digit
     return np.where(negative, -values, values) if signs else values

@@ -216,7 +216,7 @@ def changed_points(delivery: Delivery) -> set[int]:
 def _told_otherwise(
     request: DataRequest, contents: Mapping[int, Sequence[_Held]], changes: Iterable[tuple[int, date]]
 ) -> set[int]:
-    """The points of which a change is in what a part tells: on a day that a series does not serve it changes nothing."""
+    """The points of which a change is in what a part tells: a series changes nothing on days it does not serve."""
     wanted = parse_granularity(request.granularity)
     of_points = (
         one for some in pieces(contents)
