@@ -199,6 +199,7 @@ def test_a_parquet_without_a_column_is_refused() -> None:
     ("old", "new", "field"),
     [
         ("<value>1</value>", "<value>one</value>", "/entries/4/IntervalBlock/IntervalReading/0/value"),
+        ("<value>1</value>", "<value>1</value><value>2</value>", "/entries/4/IntervalBlock/IntervalReading/0/value"),
         ("<value>1</value>", "<value>" + "9" * 30 + "</value>", "/entries/4/IntervalBlock"),
         ("<start>1774739700</start>", "<start>1774739701</start>", "/entries/4/IntervalBlock"),
         ("<start>1774739700</start>", "<start>1774738800</start>", "/entries/4/IntervalBlock"),

@@ -255,6 +255,10 @@ def _xpath(path: str) -> Any:
 
 
 _COUNT: Final = _xpath("count(e:IntervalReading)")
+_ODD: Final = _xpath(
+    "count(e:IntervalReading[count(e:timePeriod/e:start/text()) != 1 or count(e:timePeriod/e:duration/text()) != 1"
+    " or count(e:value/text()) != 1])"
+)
 _TEXTS: Final = [
     _xpath(f"e:IntervalReading/{path}/text()")
     for path in ("e:timePeriod/e:start", "e:timePeriod/e:duration", "e:value")
@@ -313,11 +317,12 @@ def _ordered(at: str, up: str, known: datetime, children: list[Any], columns: ND
 
 
 def _regular(element: Any, at: str) -> NDArray[np.int64] | None:
-    """Start, duration, value and quality (-1: none) of every reading, a column a text; None where one lacks a text."""
+    """Start, duration, value and quality (-1: none) of every reading, a column a text; None where one has not one
+    text of each."""
+    if _ODD(element):
+        return None
     texts = [path(element) for path in _TEXTS]
     count = int(_COUNT(element))
-    if any(len(column) != count for column in texts):
-        return None
     try:
         columns = np.array([[int(text) for text in column] for column in texts], np.int64).reshape(3, -1)
         marked = _MARKED(element)
@@ -338,13 +343,15 @@ def _rows(element: Any, at: str) -> Iterator[tuple[int, int, int, int]]:
         span = reading.find(f"{_E}timePeriod")
         if span is None:
             raise DecodeError("A reading has no time of its own.", field=f"{place}/timePeriod")
-        value = reading.findtext(f"{_E}value")
-        if value is None:
+        values = [one.text or "" for one in reading.iterfind(f"{_E}value")]
+        if not values:
             continue
+        if len(values) > 1:
+            raise DecodeError("A reading has one value.", field=f"{place}/value")
         duration, start = (_number(span.findtext(name), place, "/timePeriod") for name in (_DURATION, _START))
         code = reading.findtext(f"{_E}ReadingQuality/{_E}quality")
         quality = -1 if code is None else _number(code, f"{place}/ReadingQuality/quality")
-        yield start, duration, _number(value, f"{place}/value"), quality
+        yield start, duration, _number(values[0], f"{place}/value"), quality
 
 
 def _interval(children: list[Any], of_readings: tuple[int, ...], at: str) -> tuple[int, int]:
