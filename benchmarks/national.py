@@ -163,14 +163,14 @@ def _delivered(streets: Streets, activation: dict[str, Any]) -> Iterator[Row]:
 
 
 def _published(grid: Any, name: str) -> bool:
-    found = next(one for one in grid.get("/deliveries", limit=1)["items"] if one["delivery_id"] == name)
-    if found["state"] == "refused":
+    found = next((one for one in grid.get("/deliveries", limit=10)["items"] if one["delivery_id"] == name), None)
+    if found is not None and found["state"] == "refused":
         raise CouldNotRun(str(found))
-    return bool(found["version"])
+    return found is not None and bool(found["version"])
 
 
 def _ended(office: Any, name: str) -> dict[str, Any] | None:
-    found = next((one for one in office.get("/deliveries", limit=1)["items"] if one["delivery_id"] == name), None)
+    found = next((one for one in office.get("/deliveries", limit=10)["items"] if one["delivery_id"] == name), None)
     if found is not None and found["state"] in {"refused", "rejected"}:
         raise CouldNotRun(str(found)[:500])
     return found if found is not None and found.get("match") == "matched" else None
