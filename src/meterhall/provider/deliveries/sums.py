@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.privacy import dominated
+from meterhall.domain.privacy import withheld_slots
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest, GroupMonth, Measure
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
@@ -117,8 +117,8 @@ def _measure(
     values: dict[Measure, NDArray[np.int64]],
     hidden: NDArray[np.bool_],
 ) -> None:
-    gap = table == MISSING
-    hidden[cut] = dominated(np.where(gap, 0, table) if gap.any() else table, platform().config.largest_share_percent)
+    config = platform().config
+    hidden[cut] = withheld_slots([table], config.largest_share_percent, config.minimum_group)
     for measure, found in measured(table, tuple(values)).items():
         values[measure][cut] = found
 
