@@ -1,4 +1,4 @@
-"""The embedded engine: DuckDB in memory, in this process."""
+"""The embedded engine: DuckDB in memory, in this process; few series are read without it (`seeking`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from meterhall.domain.readings.resampling import SumOutOfRange
 from meterhall.lake import queries
-from meterhall.lake.engine import Engine, FilesGone, Query
+from meterhall.lake.engine import Engine, FilesGone, Query, Span
+from meterhall.lake.layout import Versions, from_arrow
+from meterhall.lake.seeking import Footers, sought
 from meterhall.lake.snapshot import Snapshot
 
 
@@ -24,6 +26,7 @@ class EmbeddedEngine(Engine):
             config["threads"] = threads
         self._config = config
         self._opening = Lock()
+        self._footers = Footers()
         self._opened: duckdb.DuckDBPyConnection | None = None
 
     def look(self, snapshot: Snapshot) -> str:
@@ -35,6 +38,12 @@ class EmbeddedEngine(Engine):
         with self._opening:
             if self._opened is not None:
                 self._opened.close()
+
+    def newest(self, snapshot: Snapshot, span: Span, slots: int, known_us: int | None = None) -> Versions:
+        """As any engine; what is asked of few series is read without a query."""
+        files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
+        found = sought(self._footers, files, span, known_us)
+        return super().newest(snapshot, span, slots, known_us) if found is None else from_arrow(found, slots)
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
         """Opened by the first query: who only writes new days needs none."""

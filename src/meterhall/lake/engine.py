@@ -92,7 +92,7 @@ class Engine(ABC):
         """The newest version of each day in the span, as known at `known_us` if given; sorted by series and day."""
         files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
         if not files:
-            return from_arrow(_NONE, slots)
+            return from_arrow(NO_ROWS, slots)
         sql = queries.days(self.dialect, Newest(corrected=_corrected(files), known=known_us is not None))
         return from_arrow(self._over(span, files, sql, {} if known_us is None else {"known_us": known_us}), slots)
 
@@ -101,12 +101,12 @@ class Engine(ABC):
         files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
         sql = queries.days(self.dialect, Newest(corrected=_corrected(files), known=known_us is not None))
         more: dict[str, int | date] = {} if known_us is None else {"known_us": known_us}
-        return values_of(self._over(span, files, sql, more) if files else _NONE, slots)
+        return values_of(self._over(span, files, sql, more) if files else NO_ROWS, slots)
 
     def held(self, snapshot: Snapshot, series_ids: NDArray[np.int64], days: NDArray[np.int32], slots: int) -> Versions:
         """The newest version of exactly these days (equal shapes), where there is one, in any order."""
         rows = self._keyed(snapshot, series_ids, days, queries.days)
-        return from_arrow(_NONE if rows is None else rows, slots, ordered=False)
+        return from_arrow(NO_ROWS if rows is None else rows, slots, ordered=False)
 
     def held_versions(
         self, snapshot: Snapshot, series_ids: NDArray[np.int64], days: NDArray[np.int32]
@@ -195,10 +195,11 @@ class Engine(ABC):
         return self._run(Query(sql, files, parameters | (more or {}), tables))
 
 
-_NONE = pa.schema(
+NO_ROWS = pa.schema(
     [SCHEMA.field(name) for name in ("series_id", "day", "version")]
     + [pa.field("available_us", pa.int64()), SCHEMA.field("values"), SCHEMA.field("quality")]
 ).empty_table()
+"""What a query of days gives where there is none."""
 
 
 def _corrected(files: list[LakeFile]) -> bool:
