@@ -161,6 +161,7 @@ def preload(parts: tuple[str, ...]) -> None:
     from django.conf import settings
     from django.db import connections
 
+    from meterhall.web.sqlite.base import close_kept
     from meterhall.web.work.engine import discover
 
     urls: dict[str, str] = getattr(settings, "METERHALL_URLS", {})
@@ -171,6 +172,7 @@ def preload(parts: tuple[str, ...]) -> None:
             import_module("meterhall.web.listening")
             import_module(urls[part])
     connections.close_all()
+    close_kept()
     gc.collect()
     gc.freeze()
 

@@ -111,7 +111,7 @@ def database(url: str, sqlite: Path) -> dict[str, Any]:
     """
     if not url:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "meterhall.web.sqlite",
             "NAME": f"{sqlite.absolute().as_uri()}?mode=rw",
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
