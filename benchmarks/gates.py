@@ -1,7 +1,5 @@
-"""Deliveries over HTTP from a provider as it runs: how fast a part comes, and how soon a small one does under load.
-
-A provider answers with parts that were built before. It has no call that reads the lake while somebody waits, so an
-answer in Arrow or in Green Button is a ready part here, sent after every check of the gate.
+"""Deliveries over HTTP from a provider as it runs: how fast a part and a live answer come, and how soon a year of one
+POD is told under load, read out of the lake each time.
 """
 
 from __future__ import annotations
@@ -15,16 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import SCALE, CouldNotRun, Row, apart, scaled, tell
-from benchmarks.platforms import Provider, gate, read_in, running
+from benchmarks.platforms import Provider, Served, gate, part_of, read_in, running, told_of
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
 
 if TYPE_CHECKING:
     from tests.platform.provider.conftest import World
 
-    from meterhall.provider.deliveries.models import Delivery
-
-A_PART, PODS = scaled(50, 2), scaled(200, 2)
+A_PART, MANY, PODS = scaled(50, 2), scaled(1_000, 4), scaled(200, 2)
 YEAR = Period(first=date(2025, 1, 1), until=date(2026, 1, 1))
 MONTH = Period(first=date(2025, 3, 1), until=date(2025, 4, 1))
 SCOPE = DataScope(granularities=("PT15M",), period=YEAR)
@@ -33,8 +29,8 @@ P99_MS = 50.0
 
 
 def deliveries(folder: Path) -> Iterator[Row]:
-    """A year of 50 PODs as Parquet and a month as Green Button, each one part, against ready blocks."""
-    yield from apart("benchmarks.gates", folder, "parts")
+    """A year of 50 PODs as a Parquet part, a month of 1,000 as Green Button told at once, against ready blocks."""
+    yield from apart("benchmarks.gates", folder, "deliveries")
 
 
 def years(folder: Path) -> Iterator[Row]:
@@ -42,16 +38,24 @@ def years(folder: Path) -> Iterator[Row]:
     yield from apart("benchmarks.gates", folder, "years")
 
 
-def parts(folder: Path) -> Iterator[Row]:
+NAMES = {
+    "parquet": "A Parquet part",
+    "espi part": "A Green Button (ESPI) part",
+    "espi": "Live Green Button (ESPI)",
+    "espi gzip": "Live Green Button (ESPI), gzip, unpacked",
+}
+
+
+def of_all(folder: Path) -> Iterator[Row]:
     with running(folder, _large) as provider:
-        for name, what in (("parquet", "A Parquet part"), ("espi", "A Green Button (ESPI) part")):
-            yield from gate(provider, name, f"{what} of {provider.parts[name].size / 1e6:.1f} MB", 0.6)
+        for what, name in NAMES.items():
+            yield from gate(provider, what, name, 0.6)
 
 
 def of_a_year(folder: Path) -> Iterator[Row]:
     with running(folder, _small) as provider:
         took = _load(provider)
-    what = f"One POD, one year, an Arrow part, {CONNECTIONS * A_SECOND} requests/s"
+    what = f"One POD, one year, Arrow, live, {CONNECTIONS * A_SECOND} requests/s"
     yield Row(f"{what}: p99, ms", _quantile(took, 0.99), bar=P99_MS, at_most=True)
     yield Row(f"{what}: p50, ms", _quantile(took, 0.5))
     yield Row(f"{what}: the slowest of {len(took):,}, ms", max(took))
@@ -66,7 +70,7 @@ def _load(provider: Provider) -> list[float]:
         "trust": str(provider.trust),
         "access_number": REQUESTER,
         "key": provider.key.to_bytes().hex(),
-        "parts": [[part.path, part.size] for part in provider.parts.values()],
+        "paths": [one.path for one in provider.parts.values()],
         "connections": CONNECTIONS,
         "a_second": A_SECOND,
         "lasts_s": LASTS_S,
@@ -84,23 +88,26 @@ def _quantile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def _large(world: World) -> Mapping[str, Delivery]:
-    points = world.points(A_PART)
-    read_in(world, points, date(2024, 12, 31), YEAR.until)
-    activation = world.activated(points, SCOPE)
+def _large(world: World) -> Mapping[str, Served]:
+    points = world.points(MANY)
+    read_in(world, points[A_PART:], date(2025, 2, 28), MONTH.until)
+    read_in(world, points[:A_PART], date(2024, 12, 31), YEAR.until)
+    few, many = world.activated(points[:A_PART], SCOPE), world.activated(points, SCOPE)
     return {
-        "parquet": world.deliver(activation, period=YEAR, format="parquet"),
-        "espi": world.deliver(activation, period=MONTH, format="espi"),
+        "parquet": part_of(world.deliver(few, period=YEAR, format="parquet")),
+        "espi part": part_of(world.deliver(few, period=MONTH, format="espi")),
+        "espi": told_of(many, MONTH, "espi"),
+        "espi gzip": told_of(many, MONTH, "espi", coding="gzip"),
     }
 
 
-def _small(world: World) -> Mapping[str, Delivery]:
+def _small(world: World) -> Mapping[str, Served]:
     points = world.points(PODS)
     read_in(world, points, date(2024, 12, 31), YEAR.until)
     activation = world.activated(points, SCOPE)
     names = activation.items.values_list("pseudonym", flat=True)
-    return {name: world.deliver(activation, period=YEAR, format="arrow", pseudonyms=(name,)) for name in names}
+    return {name: told_of(activation, YEAR, "arrow", name) for name in names}
 
 
 if __name__ == "__main__":
-    tell({"parts": parts, "years": of_a_year}[sys.argv[2]](Path(sys.argv[1])))
+    tell({"deliveries": of_all, "years": of_a_year}[sys.argv[2]](Path(sys.argv[1])))

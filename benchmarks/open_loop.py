@@ -1,7 +1,7 @@
 """Requests that come when they are due, whether the ones before were answered or not; as a process of its own.
 
 What to ask is read from standard input, the milliseconds of each request are written to standard output. A connection
-asks again and again at a fixed rate, each time for any of the parts; a request that was due while the one before was
+asks again and again at a fixed rate, each time at any of the addresses; a request that was due while the one before was
 still under way counts from when it was due. Nothing is kept of an answer.
 """
 
@@ -31,12 +31,12 @@ class Caller:
     token: str
 
     def head(self, base: str, path: str) -> bytes:
-        """A request for a part; its proof is good for once."""
+        """A request at an address; its proof is good for once."""
         lines = [
             f"GET {path} HTTP/1.1",
             f"Host: {urlsplit(base).netloc}",
             f"Authorization: DPoP {self.token}",
-            f"DPoP: {self.endpoint.proof('GET', base + path, self.token)}",
+            f"DPoP: {self.endpoint.proof('GET', base + path.partition('?')[0], self.token)}",
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
@@ -60,31 +60,30 @@ async def connection(
     every = 1 / wanted["a_second"]
     begin = start + every * number / wanted["connections"]
     for turn in range(int(wanted["lasts_s"] * wanted["a_second"])):
-        path, size = chance.choice(wanted["parts"])
+        path = chance.choice(wanted["paths"])
         head, due = who.head(wanted["base"], path), begin + turn * every
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        while not await _ask(reader, writer, head, who, size):
+        while not await _ask(reader, writer, head, who):
             head = who.head(wanted["base"], path)
         took.append((time.perf_counter() - due) * 1000)
     writer.close()
     return took
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes, who: Caller, size: int) -> bool:
-    """Whether a whole part came; not where a new nonce is to be used, which is kept."""
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes, who: Caller) -> bool:
+    """Whether a whole answer came; not where a new nonce is to be used, which is kept."""
     writer.write(head)
-    said = httpx.Headers(
-        [tuple(line.split(b": ", 1)) for line in (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[1:] if line]  # type: ignore[misc]
-    )
-    length = int(said["content-length"])
-    first = await reader.read(min(length, 1 << 18))
-    left = length - len(first)
+    status, *lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+    said = httpx.Headers([tuple(line.split(b": ", 1)) for line in lines if line])  # type: ignore[misc]
+    left = int(said["content-length"])
+    first = await reader.read(min(left, 1 << 18))
+    left -= len(first)
     while left:
         left -= len(await reader.read(min(left, 1 << 18)))
     nonce = said.get("dpop-nonce")
     if nonce:
         who.endpoint.learn_nonce(httpx.Response(200, headers={"DPoP-Nonce": nonce}))
-    if length == size:
+    if status.split()[1] == b"200":
         return True
     if nonce and b"use_dpop_nonce" in first + said.get("www-authenticate", "").encode():
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,12 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
 from benchmarks import country, homes
 from benchmarks.measure import MB, Row, apart, scaled, seconds, tell
+from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.events import DeliveryMatched
 from meterhall.domain.protocol.keys import SigningKey
@@ -26,30 +28,33 @@ from meterhall.domain.protocol.keys import SigningKey
 if TYPE_CHECKING:
     from tests.platform.provider.conftest import World
 
+    from meterhall.provider.activations.models import Activation
     from meterhall.provider.deliveries.models import Delivery
     from meterhall.provider.points.models import Point
 
 POINTS, CALLS, EVENTS = scaled(300, 2), scaled(150, 2), scaled(100, 2)
 ROUNDS = 5
+LAST_CHUNK = b"0\r\n\r\n"
 POLL_MS = 10
 ROLE, SETTINGS = "provider", "meterhall.provider.settings"
 
 
-Build = Callable[["World"], "Mapping[str, Delivery]"]
-"""Makes deliveries in a provider's home, each under a name of its own."""
-
-
 @dataclass(frozen=True)
 class Served:
-    """The first part of a delivery: where it is, and how long."""
+    """What a requester may fetch: its address, how long it is (0: to be seen), and which packing is asked for."""
 
     path: str
-    size: int
+    size: int = 0
+    coding: str = ""
+
+
+Build = Callable[["World"], Mapping[str, Served]]
+"""Makes what there is to fetch in a provider's home, each under a name of its own."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """The running provider, and the parts a requester may fetch from it."""
+    """The running provider, and what a requester may fetch from it."""
 
     base: str
     http: httpx.Client
@@ -81,7 +86,7 @@ def running(folder: Path, build: Build) -> Iterator[Provider]:
     home = folder / ROLE
     homes.provider(home, town.ca, b2b_port=ports[0], portal_port=ports[1], worker_poll_ms=POLL_MS)
     key = SigningKey.generate()
-    parts = {name: _served(delivery) for name, delivery in build(_world(key)).items()}
+    parts = build(_world(key))
     _nothing_left_to_say()
     base = f"https://localhost:{ports[0]}"
     environment = os.environ | {
@@ -101,9 +106,17 @@ def running(folder: Path, build: Build) -> Iterator[Provider]:
             process.wait()
 
 
-def _served(delivery: Delivery) -> Served:
+def part_of(delivery: Delivery) -> Served:
+    """The first part of a delivery."""
     part = delivery.parts.get(number=1)
     return Served(f"/v1/deliveries/{delivery.pk}/parts/1", part.document["size_bytes"])
+
+
+def told_of(activation: Activation, period: Period, form: str, pseudonym: str = "", coding: str = "") -> Served:
+    """Curves of an activation, told at once: of one POD, or of every one."""
+    asked = {"from": period.first, "until": period.until, "granularity": "PT15M", "format": form}
+    asked |= {"pseudonym": pseudonym} if pseudonym else {}
+    return Served(f"/v1/activations/{activation.pk}/curves?{urlencode(asked)}", coding=coding)
 
 
 def _nothing_left_to_say() -> None:
@@ -154,11 +167,11 @@ def _world(key: SigningKey) -> World:
     return World(Now(), this().home, {})
 
 
-def _month(world: World) -> Mapping[str, Delivery]:
+def _month(world: World) -> Mapping[str, Served]:
     """A month of many PODs, with contract, consent and activation, built as parts of CSV."""
     points = world.points(POINTS)
     read_in(world, points, date(2026, 2, 28), date(2026, 4, 2))
-    return {"month": world.deliver(world.activated(points))}
+    return {"month": part_of(world.deliver(world.activated(points)))}
 
 
 def read_in(world: World, points: list[Point], first: date, until: date) -> None:
@@ -169,27 +182,39 @@ def read_in(world: World, points: list[Point], first: date, until: date) -> None
     file.unlink()
 
 
-def gate(provider: Provider, part: str, name: str, bar: float | None = None) -> Iterator[Row]:
-    """A part through the gate, over TLS, against the same server sending as many ready bytes."""
-    auth, served = auth_of(provider), provider.parts[part]
+def gate(provider: Provider, what: str, name: str, bar: float | None = None) -> Iterator[Row]:
+    """A body through the gate, over TLS, against the same server sending as many ready bytes.
+
+    Of a packed one the bytes are those it has unpacked, and the ready ones as many.
+    """
+    auth, served = auth_of(provider), provider.parts[what]
+    provider.http.get(f"{provider.base}/v1/events", auth=auth).raise_for_status()
+    plain = served.size or _length(provider, auth, served.path)
 
     def through() -> None:
         request = next(auth.auth_flow(httpx.Request("GET", provider.base + served.path)))
-        _drain(provider, served.path, served.size, dict(request.headers))
+        coding = {"Accept-Encoding": served.coding} if served.coding else {}
+        _drain(provider, served.path, dict(request.headers) | coding)
 
-    provider.http.get(f"{provider.base}/v1/events", auth=auth).raise_for_status()
-    ours, ready = seconds(ROUNDS, through, lambda: _drain(provider, f"/ready/{served.size}", served.size, {}))
-    size = served.size / MB
-    yield Row(f"{name}, MB/s, against ready 256 KB blocks", size / ours, size / ready, bar)
+    ours, ready = seconds(ROUNDS, through, lambda: _drain(provider, f"/ready/{plain}", {}))
+    title = f"{name} of {plain / MB:.1f} MB, MB/s, against ready 256 KB blocks"
+    yield Row(title, plain / MB / ours, plain / MB / ready, bar)
 
 
-def _drain(provider: Provider, path: str, size: int, headers: dict[str, str]) -> None:
-    """Take a body off the wire as fast as Python can; a client library would be what is measured."""
+def _length(provider: Provider, auth: httpx.Auth, path: str) -> int:
+    """How many bytes an address gives, not packed."""
+    with provider.http.stream("GET", provider.base + path, auth=auth, headers={"Accept-Encoding": "identity"}) as got:
+        got.raise_for_status()
+        return sum(len(block) for block in got.iter_raw())
+
+
+def _drain(provider: Provider, path: str, headers: dict[str, str]) -> None:
+    """Take a whole body off the wire as fast as Python can; a client library would be what is measured."""
     from meterhall.web.platform import platform as this
 
-    url = urlsplit(provider.base)
+    url, shown = urlsplit(provider.base), {"authorization", "dpop", "accept-encoding"}
     lines = [f"GET {path} HTTP/1.1", f"Host: {url.netloc}", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() in {"authorization", "dpop"}]
+    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() in shown]
     plain = socket.create_connection((url.hostname, url.port))
     with this().tls.wrap_socket(plain, server_hostname=url.hostname) as wire:
         wire.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -199,11 +224,13 @@ def _drain(provider: Provider, path: str, size: int, headers: dict[str, str]) ->
         head, _, body = got.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"{path}: {got[:500].decode(errors='replace')}")
-        left = size - len(body)
-        while left and (count := wire.recv_into(buffer)):
-            left -= count
-        if left:
-            raise RuntimeError(f"{path}: {left} bytes are missing")
+        came, end = len(body), body[-len(LAST_CHUNK) :]
+        while count := wire.recv_into(buffer):
+            came += count
+            end = (end + bytes(buffer[max(count - len(LAST_CHUNK), 0) : count]))[-len(LAST_CHUNK) :]
+    length = re.search(rb"\r\ncontent-length: (\d+)", head.lower())
+    if came != int(length[1]) if length else end != LAST_CHUNK:
+        raise RuntimeError(f"{path}: the body broke off after {came} bytes")
 
 
 def auth_of(provider: Provider) -> httpx.Auth:

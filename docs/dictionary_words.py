@@ -44,7 +44,7 @@ DRAWN: Final = {
     ),
     "deliveries": (
         ("ManifestView", "Manifest", "Part", "Receipt"),
-        ("DataRequest", "GroupOf", "GroupAnswer", "GroupCurveName", "GroupMonth"),
+        ("DataRequest", "CurvesAsked", "GroupOf", "GroupAnswer", "GroupCurveName", "GroupMonth"),
         ("ForecastAnswer", "ForecastMade", "NotForecast"),
         ("Changes", "ChangedValues"),
     ),
@@ -110,6 +110,7 @@ MADE_BY: Final = {
     "ConsentView": PROVIDER,
     "Termination": REQUESTER,
     "DataRequest": REQUESTER,
+    "CurvesAsked": REQUESTER,
     "DataRequested": PROVIDER,
     "Manifest": PROVIDER,
     "ManifestView": PROVIDER,

@@ -239,6 +239,30 @@ def fetch(
 
 
 @client.command()
+def live(
+    activation: ActivationArgument,
+    pod: Annotated[str, typer.Option(help="Of this point alone; else of every accepted one.")] = "",
+    first: FromOption = "",
+    until: UntilOption = "",
+    granularity: Annotated[GranularityName | None, typer.Option(help="Slots of this length.")] = None,
+    format: Annotated[FormatName | None, typer.Option(help="The format to transfer; the fastest where empty.")] = None,
+    save: SaveOption = None,
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Load curves as the provider has them at this moment: at once, without manifest and receipt."""
+    _check_ending(save)
+    with connected(client, as_json) as hall:
+        made = hall.activation(activation)
+        found = made.live_curves(_period(first, until), granularity, pods=[pod] if pod else None, format=format)
+    _give(found.frame, save, as_json)
+    if as_json:
+        out.print_json(data=_report(found.completeness, None, save), default=str)
+    elif save is not None:
+        out.print(f"{found.completeness}; {found.frame.height} rows in {save}", markup=False)
+
+
+@client.command()
 def group(
     activation: ActivationArgument,
     first: FromOption = "",
@@ -316,7 +340,7 @@ def _give(frame: pl.DataFrame, save: Path | None, as_json: bool) -> None:
         typer.echo(frame.write_csv(), nl=False)
 
 
-def _report(report: Completeness, delivery: str, save: Path | None) -> dict[str, Any]:
+def _report(report: Completeness, delivery: str | None, save: Path | None) -> dict[str, Any]:
     return {
         "delivery": delivery,
         "file": str(save) if save else None,

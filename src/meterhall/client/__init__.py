@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from meterhall.client.answers import Answers, PodAnswer
     from meterhall.client.asking import ConsentAsked, ConsentGiven, Need
     from meterhall.client.completeness import Completeness, PodCompleteness
-    from meterhall.client.curves import ChangedPage, GroupCurves, GroupOf, LoadCurves
+    from meterhall.client.curves import ChangedPage, GroupCurves, GroupOf, LiveCurves, LoadCurves
     from meterhall.client.desk import Progress
     from meterhall.client.enrolling import create
     from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
@@ -32,7 +32,8 @@ _WHERE = {
     "Answers": "answers", "ChangedPage": "curves", "Completeness": "completeness",
     "ConsentAsked": "asking", "ConsentGiven": "asking",
     "Forecasts": "forecasts", "GivenConsents": "proofs", "GroupCurves": "curves", "GroupOf": "curves",
-    "LoadCurves": "curves", "Localised": "localising", "Meterhall": "hall", "MeterhallError": "errors",
+    "LiveCurves": "curves", "LoadCurves": "curves", "Localised": "localising", "Meterhall": "hall",
+    "MeterhallError": "errors",
     "Need": "asking", "News": "news", "Place": "localising", "PodAnswer": "answers", "PodCompleteness": "completeness",
     "Progress": "desk", "RemoteRefusal": "errors", "RemoteUnreachable": "errors",
     "SignedByCustomer": "proofs", "SignerKey": "home", "StatedByUs": "proofs",
@@ -53,6 +54,7 @@ __all__ = [
     "GivenConsents",
     "GroupCurves",
     "GroupOf",
+    "LiveCurves",
     "LoadCurves",
     "Localised",
     "Meterhall",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from meterhall.client.advice import advice_for
 from meterhall.client.answers import Answers, PodAnswer
 from meterhall.client.completeness import completeness
-from meterhall.client.curves import ChangedPage, GroupCurves, LoadCurves
+from meterhall.client.curves import ChangedPage, GroupCurves, LiveCurves, LoadCurves
 from meterhall.client.deliveries import Collected, Collector
 from meterhall.client.desk import Desk
 from meterhall.client.errors import RemoteRefusal
@@ -19,6 +19,7 @@ from meterhall.client.forecasts import Forecasts
 from meterhall.client.frames import curve_of, frame_of
 from meterhall.client.kept import ActivationKept, Cursor, Refusal
 from meterhall.client.line import Line
+from meterhall.client.live import look
 from meterhall.client.periods import PeriodLike, day_ahead, period_of
 from meterhall.client.pods import Examined, Pods, examined, lines_of
 from meterhall.client.proofs import Proof, Prover
@@ -31,11 +32,7 @@ from meterhall.domain.protocol.activations import (
     ItemAnswer,
     Refresh,
 )
-from meterhall.domain.protocol.base import (
-    DirectionName,
-    FormatName,
-    GranularityName,
-)
+from meterhall.domain.protocol.base import DirectionName, FormatName, GranularityName
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.consents import EvidenceView, Termination
 from meterhall.domain.protocol.deliveries import Changes, DataRequest, GroupOf
@@ -166,6 +163,28 @@ class Activation:
         slots = parse_granularity(request.granularity)
         report = completeness(answers, found.curves, request.period, slots, request.directions)
         return LoadCurves(frame_of(found.curves, accepted), report, found.manifest)
+
+    def live_curves(
+        self,
+        period: PeriodLike | None = None,
+        granularity: GranularityName | None = None,
+        *,
+        pods: Pods | None = None,
+        directions: tuple[DirectionName, ...] | None = None,
+        format: FormatName | None = None,
+    ) -> LiveCurves:
+        """The load curves as the provider has them at this moment, at once: nothing is prepared, signed or receipted.
+
+        For a look at a customer's year, not for what is billed: that is `load_curves`. Of `pods` each is asked for by
+        itself. Raises `NoPeriod`, `LiveUnreadable` and like `Line.call`.
+        """
+        answers = self._chosen(pods)
+        accepted = _accepted(answers)
+        asked = self._request(period, granularity, directions, format)
+        request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
+        curves, slots = look(self._line, self._path, request, accepted), parse_granularity(request.granularity)
+        report = completeness(answers, curves, request.period, slots, request.directions)
+        return LiveCurves(frame_of(curves, accepted), report)
 
     def group_curves(
         self,

@@ -109,6 +109,7 @@ class AsyncActivation(_AtProvider):
     wait = awaited(Activation.wait)
     answers = awaited(Activation.answers)
     load_curves = awaited(Activation.load_curves)
+    live_curves = awaited(Activation.live_curves)
     group_curves = awaited(Activation.group_curves)
     forecasts = awaited(Activation.forecasts)
     group_forecasts = awaited(Activation.group_forecasts)

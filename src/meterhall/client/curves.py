@@ -31,6 +31,19 @@ class LoadCurves:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCurves:
+    """Curves as the provider had them at the moment of asking: the frame and what is missing of it. There is no signed
+    manifest and no receipt."""
+
+    frame: pl.DataFrame
+    completeness: Completeness
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The frame for pandas; needs pandas."""
+        return as_pandas(self.frame)
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedPage:
     """New and corrected values since the last page; a later one for the same slot replaces an earlier one."""
 

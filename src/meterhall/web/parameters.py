@@ -37,7 +37,7 @@ def parameters_of(run: Callable[..., Any], path: str) -> frozenset[str]:
         if not (inspect.isclass(kind) and issubclass(kind, BaseModel)):
             names.add(name)
         elif annotated:  # `Query[Model]`; a model by itself is the body
-            names |= kind.model_fields.keys()
+            names |= {field.alias or member for member, field in kind.model_fields.items()}
     return frozenset(names)
 
 

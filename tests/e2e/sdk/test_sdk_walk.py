@@ -72,6 +72,21 @@ def test_what_is_loaded_is_what_was_measured(households: Activation):
     assert frame["energy_wh"].sum() == sum(measured(few).values())
 
 
+def test_what_is_seen_at_once_is_what_was_measured(households: Activation):
+    few = [0, 1, MOVED]
+    seen = households.live_curves(pods=[pod(number) for number in few])
+    assert values(seen.frame) == measured(few)
+    assert seen.completeness.is_complete
+    every = households.live_curves(("2025-03-29", "2025-04-01"), "PT1H", format="csv").frame
+    assert every["pod"].n_unique() > len(few)
+    columns = ["pod", "start", "resolution", "energy_wh", "quality"]
+    delivered = households.load_curves(("2025-03-29", "2025-04-01"), "PT1H").frame
+    assert every[columns].sort(columns[:2]).equals(delivered[columns].sort(columns[:2]))
+    with pytest.raises(RemoteRefusal) as fault:
+        households.live_curves(("2024-01-01", "2024-02-01"))
+    assert fault.value.remote_code == "outside_activation"
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "espi"])
 def test_every_format_gives_the_same_frame(households: Activation, form: str):
     period = ("2025-03-29", "2025-04-01")

@@ -223,7 +223,7 @@ def test_it_is_not_opened_again(world: World, delivery: Delivery, points: list[P
         "activation ended": ActivationEnded,
     }
     with pytest.raises(expected.get(way, ConsentRevoked)) as fault:
-        open_part(delivery, 1)
+        open_part(Delivery.objects.get(pk=delivery.pk), 1)
     if way not in expected:
         following = {"delivery_id": delivery.pk, "version": 2}
         assert (fault.value.status, fault.value.members["superseded_by"]) == (410, following)

@@ -124,6 +124,32 @@ class DataRequest(Message):
         return self
 
 
+class CurvesAsked(Message):
+    """Ask for curves of an activation to be told at once, as parameters of the address; of one POD, or of every one."""
+
+    first: date = Field(alias="from", description="The first day, within the activation's period.")
+    until: date = Field(description="The day after the last one.")
+    granularity: GranularityName = Field(
+        description="How long a slot shall be: one of the activation's scope, a whole multiple of the meter's own."
+    )
+    format: FormatName = Field("arrow", description="The format of the answer; one the contract's offer has.")
+    direction: DirectionName = Field("import", description="Which way the energy flows, seen from the customer.")
+    pseudonym: Pseudonym | None = Field(
+        None, description="Of which accepted POD; absent: of every one, 10,000 at most."
+    )
+
+    def request(self, activation_id: str) -> DataRequest:
+        """The same as a data request."""
+        return DataRequest(
+            activation_id=activation_id,
+            period=Period(first=self.first, until=self.until),
+            granularity=self.granularity,
+            format=self.format,
+            directions=(self.direction,),
+            pseudonyms=() if self.pseudonym is None else (self.pseudonym,),
+        )
+
+
 class DataRequested(Message):
     """The provider took the request; `delivery.ready` follows."""
 

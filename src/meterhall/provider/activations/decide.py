@@ -11,6 +11,7 @@ from datetime import datetime
 
 from meterhall.domain.consent import Refused
 from meterhall.domain.privacy import pairwise_pseudonym
+from meterhall.domain.protocol.agreements import ServiceContract
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.activations.models import ActivationItem
@@ -55,7 +56,12 @@ class Frame:
     scope: DataScope
     access_until: datetime
     assurances: tuple[str, ...]
-    is_sandbox: bool
+    contract: ServiceContract | None
+    """None in the sandbox, which knows no contract."""
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self.contract is None
 
     @property
     def wanted(self) -> Wanted:

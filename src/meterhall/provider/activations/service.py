@@ -80,13 +80,13 @@ def frame_of(activation: Activation) -> Frame:
     scope = DataScope.model_validate(activation.scope)
     if activation.is_sandbox:
         access = _sandbox_access(activation.requester)
-        frame = Frame(activation.requester, SANDBOX_SUBSCRIPTION, scope, access.until, (), True)
+        frame = Frame(activation.requester, SANDBOX_SUBSCRIPTION, scope, access.until, (), None)
     else:
         contract = contract_in_force(activation.subscription_id, activation.requester)
         own = platform().config.accepted_assurance
         assurances = tuple(one for one in own if one in contract.offer.accepted_assurance)
         until = contract.access_until
-        frame = Frame(activation.requester, activation.subscription_id, scope, until, assurances, False)
+        frame = Frame(activation.requester, activation.subscription_id, scope, until, assurances, contract)
     if activation.state == "ended":
         raise ActivationEnded
     return frame

@@ -39,6 +39,7 @@ KIND = {
     "download": gettext_lazy("fetched"),
     "push": gettext_lazy("sent to it"),
     "feed": gettext_lazy("fetched, changes only"),
+    "live": gettext_lazy("fetched at once"),
 }
 
 

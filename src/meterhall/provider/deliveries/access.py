@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.provider.activations.models import Activation, ActivationItem
+from meterhall.provider.deliveries.entitled import Entitled
 from meterhall.provider.deliveries.models import AccessLog, Delivery, DeliveryPart, PartContent
 from meterhall.web.platform import platform
 
@@ -31,6 +32,18 @@ def log_part(part: DeliveryPart, contents: Iterable[PartContent], kind: AccessLo
             )
             for content in contents
         ]
+    )  # fmt: skip
+
+
+def log_live(activation: Activation, request: DataRequest, members: Iterable[Entitled]) -> None:
+    """Note that curves are told at once."""
+    AccessLog.objects.bulk_create(
+        _row(
+            one.item, days, AccessLog.Kind.LIVE, activation,
+            granularity=request.granularity, directions=request.directions,
+        )
+        for one in members
+        for days in one.days
     )  # fmt: skip
 
 

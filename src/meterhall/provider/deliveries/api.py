@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Query
 
 from meterhall.domain.market import PeriodEmpty
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Signed
-from meterhall.domain.protocol.deliveries import Changes, DataRequest, DataRequested, ManifestView, ReceiptTaken
+from meterhall.domain.protocol.deliveries import (
+    Changes,
+    CurvesAsked,
+    DataRequest,
+    DataRequested,
+    ManifestView,
+    ReceiptTaken,
+)
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.domain.readings import GranularityUnavailable
 from meterhall.lake import CursorExpired, EngineBlind, EngineUnavailable
@@ -22,6 +29,7 @@ from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.forecasts import ForecastDay, ForecastTooMany
 from meterhall.provider.deliveries.gate import RangeNotSatisfiable, open_part, respond
 from meterhall.provider.deliveries.learner import ForecastMissing
+from meterhall.provider.deliveries.live import TooManyPods, open_live, respond_live
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
     DeliveryExpired,
@@ -54,6 +62,10 @@ REQUEST_REFUSALS = (
 PART_REFUSALS = (
     UnknownDelivery, NotReady, DeliveryRefused, DeliveryExpired, PartReplaced, ConsentRevoked, NoContract,
     ActivationEnded, RangeNotSatisfiable,
+)  # fmt: skip
+LIVE_REFUSALS = (
+    UnknownActivation, NoContract, ActivationEnded, OutsideActivation, FormatNotOffered, UnknownPseudonym, TooManyPods,
+    NothingAccepted, PeriodEmpty, PeriodTooLong, GranularityUnavailable, EngineUnavailable, EngineBlind,
 )  # fmt: skip
 FEED_REFUSALS = (
     UnknownActivation, CursorExpired, InvalidCursor, NoContract, ActivationEnded, OutsideActivation,
@@ -88,6 +100,12 @@ def add_deliveries(api: NinjaAPI) -> None:
     def post_receipt(request: HttpRequest, delivery_id: str, body: Signed) -> ReceiptTaken:
         """Say what arrived and was verified, or why it is rejected; signed with the caller's transport key."""
         return take_receipt(delivery_id, caller(request), body.jws)
+
+    @endpoint(api, "GET", "/v1/activations/{activation_id}/curves", response=bytes, auth=data, step="9 live",
+              refuses=LIVE_REFUSALS, gives="application/octet-stream")  # fmt: skip
+    def get_curves(request: HttpRequest, activation_id: str, asked: Query[CurvesAsked]) -> Any:
+        """Curves as they are now, read while the caller waits; packed as its `Accept-Encoding` says, without ranges."""
+        return respond_live(request, open_live(find(activation_id, caller(request)), asked))
 
     @endpoint(api, "GET", "/v1/activations/{activation_id}/changes", response=Changes, auth=data, step="9 feed",
               refuses=FEED_REFUSALS)  # fmt: skip

@@ -8,11 +8,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from meterhall.domain.privacy import GroupTooSmall
+from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.deliveries import DataRequest, ForecastMade, GroupAnswer, NotForecast, Part
 from meterhall.domain.readings import Curve
@@ -178,23 +180,33 @@ def _write(
 
 
 def _header(delivery: Delivery, number: int, members: Sequence[Entitled]) -> PartHeader:
-    zones = [ZoneInfo(name) for name in {platform().config.zone, *(one.point.zone for one in members)}]
+    title = f"Delivery {delivery.delivery_id}, part {number}"
+    days = Period(first=delivery.first, until=delivery.until)
+    header = header_of(delivery.delivery_id, title, delivery.requester, days, members, delivery.created_at)
+    return replace(header, part_number=number)
+
+
+def header_of(
+    name: str, title: str, requester: str, days: Period, members: Sequence[Entitled], published_at: datetime
+) -> PartHeader:
+    """What a file of these members' curves says besides them; `name` is what it is called in its own addresses."""
+    config, mine = platform().config, {one.point.zone for one in members}
+    zones = [ZoneInfo(zone) for zone in {config.zone, *mine}]
     return PartHeader(
-        delivery_id=delivery.delivery_id,
-        part_number=number,
+        delivery_id=name,
         provider=my_access_number(),
-        provider_name=platform().config.name,
+        provider_name=config.name,
         base_url=platform().base_url,
         zones={one.item.pseudonym: one.point.zone for one in members},
-        default_zone=platform().config.zone,
-        title=f"Delivery {delivery.delivery_id}, part {number}",
-        published_at=delivery.created_at,
+        default_zone=config.zone,
+        title=title,
+        published_at=published_at,
         updated_at=platform().now(),
-        requester=delivery.requester,
-        country=platform().config.country,
+        requester=requester,
+        country=config.country,
         period=(
-            min(midnight(zone, delivery.first) for zone in zones),
-            max(midnight(zone, delivery.until) for zone in zones),
+            min(midnight(zone, days.first) for zone in zones),
+            max(midnight(zone, days.until) for zone in zones),
         ),
     )
 

@@ -18,6 +18,7 @@ from meterhall.provider.contracts.service import NoContract
 from meterhall.provider.deliveries.models import Delivery, DeliveryPart, PartContent
 from meterhall.provider.points.holders import Holders, overlap
 from meterhall.provider.points.models import Point
+from meterhall.web.sets import pieces
 
 ITEMS_AT_ONCE: Final = 10_000
 """Items of which consents and holders are in memory at a time; some 100 MB."""
@@ -94,10 +95,14 @@ def accepted_items(activation: Activation, request: DataRequest) -> list[Activat
 def accepted_in_pieces(activation: Activation, request: DataRequest) -> Iterator[list[ActivationItem]]:
     """The accepted items a request speaks of, in the order of the list, some thousands at a time."""
     items = activation.items.filter(state="accepted").select_related("point", "consent_item").order_by("position")
-    wanted, last = set(request.pseudonyms), -1
+    if request.pseudonyms:
+        named = (item for some in pieces(request.pseudonyms) for item in items.filter(pseudonym__in=some))
+        yield sorted(named, key=lambda item: item.position)
+        return
+    last = -1
     while some := list(items.filter(position__gt=last)[:ITEMS_AT_ONCE]):
         last = some[-1].position
-        yield [item for item in some if item.pseudonym in wanted] if wanted else some
+        yield some
 
 
 def contents_of(part: DeliveryPart) -> list[PartContent]:
@@ -116,9 +121,11 @@ class Pass:
 def passes(part: DeliveryPart, frame: Frame | None = None) -> Pass | None:
     """Whether everything in a part may be had now, by consent, contract, stay and clock; None where not.
 
-    `frame` is what was found a moment ago to hold for all of it.
+    `frame` is what was found a moment ago to hold for all of it; the part was read then.
     """
-    if DeliveryPart.objects.filter(pk=part.pk).exclude(replaced_reason="").exists():
+    if frame is None:
+        part.refresh_from_db(fields=["replaced_reason"])
+    if part.replaced_reason:
         return None
     try:
         frame = frame or frame_of(Activation.objects.get(pk=part.delivery.activation_id))

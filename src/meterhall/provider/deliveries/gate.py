@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Protocol
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -19,7 +22,6 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, Part
-from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch
 from meterhall.provider.deliveries.access import log_part
@@ -56,6 +58,14 @@ class BodyWithdrawn(ConnectionAbortedError):
     """Raised inside a body whose consent ended: the server breaks the transfer off."""
 
 
+class Admitted(Protocol):
+    """What may be sent, as long as it may."""
+
+    def still_open(self) -> bool:
+        """Whether the next block may leave."""
+        ...
+
+
 @dataclass(slots=True)
 class Opened:
     """A part that may be sent: what is in it, at which epoch that was asked, and until when the clock lets it."""
@@ -78,28 +88,28 @@ class Opened:
 
 
 def open_part(delivery: Delivery, number: int) -> Opened:
-    """The part, if everything in it may be had now.
+    """The part, if everything in it may be had now; `delivery` was read just now.
 
     Raises `ConsentRevoked` or `PartReplaced`, each with `superseded_by`; `NoContract` and `ActivationEnded` where the
     whole is over.
     """
+    # The epoch is read first: what ends after it is found by the first comparison.
+    seen = epoch()
     part = delivery.parts.filter(number=number).first()
     if part is None:
         raise UnknownDelivery("There is no such part.")
     part.delivery = delivery
-    version = newest(delivery).version
-    # The epoch is read first: what ends after it is found by the first comparison.
-    seen = epoch()
-    frame = frame_of(Activation.objects.get(pk=delivery.activation_id))
+    frame = frame_of(delivery.activation)
     if part.replaced_reason == "retention":
         raise DeliveryExpired
     found = passes(part, frame)
     if found is not None:
         return Opened(part, found.contents, seen, found.until)
-    listed = number in {one["number"] for one in newest(delivery).manifest["parts"]}
+    version = newest(delivery)
+    listed = number in {one["number"] for one in version.manifest["parts"]}
     if listed:
         supersede([delivery])
-    following = superseded_by(delivery, version + 1 if listed else version)
+    following = superseded_by(delivery, version.version + 1 if listed else version.version)
     if part.replaced_reason == "correction":
         raise PartReplaced(members=following)
     raise ConsentRevoked(members=following)
@@ -147,21 +157,43 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
     return int(first), min(int(last) + 1, size) if last else size
 
 
-async def blocks(opened: Opened, start: int, end: int) -> AsyncIterator[bytes]:
+def blocks(opened: Opened, start: int, end: int) -> AsyncIterator[bytes]:
     """The bytes of a part in blocks, each after a look whether it may leave. Raises `BodyWithdrawn`.
 
     A body under way holds no connection to the database of its own: all of a process look through the same one.
     """
-    file = os.open(folder() / opened.part.path, os.O_RDONLY)
-    given_back = await sync_to_async(give_back)()
-    look = sync_to_async(_block, thread_sensitive=False, executor=LOOKOUT) if given_back else sync_to_async(_block)
+    name = f"{opened.part.delivery_id}/{opened.part.number}"
+    return through(opened, _of_file(folder() / opened.part.path, start, end), name, start)
+
+
+def _of_file(path: Path, start: int, end: int) -> Iterator[bytes]:
+    file = os.open(path, os.O_RDONLY)
     try:
         while start < end:
-            block = await look(opened, file, start, end)
+            block = os.pread(file, min(GATE_BLOCK_BYTES, end - start), start)
+            if not block:
+                raise BodyWithdrawn("the file of this body is gone")
             start += len(block)
             yield block
     finally:
         os.close(file)
+
+
+async def through(
+    admitted: Admitted, source: Iterator[bytes], name: str, start: int = 0, workers: ThreadPoolExecutor = LOOKOUT
+) -> AsyncIterator[bytes]:
+    """The blocks of a source, each after a look whether it may leave, taken and looked after by `workers`; `name` and
+    `start` are for the log. Raises `BodyWithdrawn`."""
+    given_back = await sync_to_async(give_back)()
+    look = sync_to_async(_next, thread_sensitive=False, executor=workers) if given_back else sync_to_async(_next)
+    try:
+        while block := await look(admitted, source, name, start):
+            start += len(block)
+            yield block
+    finally:
+        if isinstance(source, Generator):
+            with suppress(ValueError):  # a block of it is being made: it is closed when that is done
+                source.close()
 
 
 def give_back() -> bool:
@@ -172,24 +204,29 @@ def give_back() -> bool:
     return True
 
 
-def _look(opened: Opened) -> bool:
+def _look(admitted: Admitted) -> bool:
     """Whether the next block may leave; asked a second time by a fresh connection where the old one was lost."""
     try:
-        return opened.still_open()
+        return admitted.still_open()
     except (OperationalError, InterfaceError):
         connection.close()
-        return opened.still_open()
+        return admitted.still_open()
 
 
-def log_closed(opened: Opened, start: int) -> None:
+def log_closed(name: str, start: int) -> None:
     """Note that a body was broken off."""
     ABORTS.inc()
-    log.info("gate.closed", delivery=opened.part.delivery_id, part=opened.part.number, at_byte=start)
+    log.info("gate.closed", body=name, at_byte=start)
 
 
-def _block(opened: Opened, file: int, start: int, end: int) -> bytes:
-    block = os.pread(file, min(GATE_BLOCK_BYTES, end - start), start)
-    if not block or not _look(opened):
-        log_closed(opened, start)
+def _next(admitted: Admitted, source: Iterator[bytes], name: str, start: int) -> bytes:
+    """The next block, empty at the end. Raises `BodyWithdrawn`."""
+    try:
+        block = next(source, b"")
+    except BodyWithdrawn:
+        log_closed(name, start)
+        raise
+    if block and not _look(admitted):
+        log_closed(name, start)
         raise BodyWithdrawn("a consent behind this body has ended")
     return block

@@ -137,6 +137,7 @@ class AccessLog(models.Model):
         DOWNLOAD = "download"
         PUSH = "push"
         FEED = "feed"
+        LIVE = "live"
 
     at = models.DateTimeField()
     kind = models.CharField(max_length=10, choices=Kind.choices)

@@ -123,7 +123,7 @@ def blocks(content: bytes, start: int, gate: Opened | None) -> Iterator[bytes]:
     """The content from `start` on in blocks, each after a look whether it may leave. Raises `BodyWithdrawn`."""
     for at in range(start, len(content), GATE_BLOCK_BYTES):
         if gate is not None and not gate.still_open():
-            log_closed(gate, at)
+            log_closed(f"{gate.part.delivery_id}/{gate.part.number}", at)
             raise BodyWithdrawn("a consent behind this body has ended")
         yield content[at : at + GATE_BLOCK_BYTES]
 

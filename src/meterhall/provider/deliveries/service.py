@@ -27,9 +27,9 @@ from meterhall.domain.protocol.deliveries import (
 from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import payload_of, verify
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.provider.activations.models import Activation
+from meterhall.provider.activations.decide import Frame
+from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import acknowledge, find, frame_of
-from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.areas import check_stretches, told_stretches
 from meterhall.provider.deliveries.curves import with_series
 from meterhall.provider.deliveries.entitled import accepted_in_pieces, accepted_items, entitled
@@ -145,17 +145,22 @@ def create_delivery(request: DataRequest, activation: Activation, reason: str) -
     )
 
 
-def _check(request: DataRequest, activation: Activation) -> None:
-    frame = frame_of(activation)
+def check_scope(request: DataRequest, frame: Frame) -> None:
+    """Whether activation and contract cover what is asked for, whichever PODs it is of. Raises the coded refusals."""
     _check_period(request.period)
     if not _asked(request, frame.scope).within(frame.scope):
         raise OutsideActivation(field=_beyond(request, frame.scope))
-    forecast = frame.scope.timing == "forecast"
-    if forecast:
+    if frame.scope.timing == "forecast":
         check_forecast(request)
+    if frame.contract is not None:
+        _check_contract(request, frame.contract)
+
+
+def _check(request: DataRequest, activation: Activation) -> None:
+    frame = frame_of(activation)
+    check_scope(request, frame)
+    forecast = frame.scope.timing == "forecast"
     told = told_by(request, forecast)
-    if not activation.is_sandbox:
-        _check_contract(request, contract_in_force(activation.subscription_id, activation.requester))
     if request.over is not None:
         if activation.is_sandbox or frame.scope.kind != "aggregate":
             raise OutsideActivation(field="/over")
@@ -168,10 +173,7 @@ def _check(request: DataRequest, activation: Activation) -> None:
             raise NothingAccepted
         return
     items = accepted_items(activation, request)
-    known = {item.pseudonym for item in items}
-    for at, pseudonym in enumerate(request.pseudonyms or ()):
-        if pseudonym not in known:
-            raise UnknownPseudonym(field=f"/pseudonyms/{at}")
+    check_pseudonyms(request, items)
     may = entitled(frame, items, request.period)
     if not may:
         raise NothingAccepted
@@ -179,6 +181,14 @@ def _check(request: DataRequest, activation: Activation) -> None:
         check_sum((one.member for one in with_series(request, may.values())), told, minimum_group(activation))
     elif forecast:
         check_count(request, len(may))
+
+
+def check_pseudonyms(request: DataRequest, items: Iterable[ActivationItem]) -> None:
+    """Whether each pseudonym of a request is an accepted item's. Raises `UnknownPseudonym`."""
+    known = {item.pseudonym for item in items} if request.pseudonyms else set()
+    for at, pseudonym in enumerate(request.pseudonyms):
+        if pseudonym not in known:
+            raise UnknownPseudonym(field=f"/pseudonyms/{at}")
 
 
 def _check_period(period: Period) -> None:
