@@ -7,13 +7,28 @@ from typing import Any
 
 import django
 import structlog
+from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest, HttpResponseBase
 
 from meterhall.web.logs import configure_logs
 from meterhall.web.platform import platform
 from meterhall.web.serve import die_with_parent
 
 log = structlog.get_logger(__name__)
+
+
+class Handler(ASGIHandler):
+    """The framework's handler, which passes a request through all that is called on it in one thread, at once.
+
+    As it comes, it goes back to the event loop between the middleware and the view: all of ours are plain functions.
+    """
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response)(request)
 
 
 def application() -> Any:
@@ -23,7 +38,7 @@ def application() -> Any:
     django.setup()
     config = platform().config
     configure_logs(config.role, listener, config.log_level, config.log_format)
-    handler = ASGIHandler()
+    handler = Handler()
 
     async def listening(scope: Any, receive: Any, send: Any) -> None:
         try:

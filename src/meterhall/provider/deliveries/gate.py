@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -56,6 +56,9 @@ class RangeNotSatisfiable(MeterhallError):
 
 class BodyWithdrawn(ConnectionAbortedError):
     """Raised inside a body whose consent ended: the server breaks the transfer off."""
+
+
+Look = Callable[["Admitted", Iterator[bytes], str, int], Awaitable[bytes]]
 
 
 class Admitted(Protocol):
@@ -179,13 +182,16 @@ def _of_file(path: Path, start: int, end: int) -> Iterator[bytes]:
         os.close(file)
 
 
-async def through(
+def through(
     admitted: Admitted, source: Iterator[bytes], name: str, start: int = 0, workers: ThreadPoolExecutor = LOOKOUT
 ) -> AsyncIterator[bytes]:
     """The blocks of a source, each after a look whether it may leave, taken and looked after by `workers`; `name` and
-    `start` are for the log. Raises `BodyWithdrawn`."""
-    given_back = await sync_to_async(give_back)()
-    look = sync_to_async(_next, thread_sensitive=False, executor=workers) if given_back else sync_to_async(_next)
+    `start` are for the log. The body raises `BodyWithdrawn`."""
+    look = sync_to_async(_next, thread_sensitive=False, executor=workers) if give_back() else sync_to_async(_next)
+    return _each(look, admitted, source, name, start)
+
+
+async def _each(look: Look, admitted: Admitted, source: Iterator[bytes], name: str, start: int) -> AsyncIterator[bytes]:
     try:
         while block := await look(admitted, source, name, start):
             start += len(block)
