@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Final
 
 from meterhall.formats import arrow, cim, csv_rows, espi, json_lines, json_rows, parquet
-from meterhall.formats.base import DecodeError, EncodeError, FileTooLarge, Format, PartHeader
+from meterhall.formats.base import Block, DecodeError, EncodeError, FileTooLarge, Format, PartHeader
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
@@ -47,4 +47,4 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 )
 """The formats by the names offers and data requests use."""
 
-__all__ = ["FORMATS", "DecodeError", "EncodeError", "FileTooLarge", "Format", "PartHeader"]
+__all__ = ["FORMATS", "Block", "DecodeError", "EncodeError", "FileTooLarge", "Format", "PartHeader"]

@@ -84,6 +84,7 @@ PlayerRole = Literal["provider", "requester"]
 DirectionName = Literal["import", "export"]
 GranularityName = Literal["PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "P1D", "P1M"]
 FormatName = Literal["parquet", "arrow", "csv", "jsonl", "jsonl_rows", "espi", "cim", "cim_json"]
+Compression = Literal["none", "gzip", "zstd"]
 Assurance = Literal["requester_stated", "customer_signed", "customer_confirmed"]
 
 
