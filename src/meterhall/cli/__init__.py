@@ -26,7 +26,7 @@ from meterhall.domain.errors import MeterhallError, Unavailable
 
 OF_PLATFORMS = frozenset(
     {
-        "allauth", "authlib", "deltalake", "django", "django_htmx", "duckdb", "filelock", "granian", "ninja",
+        "allauth", "authlib", "deltalake", "django", "django_htmx", "duckdb", "filelock", "granian", "isal", "ninja",
         "prometheus_client", "psycopg", "pyarrow", "pydantic_settings", "qrcode", "structlog", "trustme",
     }
 )  # fmt: skip

@@ -32,6 +32,7 @@ from meterhall.domain.protocol.activations import (
     Refresh,
 )
 from meterhall.domain.protocol.base import (
+    Compression,
     DirectionName,
     FormatName,
     GranularityName,
@@ -150,17 +151,19 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> LoadCurves:
         """The load curves of the accepted PODs, or of those among `pods`, with what is missing of them and why.
 
-        Period, granularity and directions are the activation's where none are given. Every part is checked against the
-        signed manifest before any of it is shown; a receipt is sent. A run that was killed goes on where it stopped.
+        Period, granularity and directions are the activation's where none are given; `compression` is how the files are
+        packed on their way. Every part is checked against the signed manifest before any of it is shown; a receipt is
+        sent. A run that was killed goes on where it stopped.
         Raises `DeliveryRefused`, `DeliveryRejected`, `NoPeriod`, `TimedOut` and like `Line.call`.
         """
         answers = self._chosen(pods)
         accepted = _accepted(answers)
-        asked = self._request(period, granularity, directions, format)
+        asked = self._request(period, granularity, directions, format, compression)
         request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
         found = self._collect(request, accepted, timeout_s)
         slots = parse_granularity(request.granularity)
@@ -177,6 +180,7 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> GroupCurves:
         """Sum, mean or percentiles of a group in each slot, never a member: of the accepted PODs, of those among
@@ -185,7 +189,7 @@ class Activation:
         Raises `GroupUnclear` and like `load_curves`; of a group that is too small, or too like an earlier one,
         `DeliveryRefused` or `RemoteRefusal` with the provider's code.
         """
-        asked = self._request(period, granularity, directions, format)
+        asked = self._request(period, granularity, directions, format, compression)
         found = self._of_group(asked, pods, over, measures, timeout_s)
         return GroupCurves.of(found.curves, found.manifest)
 
@@ -197,6 +201,7 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> Forecasts:
         """What is expected of tomorrow for the accepted PODs, or those among `pods`, with the error of the back-test.
@@ -205,7 +210,7 @@ class Activation:
         `load_curves`; of another day than the provider's tomorrow `RemoteRefusal` with `forecast_day`.
         """
         accepted = _accepted(self._chosen(pods))
-        asked = self._of_tomorrow(day, granularity, directions, format)
+        asked = self._of_tomorrow(day, granularity, directions, format, compression)
         request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
         found = self._collect(request, accepted, timeout_s)
         return Forecasts.of(found.curves, found.manifest, accepted)
@@ -220,10 +225,11 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> Forecasts:
         """What is expected of tomorrow for a group, as `group_curves` tells of one. Raises like both."""
-        asked = self._of_tomorrow(day, granularity, directions, format)
+        asked = self._of_tomorrow(day, granularity, directions, format, compression)
         found = self._of_group(asked, pods, over, measures, timeout_s)
         return Forecasts.of(found.curves, found.manifest, {})
 
@@ -233,10 +239,11 @@ class Activation:
         granularity: GranularityName | None,
         directions: tuple[DirectionName, ...] | None,
         format: FormatName | None,
+        compression: Compression,
     ) -> DataRequest:
         if self.scope.timing != "forecast":
             raise NotOfForecasts
-        return self._request(day_ahead(day, self._kept.country), granularity, directions, format)
+        return self._request(day_ahead(day, self._kept.country), granularity, directions, format, compression)
 
     def _of_group(
         self,
@@ -261,6 +268,7 @@ class Activation:
         granularity: GranularityName | None,
         directions: tuple[DirectionName, ...] | None,
         format: FormatName | None,
+        compression: Compression,
     ) -> DataRequest:
         return DataRequest(
             activation_id=self.id,
@@ -268,6 +276,7 @@ class Activation:
             granularity=granularity or self.scope.granularities[0],
             format=format or next(one for one in READABLE if one in self._kept.formats),
             directions=directions or self.scope.directions,
+            compression=compression,
         )
 
     def _collect(self, request: DataRequest, accepted: Mapping[str, str], timeout_s: float) -> Collected:
