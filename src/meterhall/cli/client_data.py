@@ -12,7 +12,7 @@ from rich.markup import escape
 from meterhall.cli.client import DAY_S, ClientOption, JsonOption, TimeoutOption, client, connected, show
 from meterhall.cli.shared import out
 from meterhall.domain.errors import InvalidInput, Unavailable
-from meterhall.domain.protocol.base import FormatName, GranularityName
+from meterhall.domain.protocol.base import Compression, FormatName, GranularityName
 from meterhall.domain.readings.granularity import UnknownGranularity
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ActivationArgument = Annotated[str, typer.Argument(help="The activation's id.")]
 FromOption = Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD; the offer's where not given.")]
 UntilOption = Annotated[str, typer.Option("--until", help="The day after the last.")]
+PackingOption = Annotated[Compression, typer.Option("--compression", help="How the provider packs the files it sends.")]
 SaveOption = Annotated[Path | None, typer.Option("--out", help="A .parquet, .csv or .jsonl file; else CSV here.")]
 SHOWN = ("state", "code", "detail", "advice")
 
@@ -221,6 +222,7 @@ def fetch(
     until: UntilOption = "",
     granularity: Annotated[GranularityName | None, typer.Option(help="Slots of this length.")] = None,
     format: Annotated[FormatName | None, typer.Option(help="The format to transfer; the fastest where empty.")] = None,
+    compression: PackingOption = "none",
     save: SaveOption = None,
     timeout: TimeoutOption = 7 * DAY_S,
     client: ClientOption = "",
@@ -230,7 +232,9 @@ def fetch(
     _check_ending(save)
     with connected(client, as_json) as hall:
         made = hall.activation(activation)
-        found = made.load_curves(_period(first, until), granularity, format=format, timeout_s=timeout)
+        found = made.load_curves(
+            _period(first, until), granularity, format=format, compression=compression, timeout_s=timeout
+        )
     _give(found.frame, save, as_json)
     if as_json:
         out.print_json(data=_report(found.completeness, found.manifest.delivery_id, save), default=str)
@@ -272,6 +276,7 @@ def group(
     area: Annotated[str, typer.Option(help="Over the provider's points in this grid area.")] = "",
     usage_class: Annotated[str, typer.Option(help="With --area: of this class of customer only.")] = "",
     postal_code: Annotated[str, typer.Option(help="Over the provider's points with this postal code.")] = "",
+    compression: PackingOption = "none",
     save: SaveOption = None,
     timeout: TimeoutOption = 7 * DAY_S,
     client: ClientOption = "",
@@ -283,8 +288,13 @@ def group(
     over = {name: value for name, value in named.items() if value}
     with connected(client, as_json) as hall:
         found = hall.activation(activation).group_curves(
-            _period(first, until), granularity, over=over or None, measures=measures.split(","), timeout_s=timeout
-        )  # fmt: skip
+            _period(first, until),
+            granularity,
+            over=over or None,
+            measures=measures.split(","),
+            compression=compression,
+            timeout_s=timeout,
+        )
     _give(found.frame, save, as_json)
     if as_json:
         months = [one.document() for one in found.months]
@@ -302,6 +312,7 @@ def forecast(
     area: Annotated[str, typer.Option(help="Of the provider's points in this grid area.")] = "",
     usage_class: Annotated[str, typer.Option(help="With --area: of this class of customer only.")] = "",
     postal_code: Annotated[str, typer.Option(help="Of the provider's points with this postal code.")] = "",
+    compression: PackingOption = "none",
     save: SaveOption = None,
     errors: Annotated[Path | None, typer.Option(help="A file for the errors of the back-test.")] = None,
     timeout: TimeoutOption = 7 * DAY_S,
@@ -318,10 +329,15 @@ def forecast(
         if over or measures:
             wanted = (measures or "sum").split(",")
             found = made.group_forecasts(
-                granularity, day=day or None, over=over or None, measures=wanted, timeout_s=timeout
+                granularity,
+                day=day or None,
+                over=over or None,
+                measures=wanted,
+                compression=compression,
+                timeout_s=timeout,
             )
         else:
-            found = made.forecasts(granularity, day=day or None, timeout_s=timeout)
+            found = made.forecasts(granularity, day=day or None, compression=compression, timeout_s=timeout)
     _give(found.frame, save, as_json)
     if errors is not None:
         _write(found.errors, errors)

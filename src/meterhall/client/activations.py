@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from meterhall.client.advice import advice_for
 from meterhall.client.answers import Answers, PodAnswer
 from meterhall.client.completeness import completeness
-from meterhall.client.curves import ChangedPage, GroupCurves, LiveCurves, LoadCurves
+from meterhall.client.curves import ChangedPage, GroupCurves, GroupUnclear, LiveCurves, LoadCurves
 from meterhall.client.deliveries import Collected, Collector
 from meterhall.client.desk import Desk
 from meterhall.client.errors import RemoteRefusal
-from meterhall.client.forecasts import Forecasts
+from meterhall.client.forecasts import Forecasts, NotOfForecasts
 from meterhall.client.frames import curve_of, frame_of
 from meterhall.client.kept import ActivationKept, Cursor, Refusal
 from meterhall.client.line import Line
@@ -32,7 +32,7 @@ from meterhall.domain.protocol.activations import (
     ItemAnswer,
     Refresh,
 )
-from meterhall.domain.protocol.base import DirectionName, FormatName, GranularityName
+from meterhall.domain.protocol.base import Compression, DirectionName, FormatName, GranularityName
 from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.consents import EvidenceView, Termination
 from meterhall.domain.protocol.deliveries import Changes, DataRequest, GroupOf
@@ -57,19 +57,6 @@ class ActivationOver(Conflict):
 class NothingToActivate(InvalidInput):
     code = "nothing_to_activate"
     title = "No point of the list can be activated."
-
-
-class GroupUnclear(InvalidInput):
-    code = "group_unclear"
-    title = (
-        "A group is of points, or over one place: area, area and usage_class, or postal_code; what is told of it are "
-        "sum, mean, p10, p25, p50, p75, p90, each once."
-    )
-
-
-class NotOfForecasts(InvalidInput):
-    code = "not_of_forecasts"
-    title = "The activation is of readings; what is expected of tomorrow needs one under an offer of forecasts."
 
 
 class CursorExpired(Gone):
@@ -147,17 +134,19 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> LoadCurves:
         """The load curves of the accepted PODs, or of those among `pods`, with what is missing of them and why.
 
-        Period, granularity and directions are the activation's where none are given. Every part is checked against the
-        signed manifest before any of it is shown; a receipt is sent. A run that was killed goes on where it stopped.
+        Period, granularity and directions are the activation's where none are given; `compression` is how the files are
+        packed on their way. Every part is checked against the signed manifest before any of it is shown; a receipt is
+        sent. A run that was killed goes on where it stopped.
         Raises `DeliveryRefused`, `DeliveryRejected`, `NoPeriod`, `TimedOut` and like `Line.call`.
         """
         answers = self._chosen(pods)
         accepted = _accepted(answers)
-        asked = self._request(period, granularity, directions, format)
+        asked = self._request(period, granularity, directions, format, compression)
         request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
         found = self._collect(request, accepted, timeout_s)
         slots = parse_granularity(request.granularity)
@@ -180,7 +169,7 @@ class Activation:
         """
         answers = self._chosen(pods)
         accepted = _accepted(answers)
-        asked = self._request(period, granularity, directions, format)
+        asked = self._request(period, granularity, directions, format, "none")
         request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
         curves, slots = look(self._line, self._path, request, accepted), parse_granularity(request.granularity)
         report = completeness(answers, curves, request.period, slots, request.directions)
@@ -196,6 +185,7 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> GroupCurves:
         """Sum, mean or percentiles of a group in each slot, never a member: of the accepted PODs, of those among
@@ -204,7 +194,7 @@ class Activation:
         Raises `GroupUnclear` and like `load_curves`; of a group that is too small, or too like an earlier one,
         `DeliveryRefused` or `RemoteRefusal` with the provider's code.
         """
-        asked = self._request(period, granularity, directions, format)
+        asked = self._request(period, granularity, directions, format, compression)
         found = self._of_group(asked, pods, over, measures, timeout_s)
         return GroupCurves.of(found.curves, found.manifest)
 
@@ -216,6 +206,7 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> Forecasts:
         """What is expected of tomorrow for the accepted PODs, or those among `pods`, with the error of the back-test.
@@ -224,7 +215,7 @@ class Activation:
         `load_curves`; of another day than the provider's tomorrow `RemoteRefusal` with `forecast_day`.
         """
         accepted = _accepted(self._chosen(pods))
-        asked = self._of_tomorrow(day, granularity, directions, format)
+        asked = self._of_tomorrow(day, granularity, directions, format, compression)
         request = asked.model_copy(update={"pseudonyms": () if pods is None else tuple(sorted(accepted))})
         found = self._collect(request, accepted, timeout_s)
         return Forecasts.of(found.curves, found.manifest, accepted)
@@ -239,10 +230,11 @@ class Activation:
         pods: Pods | None = None,
         directions: tuple[DirectionName, ...] | None = None,
         format: FormatName | None = None,
+        compression: Compression = "none",
         timeout_s: float = WEEK_S,
     ) -> Forecasts:
         """What is expected of tomorrow for a group, as `group_curves` tells of one. Raises like both."""
-        asked = self._of_tomorrow(day, granularity, directions, format)
+        asked = self._of_tomorrow(day, granularity, directions, format, compression)
         found = self._of_group(asked, pods, over, measures, timeout_s)
         return Forecasts.of(found.curves, found.manifest, {})
 
@@ -252,10 +244,11 @@ class Activation:
         granularity: GranularityName | None,
         directions: tuple[DirectionName, ...] | None,
         format: FormatName | None,
+        compression: Compression,
     ) -> DataRequest:
         if self.scope.timing != "forecast":
             raise NotOfForecasts
-        return self._request(day_ahead(day, self._kept.country), granularity, directions, format)
+        return self._request(day_ahead(day, self._kept.country), granularity, directions, format, compression)
 
     def _of_group(
         self,
@@ -280,6 +273,7 @@ class Activation:
         granularity: GranularityName | None,
         directions: tuple[DirectionName, ...] | None,
         format: FormatName | None,
+        compression: Compression,
     ) -> DataRequest:
         return DataRequest(
             activation_id=self.id,
@@ -287,6 +281,7 @@ class Activation:
             granularity=granularity or self.scope.granularities[0],
             format=format or next(one for one in READABLE if one in self._kept.formats),
             directions=directions or self.scope.directions,
+            compression=compression,
         )
 
     def _collect(self, request: DataRequest, accepted: Mapping[str, str], timeout_s: float) -> Collected:

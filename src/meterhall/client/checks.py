@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from meterhall.domain.protocol.deliveries import Manifest, Part
 from meterhall.domain.readings import CivilCurve, Curve, Granularity, Rule, parse_granularity
 from meterhall.domain.readings.rows import MANTISSA_MAX
 from meterhall.formats import FORMATS
+from meterhall.formats.packing import unpacked
 
 RejectionCode = Literal["digest_mismatch", "format_invalid", "incomplete", "unreadable"]
 MOST_BYTES = 1024 * 1024 * 1024
@@ -45,19 +45,10 @@ def decode(path: Path, part: Part, manifest: Manifest) -> list[Curve]:
     """The curves in a part. Raises `Rejected` as unreadable."""
     try:
         content = path.read_bytes()
-        plain = content if part.compression == "none" else _unpack(content)
-        return list(FORMATS[manifest.format].decode(plain))
-    except (MeterhallError, ValueError, KeyError, zlib.error) as fault:
+        return list(FORMATS[manifest.format].decode(unpacked(content, part.compression, MOST_BYTES)))
+    except (MeterhallError, ValueError, KeyError) as fault:
         reason = fault.detail if isinstance(fault, MeterhallError) else type(fault).__name__
         raise Rejected("unreadable", f"Part {part.number} cannot be read as {manifest.format}: {reason}") from fault
-
-
-def _unpack(content: bytes) -> bytes:
-    packed = zlib.decompressobj(wbits=31)
-    plain = packed.decompress(content, MOST_BYTES)
-    if packed.unconsumed_tail or not packed.eof:
-        raise ValueError("the packed file is cut short or over the limit")
-    return plain
 
 
 def check_content(curves: list[Curve], part: Part, manifest: Manifest, foreign: Foreign) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from meterhall.client.completeness import Completeness
 from meterhall.client.frames import as_pandas, frame_of
+from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.deliveries import GroupMonth, Manifest
 from meterhall.domain.protocol.deliveries import GroupOf as GroupOf
 from meterhall.domain.readings import Curve
@@ -15,6 +16,14 @@ from meterhall.domain.readings import Curve
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+
+class GroupUnclear(InvalidInput):
+    code = "group_unclear"
+    title = (
+        "A group is of points, or over one place: area, area and usage_class, or postal_code; what is told of it are "
+        "sum, mean, p10, p25, p50, p75, p90, each once."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 from meterhall.client.frames import as_pandas, frame_of
 from meterhall.client.manifests import BadManifest
+from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.deliveries import ForecastMade, Manifest
 from meterhall.domain.readings import Curve
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+
+class NotOfForecasts(InvalidInput):
+    code = "not_of_forecasts"
+    title = "The activation is of readings; what is expected of tomorrow needs one under an offer of forecasts."
 
 
 @dataclass(frozen=True, slots=True)

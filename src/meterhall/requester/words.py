@@ -24,6 +24,8 @@ TRANSMISSION: Words = {
     "pull": gettext_lazy("fetched by the requester"),
     "push": gettext_lazy("pushed to its repository"),
 }
+PACKING: Words = {"none": gettext_lazy("not packed"), "gzip": "gzip", "zstd": "zstd"}
+"""How the files of a delivery are packed."""
 WHY: Words = {code: gettext_lazy(sentence) for code, sentence in REFUSALS.items()}
 """Why a point was refused."""
 PER: Words = {

@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from meterhall.client import Activation, AsyncMeterhall, Meterhall, SignedByCustomer, Subscription
-from meterhall.client.activations import NotOfForecasts
 from meterhall.client.errors import RemoteRefusal
+from meterhall.client.forecasts import NotOfForecasts
 from meterhall.client.subscriptions import BadRepository
 from meterhall.domain.protocol.consents import ConsentStatement
 from meterhall.domain.protocol.offers import DataScope, OfferView

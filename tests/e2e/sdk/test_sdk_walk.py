@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 
 from meterhall.client import Activation, GivenConsents, Meterhall, Need, Progress, Subscription
-from meterhall.client.activations import GroupUnclear, NothingToActivate
+from meterhall.client.activations import NothingToActivate
 from meterhall.client.asking import ConsentNotAsked, ConsentRefused, UnknownRedirectUri
 from meterhall.client.consents import WrongIssuer
+from meterhall.client.curves import GroupUnclear
 from meterhall.client.errors import RemoteRefusal, TokenRefused
 from meterhall.client.home import BadClient, WrongPassphrase
 from tests.e2e.sdk.conftest import CONSENTING, PASSPHRASE, REDIRECT, Office
@@ -87,11 +88,13 @@ def test_what_is_seen_at_once_is_what_was_measured(households: Activation):
     assert fault.value.remote_code == "outside_activation"
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "espi"])
-def test_every_format_gives_the_same_frame(households: Activation, form: str):
+@pytest.mark.parametrize(("form", "how"), [("csv", "zstd"), ("jsonl", "gzip"), ("espi", "none")])
+def test_every_format_gives_the_same_frame_however_it_is_packed(households: Activation, form: str, how: str):
     period = ("2025-03-29", "2025-04-01")
     first = households.load_curves(period, "PT1H", pods=[pod(3)]).frame
-    other = households.load_curves(period, "PT1H", pods=[pod(3)], format=form).frame  # type: ignore[arg-type]
+    loaded = households.load_curves(period, "PT1H", pods=[pod(3)], format=form, compression=how)  # type: ignore[arg-type]
+    assert {part.compression for part in loaded.manifest.parts} == {how}
+    other = loaded.frame
     columns = ["pod", "start", "resolution", "energy_wh", "quality"]
     assert other[columns].equals(first[columns])
     assert first.height == 71

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 ESPI = "{http://naesb.org/espi}"
@@ -16,6 +19,11 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 STEP = {"PT15M": timedelta(minutes=15), "PT1H": timedelta(hours=1)}
 
 Readings = dict[tuple[str, datetime], int | None]
+
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "zstd": lambda content: pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(),
+}
 
 
 def read_csv(content: bytes) -> Readings:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.strangers.calls import Caller
-from tests.e2e.strangers.files import READERS, Readings, read_changes, read_csv
+from tests.e2e.strangers.files import READERS, UNPACK, Readings, read_changes, read_csv
 from tests.e2e.strangers.jose import fingerprint, sha256
 from tests.e2e.strangers.proofs import proven
 from tests.e2e.strangers.requester import PERIOD, Requester
@@ -52,6 +52,23 @@ def test_what_is_delivered_is_what_was_measured(stranger: Requester, activation:
         found |= READERS[form](stranger.part(delivery, part))
     assert found == expected(names, numbers)
     assert sum(part["readings"] for part in manifest["parts"]) == len(found)
+
+
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+def test_what_is_packed_is_what_was_measured(stranger: Requester, activation: str, names: list[str], how: str):
+    delivery = stranger.request(activation, "csv", pseudonyms=names[:1], compression=how)
+    [part] = stranger.manifest(delivery)["parts"]
+    assert (part["compression"], part["media_type"]) == (how, "text/csv")
+    content = stranger.part(delivery, part)
+    assert read_csv(UNPACK[how](content)) == expected(names, [0])
+    path = f"/v1/deliveries/{delivery}/parts/{part['number']}"
+    tail = stranger.grid.send("GET", path, extra={"Range": f"bytes={len(content) // 2}-"})
+    assert (tail.status_code, tail.content) == (206, content[len(content) // 2 :])
+
+
+def test_a_packing_nobody_knows_is_refused_by_name(stranger: Requester, activation: str):
+    body = {"activation_id": activation, "period": PERIOD, "granularity": "PT15M", "format": "csv", "compression": "7z"}
+    assert stranger.grid.refused(422, "invalid_input", "POST", "/v1/data-requests", body)["field"] == "/compression"
 
 
 def test_a_day_has_23_hours_when_the_clocks_go_forward(stranger: Requester, activation: str, names: list[str]):

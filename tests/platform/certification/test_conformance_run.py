@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import get_args
 from urllib.parse import urlsplit
 
@@ -19,10 +20,12 @@ from meterhall.domain.identifiers import access_number
 from meterhall.domain.pods import demonstration_pod
 from meterhall.domain.protocol.base import FormatName
 from meterhall.domain.protocol.canonical import new_id
+from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.domain.protocol.events import CertificationStarted
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.offers import CertificationCheck, Profile
 from meterhall.domain.protocol.players import ATTESTATION_TYP, Attestation, Discovery, Endpoints, SandboxGrant
+from meterhall.marketplace.certification import conformance as conformance_run
 from meterhall.marketplace.certification.conformance import CHECKS, Assignment, Run, TlsSeen, run_checks
 from meterhall.provider.contracts.service import admit_certifier
 from meterhall.provider.metering.service import take_readings
@@ -140,6 +143,19 @@ def test_our_own_provider_passes(provider: Provider, home: Home, form: str):
     written = json.dumps([one.document() for one in checks])
     assert not any(pod in written for pod in PODS)
     assert "384 readings" in written
+
+
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+def test_packed_parts_are_read_and_a_bomb_is_not(
+    provider: Provider, home: Home, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    monkeypatch.setattr(conformance_run, "DataRequest", partial(DataRequest, compression=how))
+    checks = conformance(provider, home)
+    assert [one.passed for one in checks] == [True] * len(NAMES), checks[-1].detail
+    monkeypatch.setattr(conformance_run, "MOST_BYTES", 10_000)
+    checks = conformance(provider, home)
+    assert (checks[-1].name, checks[-1].passed) == ("format", False)
+    assert "unpacked_too_large" in checks[-1].detail
 
 
 def changed(**members: object) -> Spoil:

@@ -20,6 +20,7 @@ from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, 
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings import MISSING
 from meterhall.formats import FORMATS
+from meterhall.formats.packing import unpacked
 from meterhall.lake.cursor import InvalidCursor
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import refresh
@@ -62,7 +63,8 @@ def curves(delivery: Delivery) -> dict[str, list[int]]:
     """The mantissas of each usage point in the newest version."""
     found: dict[str, list[int]] = {}
     for part in live_parts(delivery):
-        for curve in FORMATS[delivery.request["format"]].decode((folder() / part.path).read_bytes()):
+        content = unpacked((folder() / part.path).read_bytes(), part.document["compression"], 100_000_000)
+        for curve in FORMATS[delivery.request["format"]].decode(content):
             found[curve.series.usage_point] = curve.mantissas.tolist()
     return found
 

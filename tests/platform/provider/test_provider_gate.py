@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from meterhall.provider.consents.service import revoke, terminate
 from meterhall.provider.contracts.service import NoContract, end_contract
 from meterhall.provider.contracts.tasks import suspended
 from meterhall.provider.deliveries.drawing import folder
-from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, open_part, respond
+from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, blocks, open_part, respond
 from meterhall.provider.deliveries.models import AccessLog, Delivery
 from meterhall.provider.deliveries.service import ConsentRevoked, PartReplaced, UnknownDelivery, newest
 from meterhall.provider.points.models import Point
@@ -256,15 +256,10 @@ def test_bodies_may_run_at_the_same_time(delivery: Delivery) -> None:
     whole = content(delivery)
 
     async def both() -> list[bytes]:
-        async def one(opened: Opened) -> bytes:
-            return b"".join([block async for block in respond_blocks(opened)])
+        async def one(body: AsyncIterator[bytes]) -> bytes:
+            return b"".join([block async for block in body])
 
-        return list(await asyncio.gather(one(first), one(second)))
+        return list(await asyncio.gather(*map(one, bodies)))
 
-    from meterhall.provider.deliveries.gate import blocks
-
-    def respond_blocks(opened: Opened):
-        return blocks(opened, 0, len(whole))
-
-    first, second = open_part(delivery, 1), open_part(delivery, 1)
+    bodies = [blocks(open_part(delivery, 1), 0, len(whole)) for _ in range(2)]
     assert async_to_sync(both)() == [whole, whole]

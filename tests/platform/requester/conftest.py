@@ -19,7 +19,7 @@ from django.test import Client, override_settings
 from meterhall.client.signatures import SignedRequest
 from meterhall.domain.identifiers import access_number, demonstration_gln
 from meterhall.domain.protocol.agreements import Party, Repository, ServiceContract, SubscriptionView
-from meterhall.domain.protocol.base import Acknowledgement, Period
+from meterhall.domain.protocol.base import Acknowledgement, Compression, Period
 from meterhall.domain.protocol.canonical import digest, new_id, new_salt
 from meterhall.domain.protocol.deliveries import MANIFEST_TYP, Manifest, ManifestView, Part, Receipt
 from meterhall.domain.protocol.events import DeliveryReady
@@ -28,6 +28,7 @@ from meterhall.domain.protocol.offers import CoverageArea, DataScope, Offer, Pri
 from meterhall.domain.protocol.players import LegalIdentifier
 from meterhall.domain.readings import MISSING, LoadCurve, Series
 from meterhall.formats import FORMATS, PartHeader
+from meterhall.formats.packing import packed
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.collection.models import Delivery
 from meterhall.requester.collection.service import announce
@@ -166,10 +167,10 @@ class GridDouble:
 
     def publish(
         self, parts: dict[int, list[LoadCurve]], delivery_id: str, *, version: int = 1, form: str = "parquet",
-        **changes: Any,
+        how: Compression = "none", **changes: Any,
     ) -> Manifest:  # fmt: skip
         """Sign a manifest over these parts and have them to be fetched."""
-        made = tuple(self._write(delivery_id, number, curves, form) for number, curves in parts.items())
+        made = tuple(self._write(delivery_id, number, curves, form, how) for number, curves in parts.items())
         if said := changes.pop("forecasts", None):
             made = tuple(Part.model_validate(one.document() | {"forecasts": said}) for one in made)
         facts: dict[str, Any] = {
@@ -183,12 +184,13 @@ class GridDouble:
         self.manifests[delivery_id] = ManifestView(manifest=manifest, jws=jws)
         return manifest
 
-    def _write(self, delivery_id: str, number: int, curves: list[LoadCurve], form: str) -> Part:
-        content = b"".join(FORMATS[form].encode(curves, PartHeader(delivery_id, number, default_zone="Europe/Rome")))
+    def _write(self, delivery_id: str, number: int, curves: list[LoadCurve], form: str, how: Compression) -> Part:
+        blocks = FORMATS[form].encode(curves, PartHeader(delivery_id, number, default_zone="Europe/Rome"))
+        content = b"".join(packed(blocks, how))
         self.files[delivery_id, number] = content
         there = sum(int(one.present.sum()) for one in curves)
         return Part(
-            number=number, media_type=FORMATS[form].media_type, extension=FORMATS[form].extension,
+            number=number, media_type=FORMATS[form].media_type, extension=FORMATS[form].extension, compression=how,
             size_bytes=len(content), digest=digest(content), readings=there,
             pseudonyms=tuple(sorted({one.series.usage_point for one in curves})),
             missing=sum(len(one) for one in curves) - there,

@@ -185,6 +185,13 @@ def test_data_is_requested_and_said(activation: Activation, grid: GridDouble) ->
     assert json.loads(grid.paths("/data-requests")[0].content)["format"] == "parquet"
 
 
+def test_how_parts_shall_be_packed_is_passed_on(activation: Activation, grid: GridDouble) -> None:
+    body = DataRequestIn(activation=activation.pk, period=PERIOD, granularity="PT15M", compression="zstd")
+    request_data(activation, body)
+    work()
+    assert json.loads(grid.paths("/data-requests")[0].content)["compression"] == "zstd"
+
+
 def test_a_refused_data_request_keeps_the_code(activation: Activation, grid: GridDouble) -> None:
     grid.refusals["/data-requests"] = (422, "group_too_small")
     body = DataRequestIn(activation=activation.pk, period=PERIOD, granularity="PT15M", group=True)

@@ -65,6 +65,7 @@ def test_an_activation_is_made_listed_and_answered_once_a_key(
     [
         ("/activations", {"subscription_id": "sub_1", "scope": {"granularities": ["PT15M"]}, "items": []}, "/items"),
         ("/data-requests", {"activation": 1, "granularity": "PT7M"}, "/period"),
+        ("/data-requests", {"activation": 1, "granularity": "PT1H", "compression": "lz4"}, "/compression"),
         ("/customers", {"lines": [{"reference": "A"}]}, "/lines/0/pod"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from meterhall.domain.protocol.base import FormatName, Period
+from meterhall.client import checks
+from meterhall.domain.protocol.base import Compression, FormatName, Period
 from meterhall.domain.protocol.canonical import commitment, digest
 from meterhall.domain.protocol.deliveries import ForecastAnswer, ManifestView
 from meterhall.domain.protocol.events import ConsentChanged
@@ -62,6 +64,55 @@ def test_collects_stores_and_receipts(activation: Activation, grid: GridDouble, 
     assert values(PSEUDONYMS[1]) == list(range(9000, 9284))
     (receipt,) = grid.receipts()
     assert (receipt.outcome, receipt.readings, receipt.manifest) == ("received", 566, manifest.fingerprint())
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+def test_packed_parts_are_unpacked_and_gone_on_with_where_they_broke_off(
+    activation: Activation, grid: GridDouble, delivery_id: str, form: str, how: Compression
+) -> None:
+    manifest = grid.publish({1: [curve(gaps=(5, 6)), curve(PSEUDONYMS[1], 9000)]}, delivery_id, form=form, how=how)
+    grid.broken = [300]
+    assert ready(delivery_id).state == "received"
+    assert [request.headers.get("Range") for request in grid.paths("/parts/1")] == [None, "bytes=300-"]
+    assert values()[:8] == [100, 101, 102, 103, 104, MISSING, MISSING, 107]
+    assert values(PSEUDONYMS[1]) == list(range(9000, 9284))
+    (receipt,) = grid.receipts()
+    assert (receipt.outcome, receipt.readings, receipt.manifest) == ("received", 566, manifest.fingerprint())
+
+
+@pytest.mark.parametrize("said", ["gzip", "zstd", "none"])
+def test_a_part_that_is_not_packed_as_its_manifest_says_is_rejected(
+    activation: Activation, grid: GridDouble, delivery_id: str, said: Compression
+) -> None:
+    manifest = grid.publish({1: [curve()]}, delivery_id, form="csv", how="gzip" if said == "zstd" else "zstd")
+    resign(grid, delivery_id, parts=(manifest.parts[0].model_copy(update={"compression": said}),))
+    assert ready(delivery_id).code == "unreadable"
+    assert not Series.objects.exists()
+
+
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+@pytest.mark.parametrize("change", [lambda content: content[:-5], lambda content: content + b"more"])
+def test_a_packed_part_that_ends_too_soon_or_goes_on_is_rejected_whatever_its_digest(
+    activation: Activation, grid: GridDouble, delivery_id: str, how: Compression, change: Callable[[bytes], bytes]
+) -> None:
+    manifest = grid.publish({1: [curve()]}, delivery_id, form="csv", how=how)
+    content = grid.files[delivery_id, 1] = change(grid.files[delivery_id, 1])
+    part = manifest.parts[0].model_copy(update={"size_bytes": len(content), "digest": digest(content)})
+    resign(grid, delivery_id, parts=(part,))
+    assert ready(delivery_id).code == "unreadable"
+
+
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+def test_a_part_that_unpacks_to_too_much_is_rejected(
+    activation: Activation, grid: GridDouble, delivery_id: str, how: Compression, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "MOST_BYTES", 10_000)
+    grid.publish({1: [curve()]}, delivery_id, form="csv", how=how)
+    assert len(grid.files[delivery_id, 1]) < 10_000
+    delivery = ready(delivery_id)
+    assert (delivery.state, delivery.code) == ("rejected", "unreadable")
+    assert "larger than 10000 bytes" in delivery.detail
 
 
 def test_receipt_and_statement_say_the_same_as_the_provider(

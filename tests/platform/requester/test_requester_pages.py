@@ -227,7 +227,7 @@ def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Su
     staff = enter("staff")
     form = {
         "granularity": "PT15M", "directions": ["import"], "first": str(FIRST), "until": str(UNTIL),
-        "points": [str(point.pk)], "every": "P1M", "format": "csv",
+        "points": [str(point.pk)], "every": "P1M", "format": "csv", "compression": "gzip",
     }  # fmt: skip
     path = f"/contracts/{subscription.subscription_id}/activation"
     assert b"A-1" in staff.get(path).content
@@ -243,9 +243,9 @@ def test_customers_are_activated_under_a_contract(enter: Enter, subscription: Su
     work()
     sent = json.loads(grid.paths("/activations")[0].content)
     assert sent["items"] == [{"pod": PODS[0], "proof": f"consent:{CONSENT}"}]
-    assert (sent["schedule"]["every"], sent["schedule"]["format"]) == ("P1M", "csv")
+    assert {"every": "P1M", "format": "csv", "compression": "gzip"}.items() <= sent["schedule"].items()
     shown = staff.get(f"/activations/{Activation.objects.get().pk}").content.decode()
-    assert "every month, the month before, CSV; the days asked for are over" in shown
+    assert "every month, the month before, CSV, gzip; the days asked for are over" in shown
     Activation.objects.update(
         scope=Activation.objects.get().scope | {"period": {"from": str(FIRST), "until": "2999-01-01"}}
     )
@@ -313,13 +313,14 @@ def test_data_is_requested_and_a_point_taken_out(enter: Enter, activation: Activ
     staff = enter("staff")
     form = {
         "granularity": "PT1H", "directions": ["import"], "first": str(FIRST), "until": str(UNTIL), "format": "csv",
-        "transmission": "pull", "group": "on",
+        "transmission": "pull", "group": "on", "compression": "zstd",
     }  # fmt: skip
     path = f"/activations/{activation.pk}/data"
     assert str(FIRST).encode() in staff.get(path).content
     grid.refusals["/data-requests"] = (422, "group_too_small")
     staff.post(path, form)
     work()
+    assert json.loads(grid.paths("/data-requests")[0].content)["compression"] == "zstd"
     assert DataAsked.objects.get().code == "group_too_small"
     assert b"It is group_too_small." in staff.get("/deliveries").content
     staff.post(f"/activations/{activation.pk}/removal", {"pod": PODS[0]})

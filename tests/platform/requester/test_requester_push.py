@@ -11,6 +11,7 @@ from django.http.response import HttpResponse
 from django.test import Client
 
 from meterhall.client.signatures import SignedRequest
+from meterhall.domain.protocol.base import Compression
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import SigningKey
 from meterhall.requester.activations.models import Activation
@@ -62,10 +63,11 @@ def push(grid: GridDouble, delivery_id: str, version: int = 1) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
+@pytest.mark.parametrize("how", ["none", "zstd"])
 def test_a_pushed_delivery_is_collected_without_a_pull(
-    activation: Activation, grid: GridDouble, delivery_id: str
+    activation: Activation, grid: GridDouble, delivery_id: str, how: Compression
 ) -> None:
-    grid.publish({1: [curve()], 2: [curve(PSEUDONYMS[1])]}, delivery_id)
+    grid.publish({1: [curve()], 2: [curve(PSEUDONYMS[1])]}, delivery_id, form="csv", how=how)
     assert push(grid, delivery_id) == [201, 201, 201]
     work()
     assert Delivery.objects.get().state == "received"

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from meterhall.domain.protocol.base import (
     Acknowledgement,
     ActivationId,
+    Compression,
     ConsentId,
     FormatName,
     GranularityName,
@@ -61,6 +62,9 @@ class Schedule(Message):
     transmission: Transmission = Field(
         "pull",
         description="`pull`: the requester fetches; `push`: sent to the contract's repository, which must be there.",
+    )
+    compression: Compression = Field(
+        "none", description="How each part is packed: not at all, by gzip, or by zstd; every provider does all three."
     )
 
 

@@ -12,6 +12,7 @@ from meterhall.domain.protocol.base import (
     Acknowledgement,
     ActivationId,
     Amount,
+    Compression,
     DeliveryId,
     Digest,
     DirectionName,
@@ -103,6 +104,10 @@ class DataRequest(Message):
     transmission: Transmission = Field(
         "pull",
         description="`pull`: the requester fetches; `push`: sent to the contract's repository, which must be there.",
+    )
+    compression: Compression = Field(
+        "none",
+        description="How each part shall be packed: not at all, by gzip, or by zstd; every provider does all three.",
     )
     pseudonyms: EachOnce[Pseudonym] = Field(
         (), max_length=10_000, description="Of which accepted PODs, by pseudonym; empty: of every one."
@@ -209,10 +214,12 @@ class Part(Message):
     """One immutable file of a delivery."""
 
     number: int = Field(ge=1, description="Its name in the delivery; a number is never used for another file.")
-    media_type: str = Field(description="The media type of the file (RFC 6838), its `Content-Type`.")
-    extension: str = Field(description="How such a file's name ends, without the dot.")
-    compression: Literal["none", "gzip"] = Field(
-        "none", description="How the bytes are packed: not at all, or by gzip (RFC 1952); no header says it."
+    media_type: str = Field(description="The media type (RFC 6838) of the file unpacked; its `Content-Type`.")
+    extension: str = Field(description="How the name of the file as sent ends, without the dot: `csv`, `csv.gz`.")
+    compression: Compression = Field(
+        "none",
+        description="How the bytes are packed: not at all, as one gzip member (RFC 1952), or as one zstd frame "
+        "(RFC 8878); no header says it.",
     )
     size_bytes: int = Field(ge=0, description="Length of the file as sent, in bytes.")
     digest: Digest = Field(description="Digest of the bytes as sent, before anything is unpacked; its `ETag` as well.")

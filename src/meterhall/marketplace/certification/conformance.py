@@ -8,7 +8,6 @@ wrote or sent.
 
 from __future__ import annotations
 
-import gzip
 import json
 import socket
 import ssl
@@ -50,6 +49,7 @@ from meterhall.domain.protocol.offers import CertificationCheck, DataScope, Prof
 from meterhall.domain.protocol.players import Discovery, PlayerView
 from meterhall.domain.protocol.statements import STATEMENT_TYP, Statement
 from meterhall.formats import FORMATS
+from meterhall.formats.packing import unpacked
 
 MOST_BYTES = 64 * 1024 * 1024
 POLL_S = 0.5
@@ -317,7 +317,7 @@ def check_format(run: Run) -> Passed:
     form = FORMATS[run.given.profile.format]
     for part in run.published.parts:
         content = run.parts[part.number]
-        curves = form.decode(gzip.decompress(content) if part.compression == "gzip" else content)
+        curves = form.decode(unpacked(content, part.compression, MOST_BYTES))
         there = sum(int(curve.present.sum()) for curve in curves)
         require(there == part.readings, f"Part {part.number} does not hold as many readings as its manifest states.")
         run.readings += there

@@ -20,6 +20,7 @@ from meterhall.domain.protocol.deliveries import DataRequest, ForecastMade, Grou
 from meterhall.domain.readings import Curve
 from meterhall.domain.readings.civil import midnight
 from meterhall.formats import FORMATS, PartHeader
+from meterhall.formats.packing import SUFFIXES, packed
 from meterhall.provider.deliveries.curves import (
     PODS_A_PART,
     curves_by_item,
@@ -160,15 +161,18 @@ def _write(
     forecasts: Sequence[ForecastMade] | None = None,
 ) -> Drawn:
     form, tally = FORMATS[request.format], Tally()
-    content = b"".join(form.encode(tally.counted(curves), _header(delivery, number, members)))
-    relative = f"{delivery.delivery_id}/{number}-{secrets.token_hex(4)}.{form.extension}"
+    blocks = form.encode(tally.counted(curves), _header(delivery, number, members))
+    content = b"".join(packed(blocks, request.compression))
+    extension = form.extension + SUFFIXES[request.compression]
+    relative = f"{delivery.delivery_id}/{number}-{secrets.token_hex(4)}.{extension}"
     path = folder() / relative
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(path, content)
     part = Part(
         number=number,
         media_type=form.media_type,
-        extension=form.extension,
+        extension=extension,
+        compression=request.compression,
         size_bytes=len(content),
         digest=digest(content),
         pseudonyms=tuple(sorted(tally.pseudonyms)),

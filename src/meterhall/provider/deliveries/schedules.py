@@ -124,6 +124,7 @@ def _request(activation: Activation, schedule: Schedule, scope: DataScope, turn:
         format=schedule.format,
         directions=scope.directions,
         transmission=schedule.transmission,
+        compression=schedule.compression,
     )
 
 

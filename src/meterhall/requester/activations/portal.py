@@ -28,7 +28,7 @@ from meterhall.requester.activations.service import ActivationIn, ItemIn, Refres
 from meterhall.requester.customers.models import CustomerPoint
 from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import contract_of, subscription
-from meterhall.requester.words import READERS, WHY, WRITERS
+from meterhall.requester.words import PACKING, READERS, WHY, WRITERS
 from meterhall.web.accounts.access import may, role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
@@ -105,6 +105,8 @@ def _schedule(one: Schedule | None, until: date | None) -> str:
     if one is None:
         return str(dict(EVERY)[""])
     said = f"{dict(EVERY)[one.every]}, {word(FORMAT, one.format)}"
+    if one.compression != "none":
+        said = f"{said}, {word(PACKING, one.compression)}"
     if until is None or until >= platform().now().date():
         return said
     return _("%(what)s; the days asked for are over, so nothing new comes") % {"what": said}
@@ -116,6 +118,9 @@ class ActivationForm(ScopeForm):
     points = forms.MultipleChoiceField(label=gettext_lazy("Customers"), widget=forms.CheckboxSelectMultiple)
     every = forms.ChoiceField(label=gettext_lazy("What comes by itself from now on"), choices=EVERY, required=False)
     format = forms.ChoiceField(label=gettext_lazy("Format of what comes by itself"), required=False)
+    compression = forms.ChoiceField(
+        label=gettext_lazy("Packing of what comes by itself"), choices=list(PACKING.items()), required=False
+    )
 
     def __init__(self, contract: ServiceContract, *args: Any, **kwargs: Any) -> None:
         super().__init__(contract, *args, **kwargs)
@@ -130,7 +135,12 @@ class ActivationForm(ScopeForm):
         if not answers["every"]:
             return None
         form = answers["format"] or self.contract.offer.formats[0]
-        return Schedule(every=answers["every"], format=form, granularity=answers["granularity"])
+        return Schedule(
+            every=answers["every"],
+            format=form,
+            granularity=answers["granularity"],
+            compression=answers["compression"] or "none",
+        )
 
 
 class ConsentForm(ScopeForm):

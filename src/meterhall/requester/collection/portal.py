@@ -33,7 +33,7 @@ from meterhall.requester.collection.service import DataRequestIn
 from meterhall.requester.collection.store import name_of
 from meterhall.requester.partners.models import Subscription
 from meterhall.requester.partners.service import contract_of
-from meterhall.requester.words import READERS, TRANSMISSION, WRITERS
+from meterhall.requester.words import PACKING, READERS, TRANSMISSION, WRITERS
 from meterhall.web.accounts.access import role_required
 from meterhall.web.platform import platform
 from meterhall.web.portal import nav
@@ -81,6 +81,7 @@ class RequestForm(ScopeForm):
 
     format = forms.ChoiceField(label=gettext_lazy("Format"))
     transmission = forms.ChoiceField(label=gettext_lazy("Transmission"))
+    compression = forms.ChoiceField(label=gettext_lazy("Packing"), choices=list(PACKING.items()), required=False)
     group = forms.BooleanField(
         label=gettext_lazy("One sum over all points instead of single load curves"), required=False
     )
@@ -264,6 +265,7 @@ def ask(request: HttpRequest, number: int) -> HttpResponse:
             "directions": tuple(answers["directions"]),
             "format": answers["format"],
             "transmission": answers["transmission"],
+            "compression": answers["compression"] or "none",
             "group": answers["group"],
         }
         try:

@@ -10,7 +10,15 @@ from pydantic import Field, model_validator
 
 from meterhall.client.b2b import RemoteRefusal
 from meterhall.domain.errors import Conflict, NotFound
-from meterhall.domain.protocol.base import DirectionName, FormatName, GranularityName, Instant, Message, Period
+from meterhall.domain.protocol.base import (
+    Compression,
+    DirectionName,
+    FormatName,
+    GranularityName,
+    Instant,
+    Message,
+    Period,
+)
 from meterhall.domain.protocol.deliveries import (
     DataRequest,
     DataRequested,
@@ -59,6 +67,7 @@ class DataRequestIn(Message):
     format: FormatName = "parquet"
     directions: tuple[DirectionName, ...] = ("import",)
     transmission: Transmission = "pull"
+    compression: Compression = "none"
     pseudonyms: tuple[Pseudonym, ...] = ()
     group: bool = False
     over: GroupOf | None = None
