@@ -100,6 +100,31 @@ def test_json_lines_may_hold_a_pod_and_day_each_and_a_broken_line_is_one_row(wri
     ]
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z"),
+        ("2026-03-01T00:00:00Z", "2026-03-01T02:00:00+01:00"),
+        ("2026-03-01T00:00:00+00:00", "2026-03-01T01:00:00Z"),
+        ("2026-03-01T00:00:00Z", "2026-03-01 01:00Z"),
+    ],
+)
+@pytest.mark.parametrize("amount", ["7", "7.5"])
+def test_instants_of_a_csv_file_may_be_written_in_any_way(write: Any, rows: tuple[str, str], amount: str) -> None:
+    path = write("pod,start,energy_wh\n" + "".join(f"P,{start},{amount}\n" for start in rows))
+    assert read(path) == [
+        (0, "P import", "2026-03-01T00:00", f"{amount} Wh", ""),
+        (1, "P import", "2026-03-01T01:00", f"{amount} Wh", ""),
+    ]
+
+
+@pytest.mark.parametrize("start", ["2026-03-01T00:00:00Z", "2026-03-01T01:00:00+01:00", "2026-03-01T00:00:00"])
+def test_a_row_that_cannot_be_read_is_told_as_it_was_written(write: Any, start: str) -> None:
+    path = write(f"pod,start,energy_wh\n,{start},7\n")
+    [block] = read_blocks(path, profile_of({}), Granularity(HOUR))
+    assert block.texts == {0: f"start={start}; energy_wh=7"}
+
+
 def test_columns_words_and_numbers_of_another_country(write: Any) -> None:
     path = write(
         "CUPS;Fecha;Energia;Sentido\nP;01/03/2026 00:00;1,250;AE\nP;01/03/2026 01:00;2;AS\nP;1/13/2026 00:00;2;AS\n"
