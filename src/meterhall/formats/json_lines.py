@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -43,7 +43,7 @@ def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
     """The file in blocks."""
     out = Blocks()
     for curve in parts(curves, _cuts):
-        out.add(b"".join(_lines(curve)))
+        out.add(b"".join(chain.from_iterable(_lines(curve))))
         yield from out.full()
     yield out.rest()
 
@@ -53,7 +53,8 @@ def _cuts(curve: Curve) -> list[int]:
     return _midnights(curve)[_DAYS::_DAYS]
 
 
-def _lines(curve: Curve) -> Iterator[bytes]:
+def _lines(curve: Curve) -> Iterator[tuple[bytes, ...]]:
+    """The texts that make each line."""
     bounds = [0, *_midnights(curve), len(curve)]
     head = f'{{"pseudonym":{_dumps(curve.series.usage_point)},"direction":"{curve.series.direction}","start":"'.encode()
     middle = f'","resolution":"{granularity_of(curve)}","unit":"Wh","scale":{curve.series.scale},"values":['.encode()
@@ -63,9 +64,8 @@ def _lines(curve: Curve) -> Iterator[bytes]:
     end = tail.encode() + b"}\n"
     values, codes = decimals(curve.mantissas, 0, b"null", b","), qualities_of(curve, b"%d,", b"null,")
     quality = _between(codes[1], bounds) if codes[1] is not None else _same(codes[0], bounds)
-    starts = _starts(curve, bounds)
-    for start, some, said in zip(starts, _between(values, bounds), quality, strict=True):
-        yield b'%b%b%b%b],"quality":[%b%b' % (head, start, middle, some, said, end)
+    starts, some = _starts(curve, bounds), _between(values, bounds)
+    return zip(repeat(head), starts, repeat(middle), some, repeat(b'],"quality":['), quality, repeat(end))
 
 
 def _between(texts: RowTexts, bounds: list[int]) -> list[bytes]:
@@ -76,7 +76,9 @@ def _between(texts: RowTexts, bounds: list[int]) -> list[bytes]:
 
 
 def _same(text: bytes, bounds: list[int]) -> list[bytes]:
-    return [(text * (end - first))[:-1] for first, end in pairwise(bounds)]
+    lengths = [end - first for first, end in pairwise(bounds)]
+    texts = {length: (text * length)[:-1] for length in set(lengths)}
+    return [texts[length] for length in lengths]
 
 
 def _starts(curve: Curve, bounds: list[int]) -> list[bytes]:

@@ -19,7 +19,14 @@ from meterhall.domain.readings.curves import MISSING, Direction
 from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.rules import Rule
 from meterhall.formats import FORMATS, PartHeader
-from meterhall.provider.metering.intake import BadProfile, BadReadingsFile, format_of, profile_of, read_blocks
+from meterhall.provider.metering.intake import (
+    BadProfile,
+    BadReadingsFile,
+    csv_pieces,
+    format_of,
+    profile_of,
+    read_blocks,
+)
 
 HOUR = 3600
 MADRID = {"zone": "Europe/Madrid", "delimiter": ";", "decimal": ","}
@@ -91,6 +98,31 @@ def test_json_lines_may_hold_a_pod_and_day_each_and_a_broken_line_is_one_row(wri
         (2, " ", "1970-01-01T00:00", "", "SCHEMA"),
         (3, " ", "1970-01-01T00:00", "", "SCHEMA"),
     ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z"),
+        ("2026-03-01T00:00:00Z", "2026-03-01T02:00:00+01:00"),
+        ("2026-03-01T00:00:00+00:00", "2026-03-01T01:00:00Z"),
+        ("2026-03-01T00:00:00Z", "2026-03-01 01:00Z"),
+    ],
+)
+@pytest.mark.parametrize("amount", ["7", "7.5"])
+def test_instants_of_a_csv_file_may_be_written_in_any_way(write: Any, rows: tuple[str, str], amount: str) -> None:
+    path = write("pod,start,energy_wh\n" + "".join(f"P,{start},{amount}\n" for start in rows))
+    assert read(path) == [
+        (0, "P import", "2026-03-01T00:00", f"{amount} Wh", ""),
+        (1, "P import", "2026-03-01T01:00", f"{amount} Wh", ""),
+    ]
+
+
+@pytest.mark.parametrize("start", ["2026-03-01T00:00:00Z", "2026-03-01T01:00:00+01:00", "2026-03-01T00:00:00"])
+def test_a_row_that_cannot_be_read_is_told_as_it_was_written(write: Any, start: str) -> None:
+    path = write(f"pod,start,energy_wh\n,{start},7\n")
+    [block] = read_blocks(path, profile_of({}), Granularity(HOUR))
+    assert block.texts == {0: f"start={start}; energy_wh=7"}
 
 
 def test_columns_words_and_numbers_of_another_country(write: Any) -> None:
@@ -190,6 +222,26 @@ def test_odd_ways_to_write_a_number(write: Any) -> None:
         "-0.25 Wh",
     ]
     assert [place for place, (_, rule) in enumerate(found) if rule == "SCHEMA"] == [2, 7]
+
+
+@pytest.mark.parametrize("fault", ["0x10", "0X1f", '"0x10"', " 0x7 "])
+def test_a_hexadecimal_amount_is_no_number(write: Any, tmp_path: Path, fault: str) -> None:
+    long = write(f"energy_wh,pod,start\n1,P0X1,2026-03-01T00:00:00Z\n{fault},P0X1,2026-03-01T01:00:00Z\n")
+    assert [(row[3], row[4]) for row in read(long)] == [("1 Wh", ""), ("", "SCHEMA")]
+    wide = write(f"pod,day,H1,H2\nP0X1,2026-03-01,1,{fault}\n")
+    assert [(row[3], row[4]) for row in read(wide, columns=WIDE)] == [("1 Wh", ""), ("", "SCHEMA")]
+    starts = pa.array([1772323200, 1772326800], pa.int64()).cast(pa.timestamp("s", "UTC"))
+    table = pa.table({"pod": ["P", "P"], "start": starts, "energy_wh": ["1", fault.strip('" ')]})
+    pq.write_table(table, tmp_path / "p")
+    assert [(row[3], row[4]) for row in read(tmp_path / "p")] == [("1 Wh", ""), ("", "SCHEMA")]
+
+
+def test_a_piece_that_begins_with_a_hexadecimal_amount_is_seen(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_pieces, "PIECE_BYTES", 64)
+    line = "5,P,2026-03-01T00:00:00Z\n"
+    head = "energy_wh,pod,start\n"
+    path = write(head + line + "0x5,P,2026-03-01T01:00:00Z")
+    assert [row[4] for row in read(path)] == ["", "SCHEMA"]
 
 
 def test_numbers_of_a_parquet_file_are_taken_as_they_are_written(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from meterhall.formats.rows import Blocks, Padded, decimals, padded, put
 _ROWS: Final = 4096
 """Readings put together at once: half a megabyte, which stays in the cache."""
 BLOCK_END: Final = b"</IntervalBlock></content></entry>\n"
-_END: Final = b"</value></IntervalReading>"
+READING_END: Final = b"</value></IntervalReading>"
 _OPEN: Final = b"<IntervalReading>"
 _USUAL: Final = bytes((DEFAULT_QUALITY,))
 
@@ -53,15 +53,17 @@ def _check(mantissas: NDArray[np.int64]) -> None:
 def _between(described: bytes, heads: list[bytes], firsts: list[int]) -> dict[int, bytes]:
     """What stands before some of the readings, with the end of the reading before; and behind the last.
 
-    `heads` begin with the end of a block, which the first has none before it to end.
+    `heads` begin with the end of a reading and of a block, which the first has none before it to end; after a block
+    without readings there is none of a reading.
     """
     between: dict[int, bytes] = {}
-    text = described
-    for head, (first, end) in zip([heads[0].removeprefix(BLOCK_END), *heads[1:]], pairwise(firsts), strict=True):
-        text += head
+    text = described + heads[0].removeprefix(READING_END + BLOCK_END)
+    for head, (first, end) in zip([*heads[1:], READING_END + BLOCK_END], pairwise(firsts), strict=True):
         if first < end:
-            between[first], text = text, _END
-    return between | {firsts[-1]: text + BLOCK_END}
+            between[first], text = text, head
+        else:
+            text += head.removeprefix(READING_END)
+    return between | {firsts[-1]: text}
 
 
 def _assemble(
@@ -76,7 +78,7 @@ def _assemble(
     values, lengths = decimals(mantissas, 0)
     ends = lengths + spans.itemsize
     rows = [row for row, _ in between]
-    ends[rows] += [len(text) - len(_END) for _, text in between]
+    ends[rows] += [len(text) - len(READING_END) for _, text in between]
     codes = None if quality.tobytes() == _USUAL * len(quality) else quality
     if codes is not None:
         ends += _qualities()[1].take(codes)
@@ -91,7 +93,7 @@ def _assemble(
         at = _put_with_codes(buffer, at, spans, codes)
     content = buffer.data
     for place, (_, text) in zip(at[rows].tolist(), between, strict=True):
-        end = place + len(_END)
+        end = place + len(READING_END)
         content[end - len(text) : end] = text
 
 
@@ -99,7 +101,7 @@ def _put_with_codes(
     buffer: NDArray[np.uint8], ends: NDArray[np.int64], spans: Padded, codes: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
     """Copies spans with the qualities in their midst; says where they begin."""
-    opening, texts, widths = len(_END) + len(_OPEN), *_qualities()
+    opening, texts, widths = len(READING_END) + len(_OPEN), *_qualities()
     halves = spans.view([("before", f"S{opening}"), ("behind", f"S{spans.itemsize - opening}")])
     behind = ends - halves.dtype["behind"].itemsize
     at = behind - widths.take(codes)
@@ -131,6 +133,6 @@ def _equal_spans(first: int, step_s: int, slots: int) -> tuple[Padded, list[int]
 
 
 def _spans(edges: NDArray[np.int64]) -> tuple[Padded, list[int]]:
-    shape = _END + _OPEN + b"<timePeriod><duration>%d</duration><start>%d</start></timePeriod><value>"
+    shape = READING_END + _OPEN + b"<timePeriod><duration>%d</duration><start>%d</start></timePeriod><value>"
     texts, widths = padded([shape % span for span in zip(np.diff(edges).tolist(), edges[:-1].tolist(), strict=True)])
     return texts, (np.flatnonzero(np.diff(widths)) + 1).tolist()

@@ -40,7 +40,7 @@ from meterhall.formats.espi.codes import (
     NOT_APPLICABLE,
     WATT_HOURS,
 )
-from meterhall.formats.espi.readings import BLOCK_END, entries
+from meterhall.formats.espi.readings import BLOCK_END, READING_END, entries
 from meterhall.formats.pieces import parts
 from meterhall.formats.rows import Blocks
 from meterhall.formats.text import granularity_of, instant_text, instants_text
@@ -50,7 +50,8 @@ _BLOCK: Final = 65_536
 _TOGETHER: Final = 16
 """Curves whose entries are described before their readings are written: code and data stay in the cache."""
 _UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DIGITS: Final = [place for place in range(36) if place not in (8, 13, 18, 23)]
+_DIGITS: Final = np.arange(36) - np.searchsorted([8, 13, 18, 23], np.arange(36))
+"""Which digit stands at each place of a UUID; at those of its dashes any."""
 
 
 def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
@@ -120,7 +121,7 @@ class _Feed:
         )
 
     def _heads(self, at_reading: str, available_at: datetime, blocks: _Blocks) -> list[bytes]:
-        """The end of the block before, and the beginning of each block up to its readings."""
+        """The end of the reading and block before, and the beginning of each block up to its readings."""
         above = escape(f"{at_reading}/IntervalBlock")
         up = f"{_link('up', above, 'espi-feed/IntervalBlock')}<title>IntervalBlock</title>"
         behind_id = (
@@ -129,9 +130,8 @@ class _Feed:
             f'<content type="application/xml"><IntervalBlock xmlns="{ESPI}"><interval><duration>\0</duration>'
             "<start>\0</start></interval>"
         )
-        shape = (
-            BLOCK_END + b"<entry><id>urn:uuid:%b</id>" + behind_id.encode().replace(b"%", b"%%").replace(b"\0", b"%b")
-        )
+        behind = behind_id.encode().replace(b"%", b"%%").replace(b"\0", b"%b")
+        shape = READING_END + BLOCK_END + b"<entry><id>urn:uuid:%b</id>" + behind
         ids = _ids(f"{_name_of(above)}/".encode(), blocks.starts)
         facts = zip(ids, blocks.starts, blocks.ends, blocks.durations, blocks.starts, strict=True)
         return [shape % fact for fact in facts]
@@ -248,10 +248,10 @@ def _ids(name: bytes, starts: list[bytes]) -> list[bytes]:
         one = before.copy()
         one.update(start)
         digests.append(one.digest())
-    numbers = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 20)[:, :16].copy()
+    numbers = np.frombuffer(bytearray().join(digests), np.uint8).reshape(-1, 20)
     numbers[:, 6] = numbers[:, 6] & 0x0F | 0x50
     numbers[:, 8] = numbers[:, 8] & 0x3F | 0x80
-    texts = np.full((len(starts), 36), ord("-"), np.uint8)
-    texts[:, _DIGITS] = np.frombuffer(numbers.tobytes().hex().encode(), np.uint8).reshape(-1, 32)
+    texts = np.frombuffer(numbers.tobytes().hex().encode(), np.uint8).reshape(-1, 40).take(_DIGITS, axis=1)
+    texts[:, 8:24:5] = ord("-")
     found: list[bytes] = texts.view("S36")[:, 0].tolist()
     return found

@@ -46,6 +46,7 @@ def place(block: Block, series_ids: NDArray[np.int64], zones: Zones, grain: Gran
 
     A row without a series (-1) is looked at in the provider's own zone.
     """
+    starts = block.starts.copy()
     for zone, rows in _by_zone(series_ids, zones):
         stated = block.starts[rows]
         numbers, begins = _numbers(stated, zone, grain, dated=block.dated)
@@ -55,7 +56,8 @@ def place(block: Block, series_ids: NDArray[np.int64], zones: Zones, grain: Gran
             after = numbers + 1
             ends = first_days(grain, after) * DAY_S if block.dated else starts_of(grain, zone, after)
             _mark(block, rows[ends != block.ends[rows]], Rule.RESOLUTION)
-        block.starts[rows] = np.where(begins, starts_of(grain, zone, numbers), stated)
+        starts[rows] = np.where(begins, starts_of(grain, zone, numbers), stated)
+    block.starts = starts
 
 
 def _numbers(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from meterhall.provider.metering.models import Series
-from meterhall.provider.points.models import Point
-from meterhall.provider.points.service import pod_key, points_by_pod
+from meterhall.provider.points.service import keys_by_pod, pod_key
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
 
@@ -58,40 +58,38 @@ class Looked(NamedTuple):
 def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0, civil: str = "") -> Looked:
     """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
     pods = {pod for pod, _ in pairs}
-    points = points_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
+    points = keys_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
     keys = {pod: pod if pod in points else pod_key(pod, platform().config.country) for pod in pods}
-    points |= points_by_pod({key for key in keys.values() if key and key not in points})
-    wanted = {
-        (points[keys[pod]].pk, direction): points[keys[pod]]
-        for pod, direction in pairs
-        if keys[pod] in points and direction in DIRECTIONS
-    }
+    points |= keys_by_pod({key for key in keys.values() if key and key not in points})
+    wanted = dict.fromkeys(
+        (points[keys[pod]], direction) for pod, direction in pairs if keys[pod] in points and direction in DIRECTIONS
+    )
     slots = resolution_s, civil
-    every = _known(list(points.values()))
+    every = _known(points.values())
     known = _of(every, slots)
     fresh = [
-        Series(point=point, direction=direction, resolution_s=resolution_s, civil=civil, scale=scale)
-        for (pk, direction), point in wanted.items()
+        Series(point_id=pk, direction=direction, resolution_s=resolution_s, civil=civil, scale=scale)
+        for pk, direction in wanted
         if (pk, direction) not in known
     ]
     Series.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
     if fresh:
-        known = _of(_known(list(points.values())), slots)
+        known = _of(_known(points.values()), slots)
     coarser = [one for one in every if one.first_day and (one.civil, one.resolution_s) > (civil, resolution_s)]
     longer = {(one.point_id, one.direction) for one in coarser}
     beside = {one.pk for line, one in known.items() if line in longer and one.first_day is None}
     return Looked([_one(points.get(keys[pod]), direction, known) for pod, direction in pairs], beside)
 
 
-def _known(points: list[Point]) -> list[Series]:
-    return [one for some in pieces(point.pk for point in points) for one in Series.objects.filter(point__in=some)]
+def _known(points: Iterable[int]) -> list[Series]:
+    return [one for some in pieces(points) for one in Series.objects.filter(point__in=some)]
 
 
 def _of(every: list[Series], slots: tuple[int, str]) -> dict[tuple[int, str], Series]:
     return {(one.point_id, one.direction): one for one in every if (one.resolution_s, one.civil) == slots}
 
 
-def _one(point: Point | None, direction: str, known: dict[tuple[int, str], Series]) -> Found:
+def _one(point: int | None, direction: str, known: dict[tuple[int, str], Series]) -> Found:
     if point is None:
         return UNKNOWN
-    return known.get((point.pk, direction), DIRECTION)
+    return known.get((point, direction), DIRECTION)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import lru_cache
 from itertools import product
@@ -100,12 +101,15 @@ def _grain(granularity: str) -> Granularity:
 
 
 def _keep(content: bytes | IO[bytes], path: Path) -> str:
-    """Write the content to the disk, a piece at a time; its digest."""
+    """Write the content to the disk, a piece at a time; its digest, which another thread makes meanwhile."""
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     made = hashlib.sha256()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    file_number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file_number, "wb") as file, ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(made.update, b"")
         while piece := source.read(PIECE_BYTES):
-            made.update(piece)
+            hashed.result()  # two pieces in memory at most
+            hashed = pool.submit(made.update, piece)
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())

@@ -115,23 +115,30 @@ class _Work:
             ]
             self.held.of_block(block, aside, rules)
         counts = self.profile.registers if block.registers is None else block.registers
-        register = np.full(len(block), counts, np.uint8)
+        register = np.broadcast_to(np.uint8(counts), len(block))
         taken = Taken(block.rows, series, block.starts, block.again_s, values, block.quality, register)
         self.gathering.add(taken if kept.all() else taken.where(kept))
 
     def _in_scale(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """The amounts as mantissas of their series; what is not whole there breaks the rule of units."""
+        lengths, scales = self._lengths(block, series), self._register.scales()
+        if len(scales) == 1 and len(lengths) == 1:
+            return self._of_scale(block, series, slice(None), int(lengths[0]), scales.pop())
         values = block.stated.copy()
-        lengths = self._lengths(block, series)
-        for scale, slot_s in product(self._register.scales(), np.unique(lengths).tolist()):
-            chosen = slice(None)
-            if len(self._register.scales()) > 1 or len(lengths) > 1:
-                ids = np.array(sorted(pk for pk, one in self._register.series.items() if one.scale == scale), np.int64)
-                chosen = np.flatnonzero(np.isin(series, ids) & (lengths == slot_s))  # type: ignore[assignment]
-            values[chosen], broken, beyond = in_scale(block.stated[chosen], block.places, block.unit, slot_s, scale)
-            rules = block.rules[chosen]
-            rules[(broken | beyond) & (rules == 0) & (series[chosen] >= 0)] = Rule.UNIT
-            block.rules[chosen] = rules
+        for scale, slot_s in product(scales, np.unique(lengths).tolist()):
+            ids = np.array(sorted(pk for pk, one in self._register.series.items() if one.scale == scale), np.int64)
+            chosen = np.flatnonzero(np.isin(series, ids) & (lengths == slot_s))
+            values[chosen] = self._of_scale(block, series, chosen, slot_s, scale)
+        return values
+
+    @staticmethod
+    def _of_scale(
+        block: Block, series: NDArray[np.int64], chosen: slice | NDArray[np.int64], slot_s: int, scale: int
+    ) -> NDArray[np.int64]:
+        values, broken, beyond = in_scale(block.stated[chosen], block.places, block.unit, slot_s, scale)
+        rules = block.rules[chosen]
+        rules[(broken | beyond) & (rules == 0) & (series[chosen] >= 0)] = Rule.UNIT
+        block.rules[chosen] = rules
         return values
 
     def _lengths(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -258,6 +258,13 @@ def points_by_pod(values: set[str]) -> dict[str, Point]:
     return {point.pod: point for some in pieces(values) for point in Point.objects.filter(pod__in=some)}
 
 
+def keys_by_pod(values: set[str]) -> dict[str, int]:
+    """The primary keys of the points of these PODs, by POD: of many, half of what whole points take."""
+    return {
+        pod: pk for some in pieces(values) for pod, pk in Point.objects.filter(pod__in=some).values_list("pod", "pk")
+    }
+
+
 def holder_points(holder_reference: str) -> list[Point]:
     """The points a holder holds or held."""
     return list(Point.objects.filter(occupancies__holder_reference=holder_reference).distinct().order_by("handle"))

@@ -41,7 +41,7 @@ def _whole(column: pa.Array) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]
 
 
 def _texts(column: pa.Array, decimal: str) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
-    if decimal == ".":
+    if decimal == "." and not _hexadecimal(column):
         try:
             return _whole(column.cast(pa.int64()))
         except pa.ArrowInvalid:
@@ -58,6 +58,11 @@ def _texts(column: pa.Array, decimal: str) -> tuple[NDArray[np.int64], int, NDAr
         numbers, unreadable = _patched(numbers, text, unreadable)
     found, places, beyond = _unscaled_texts(numbers)
     return found, places, unreadable | beyond
+
+
+def _hexadecimal(column: pa.Array) -> bool:
+    """Whether a text begins as a hexadecimal number does, which Arrow would take for one."""
+    return any(pc.any(pc.starts_with(column, begin)).as_py() for begin in ("0x", "0X"))
 
 
 def _patched(numbers: pa.Array, text: pa.Array, odd: NDArray[np.bool_]) -> tuple[pa.Array, NDArray[np.bool_]]:

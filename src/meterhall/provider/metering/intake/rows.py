@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from meterhall.provider.metering.intake.blocks import MOST_TEXT, MOST_TOLD, BadR
 from meterhall.provider.metering.intake.civil import civil_times, containing, nth
 from meterhall.provider.metering.intake.profile import Profile
 from meterhall.provider.metering.intake.tables import TABLES
-from meterhall.provider.metering.intake.times import days, times
+from meterhall.provider.metering.intake.times import all_alike, days, times
 
 KNOWN = np.isin(np.arange(256), [int(code) for code in Quality])
 PLACE = "#"
@@ -73,7 +74,7 @@ class _Rows:
         broken = self._table.broken
         if broken:
             count, places = len(broken), np.array(sorted(broken), np.int64)
-            zeros = np.zeros(count, np.int64)
+            zeros = all_alike(0, count)
             nothing = np.full(count, MISSING, np.int64)
             quality, rules = np.zeros(count, np.uint8), np.array([broken[row] for row in sorted(broken)], np.uint8)
             unit = self._profile.unit
@@ -96,7 +97,7 @@ class _Rows:
         points, which = self._points(batch, way, rules)
         stated, places, unreadable = amounts(batch[value], profile.decimal)
         rules[unreadable] = Rule.SCHEMA
-        nothing = np.zeros(len(batch), np.int64)
+        nothing = all_alike(0, len(batch))
         starts, again_s = (nothing, nothing) if self._grain.civil else self._starts(batch, rules)
         quality = self._quality(batch, rules)
         block = Block(points, which, rows, starts, again_s, stated, places, profile.unit, quality, rules)
@@ -130,7 +131,7 @@ class _Rows:
         rules[past & (rules == 0)] = Rule.SCHEMA if civil else Rule.CLOCK_GAP
         kept = ~past | (stated != MISSING) | odd
         block = Block(
-            points, which[again][kept], rows[again][kept], starts[kept], np.zeros(int(kept.sum()), np.int64),
+            points, which[again][kept], rows[again][kept], starts[kept], all_alike(0, int(kept.sum())),
             stated[kept], places, profile.unit, quality[again][kept], rules[kept], dated=civil,
         )  # fmt: skip
         self._tell(block, batch, rows)
@@ -161,7 +162,7 @@ class _Rows:
             starts, past = self._slot_starts(day, np.where(bad, 1, number))
             rules[bad | np.full(len(bad), places > 0)] = Rule.SCHEMA
             rules[past & (rules == 0)] = Rule.CLOCK_GAP
-            return starts, np.zeros(len(starts), np.int64)
+            return starts, all_alike(0, len(starts))
         is_end = profile.label == "end"
         at, again_s, never, bad = times(batch[columns.start], profile, is_end=is_end)
         rules[bad] = Rule.SCHEMA
@@ -173,7 +174,7 @@ class _Rows:
             fits = (length == self._resolution_s) | (length + again_s == self._resolution_s)
             fits |= length - again_s == self._resolution_s
             rules[~fits & (rules == 0)] = Rule.RESOLUTION
-        return at - self._resolution_s * is_end, again_s
+        return at - self._resolution_s if is_end else at, again_s
 
     def _civil(self, block: Block, batch: pa.RecordBatch) -> None:
         """What the rows say of when their civil day or month begins or ends."""
@@ -197,7 +198,7 @@ class _Rows:
     def _quality(self, batch: pa.RecordBatch, rules: NDArray[np.uint8]) -> NDArray[np.uint8]:
         name, usual = self._columns.quality, int(self._profile.quality)
         if name not in batch.schema.names:
-            return np.full(len(batch), usual, np.uint8)
+            return np.broadcast_to(np.uint8(usual), len(batch))
         codes, places, bad = amounts(batch[name])
         codes = np.where(codes == MISSING, usual, codes)
         bad = bad | (codes < 0) | (codes > 255) | np.full(len(bad), places > 0)
@@ -210,9 +211,16 @@ class _Rows:
         for place in np.unique(block.rows[block.rules != 0])[: MOST_TOLD - self._told].tolist():
             row = batch.slice(int(np.searchsorted(rows, place)), 1).to_pylist()[0]
             row = {name: text for name, text in row.items() if name not in (PLACE, self._columns.pod)}
-            said = (f"{name}={'' if text is None else text}" for name, text in row.items())
+            said = (f"{name}={_said(text)}" for name, text in row.items())
             block.texts[place] = "; ".join(said)[:MOST_TEXT]
             self._told += 1
+
+
+def _said(value: object) -> str:
+    """A value as a file would have it."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return "" if value is None else str(value)
 
 
 def _coded(column: pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -26,7 +27,7 @@ def times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
     """
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         found, unreadable = of_timestamps(column)
-        return found, np.zeros(len(found), np.int64), np.zeros(len(found), np.bool_), unreadable
+        return found, all_alike(0, len(found)), np.broadcast_to(np.False_, len(found)), unreadable
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     distinct = coded.dictionary
     of_distinct = _times(pa.concat_arrays([distinct, pa.nulls(1, distinct.type)]), profile, is_end=is_end)
@@ -54,6 +55,11 @@ def _times(column: pa.Array, profile: Profile, *, is_end: bool) -> Seconds:
     return utc, again_s, never, unreadable
 
 
+def all_alike(value: int, count: int) -> NDArray[np.int64]:
+    """A column of one value, in the room of one; it is not to be written to."""
+    return np.broadcast_to(np.int64(value), count)
+
+
 def days(column: pa.Array, day_format: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """A column of civil days as days since 1970, and which rows cannot be read."""
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
@@ -77,12 +83,14 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def of_timestamps(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Whole seconds; one that is none, or is none at all, cannot be read."""
+    """Whole seconds, not to be written to; one that is none, or is none at all, cannot be read."""
+    with suppress(pa.ArrowInvalid):  # some have a fraction
+        column = column.cast(pa.timestamp("s", column.type.tz))
     parts = _PER_SECOND[column.type.unit]
     found = np.asarray(pc.fill_null(column.cast(pa.int64()), 0).to_numpy(zero_copy_only=False), np.int64)
-    absent = _bools(column.is_null())
+    absent = _bools(column.is_null()) if column.null_count else np.zeros(len(column), np.bool_)
     if parts == 1:
-        return found.copy(), absent
+        return found, absent
     seconds = found // parts
     return seconds, absent | (seconds * parts != found)
 
