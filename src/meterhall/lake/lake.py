@@ -66,6 +66,18 @@ class SeriesTable(NamedTuple):
     available_us: NDArray[np.int64]
 
 
+class GroupTotals(NamedTuple):
+    """The sum of each slot, how many members are counted in it, and the largest of them; int64 of shape (slots,), 0
+    where there is nothing. `members` is how many have a day at all, `known_us` when the youngest of these became known,
+    in microseconds since 1970 UTC, `NEVER_US` where there is none."""
+
+    sums: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    largest: NDArray[np.int64]
+    members: int
+    known_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class Ingested:
     """What an ingest did: the commit, days written, days that brought nothing new, rows kept out.
@@ -229,6 +241,41 @@ class Lake:
             counts += part_counts
         return GroupCurve(period.edges, scale, len(members), np.where(counts == len(members), sums, MISSING), counts)
 
+    def totals(
+        self,
+        series: Sequence[SeriesSpec],
+        start: datetime,
+        end: datetime,
+        resolution_s: int,
+        *,
+        as_known_at: datetime | None = None,
+    ) -> GroupTotals:
+        """What is in each slot of `resolution_s` of distinct series of one resolution and scale, added up where it
+        lies; a member is counted only with all its values in a slot. With `as_known_at` as known then.
+
+        Raises `GranularityUnavailable`, `MisalignedCurve` (start or end cuts a slot, or the series are not alike) and
+        `SumOutOfRange`.
+        """
+        period = Period.of(start, end, resolution_s)
+        kinds = {(spec.resolution_s, spec.scale) for spec in series}
+        if len(kinds) != 1:
+            raise MisalignedCurve("Totals are of series of one resolution and scale, one at least.", field="/group")
+        per_slot = whole_slots(resolution_s, series[0].resolution_s)
+        if not period.slots:
+            nothing = np.zeros(0, np.int64)
+            return GroupTotals(nothing, nothing, nothing, 0, NEVER_US)
+        ids = np.unique(np.array([spec.id for spec in series], np.int64))
+        span, slots = Span(ids, period.first_day, period.last_day), series[0].slots_per_day
+        known_us = None if as_known_at is None else epoch_us(as_known_at)
+
+        def ask(newest: Snapshot) -> GroupTotals:
+            found = self._engine.slot_sums(newest, span, slots, per_slot, known_us, largest=True)
+            members, youngest_us = self._engine.known(newest, span, known_us)
+            sums, counts, largest = map(period.cut, found)
+            return GroupTotals(sums, counts, largest, members, NEVER_US if youngest_us is None else youngest_us)
+
+        return self._retried(ask)
+
     def lacking(self, series: Sequence[SeriesSpec], start: datetime, end: datetime) -> dict[int, int]:
         """The distinct series without all their values from `start` to `end` (exclusive), by id, each with how many it
         has. Values are counted where they lie; nothing comes back of a series that is whole.
@@ -322,8 +369,8 @@ class Lake:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         span = Span(np.array([spec.id for spec in specs], np.int64), period.first_day, period.last_day)
         slots = specs[0].slots_per_day
-        sums, counts = self._retried(lambda newest: self._engine.slot_sums(newest, span, slots, per_slot))
-        return period.cut(sums), period.cut(counts)
+        found = self._retried(lambda newest: self._engine.slot_sums(newest, span, slots, per_slot))
+        return period.cut(found.sums), period.cut(found.counts)
 
     def _retried(self, query: Callable[[Snapshot], T], snapshot: Snapshot | None = None) -> T:
         """The query's answer; once more on the newest snapshot when an erasure took the files away meanwhile."""

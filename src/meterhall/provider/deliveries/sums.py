@@ -1,4 +1,5 @@
-"""The measures of a group of consented points: read as one table where its members are alike, else curve by curve."""
+"""The measures of a group of consented points: added up by the engine or read as one table where its members are alike,
+else curve by curve."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.privacy import withheld_slots
+from meterhall.domain.privacy import too_much, withheld_slots
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest, GroupMonth, Measure
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
@@ -20,10 +21,10 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.groups import rescaled, sum_curves
-from meterhall.domain.readings.measures import measured
+from meterhall.domain.readings.measures import PERCENTILES, measured, of_totals
 from meterhall.domain.readings.resampling import sums_of_rows
-from meterhall.domain.readings.rows import instant_of
-from meterhall.lake.lake import NEVER_US
+from meterhall.domain.readings.rows import SeriesSpec, instant_of
+from meterhall.lake.lake import NEVER_US, GroupTotals
 from meterhall.provider.deliveries.curves import SLOTS_AT_ONCE, curves_over
 from meterhall.provider.deliveries.entitled import Entitled
 from meterhall.provider.metering.models import Series
@@ -141,6 +142,8 @@ def _by_table(
     edges = np.arange(int(start.timestamp()), int(end.timestamp()) + 1, step_s, dtype=np.int64)
     if edges[0] % step_s or edges[-1] != int(end.timestamp()):
         return None
+    if not PERCENTILES.keys() & set(measures) and not any(one.signed for one in specs):
+        return _by_totals(specs, edges, measures, lake().totals(specs, start, end, step_s, as_known_at=known_at))
     values: dict[Measure, NDArray[np.int64]] = {one: np.full(len(edges) - 1, MISSING) for one in measures}
     hidden, there = np.zeros(len(edges) - 1, np.bool_), 0
     youngest = np.full(len(specs), NEVER_US)
@@ -151,9 +154,24 @@ def _by_table(
         at = int((first - start).total_seconds()) // step_s
         there += table.size - int(np.count_nonzero(table == MISSING))
         _measure(table, slice(at, at + table.shape[1]), values, hidden)
-    silent = bool((youngest == NEVER_US).any())
-    known = platform().now() if silent else instant_of(int(youngest.max()))
+    known = _known(bool((youngest == NEVER_US).any()), int(youngest.max()))
     return _Group(len(specs), specs[0].scale, edges, values, hidden, there, known)
+
+
+def _by_totals(
+    specs: Sequence[SeriesSpec], edges: NDArray[np.int64], measures: Sequence[Measure], found: GroupTotals
+) -> _Group:
+    """Of members none of which has a negative value: the engine adds up, and says what the largest of a slot is."""
+    members = len(specs)
+    values = of_totals(found.sums, found.counts, found.largest, members, measures)
+    hidden = too_much(found.largest, found.sums, platform().config.largest_share_percent)
+    known = _known(found.members < members, found.known_us)
+    return _Group(members, specs[0].scale, edges, values, hidden, int(found.counts.sum()), known)
+
+
+def _known(silent: bool, youngest_us: int) -> datetime:
+    """When the youngest value became known: now, where of a member there is none."""
+    return platform().now() if silent else instant_of(youngest_us)
 
 
 def _alike(some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity) -> list[Series] | None:
