@@ -93,6 +93,23 @@ def test_a_member_without_a_value_makes_the_sum_known_now(world: World) -> None:
         assert found.there == by_curves.there > 0
 
 
+def test_a_member_with_several_series_is_alike_where_one_of_them_serves(world: World) -> None:
+    members, grains = measured(world, 6, 0.0), ("PT15M", "PT1H")
+    before = [sums._by_table(DAYS, members, "import", parse_granularity(one), MEASURES, None) for one in grains]
+    point = members[0].point
+    Series.objects.create(point=point, direction="import", resolution_s=3600)
+    Series.objects.create(point=point, direction="import", resolution_s=900, scale=3, civil="P1D")
+    Series.objects.create(point=point, direction="export", resolution_s=900)
+    for one, was in zip(grains, before, strict=True):
+        found = sums._by_table(DAYS, members, "import", parse_granularity(one), MEASURES, None)
+        assert was is not None
+        if one == "PT15M":
+            assert found is not None
+            assert found.values["sum"].tolist() == was.values["sum"].tolist()
+        else:
+            assert found is None, "two series serve the hours"
+
+
 def test_members_that_are_not_alike_make_no_table(world: World) -> None:
     members, quarter = measured(world, 12, 0.0), parse_granularity("PT15M")
     assert sums._by_table(DAYS, members, "import", parse_granularity("P1D"), MEASURES, None) is None

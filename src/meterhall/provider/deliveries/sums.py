@@ -27,8 +27,7 @@ from meterhall.domain.readings.rows import SeriesSpec, instant_of
 from meterhall.lake.lake import NEVER_US, GroupTotals
 from meterhall.provider.deliveries.curves import SLOTS_AT_ONCE, curves_over
 from meterhall.provider.deliveries.entitled import Entitled
-from meterhall.provider.metering.models import Series
-from meterhall.provider.metering.service import lake, spec
+from meterhall.provider.metering.service import kinds_of, lake
 from meterhall.provider.metering.serving import serving_points
 from meterhall.web.platform import platform
 
@@ -133,12 +132,12 @@ def _by_table(
     known_at: datetime | None,
 ) -> _Group | None:
     """Of members that are alike, some days at once; None where they are not."""
-    series = _alike(some, direction, period, wanted)
-    if series is None:
+    alike = _alike(some, direction, period, wanted)
+    if alike is None:
         return None
-    zone = ZoneInfo(some[0].point.zone)
-    start, end = (midnight(zone, day).astimezone(UTC) for day in (period.first, period.until))
-    step_s, specs = wanted.period_s, [spec(one) for one in series]
+    zone, specs = alike
+    start, end = (midnight(ZoneInfo(zone), day).astimezone(UTC) for day in (period.first, period.until))
+    step_s = wanted.period_s
     edges = np.arange(int(start.timestamp()), int(end.timestamp()) + 1, step_s, dtype=np.int64)
     if edges[0] % step_s or edges[-1] != int(end.timestamp()):
         return None
@@ -174,22 +173,30 @@ def _known(silent: bool, youngest_us: int) -> datetime:
     return platform().now() if silent else instant_of(youngest_us)
 
 
-def _alike(some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity) -> list[Series] | None:
-    """The one series of each measured member, where all are of the same equal slots and scale, of one zone, and every
-    member is entitled to the whole period."""
-    serving = serving_points([one.point for one in some], direction, wanted)
-    members = [one for one in some if one.point.pk in serving]
-    several = [serving[one.point.pk] for one in members]
-    series = [of[0] for of in several]
-    if not series or wanted.civil or any(len(of) > 1 for of in several):
+def _alike(
+    some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity
+) -> tuple[str, list[SeriesSpec]] | None:
+    """The zone, and the one series of each measured member, where all are of the same equal slots and scale, of one
+    zone, and every member is entitled to the whole period."""
+    by_point = {one.point.pk: one for one in some}
+    rows = kinds_of(by_point, direction)
+    if len({point for point, *_ in rows}) < len(rows):
+        found = serving_points([one.point for one in some], direction, wanted)
+        rows = [(one.point_id, one.pk, one.resolution_s, one.civil, one.scale) for of in found.values() for one in of]
+    members = {point: by_point[point] for point, *_ in rows}
+    kinds, zones = {row[2:] for row in rows}, {one.point.zone for one in members.values()}
+    if len(by_point) < len(some) or len(members) < len(rows) or len(kinds) != 1 or len(zones) != 1:
         return None
-    kinds = {(one.resolution_s, one.civil, one.scale) for one in series}
-    zones = {one.point.zone for one in members}
-    if len(kinds) > 1 or len(zones) > 1 or series[0].civil or wanted.period_s % series[0].resolution_s:
+    [(resolution_s, civil, scale)], [zone] = kinds, zones
+    if (
+        wanted.civil
+        or civil
+        or wanted.period_s % resolution_s
+        or any(one.days != (period,) for one in members.values())
+    ):
         return None
-    if len({one.pk for one in series}) < len(series) or any(one.days != (period,) for one in members):
-        return None
-    return series
+    signed = direction == Direction.NET
+    return zone, [SeriesSpec(number, resolution_s, scale, signed) for _, number, *_ in rows]
 
 
 def _pieces(start: datetime, end: datetime, days: int) -> Iterator[tuple[datetime, datetime]]:
