@@ -18,6 +18,7 @@ from meterhall.domain.readings.curves import DAY_S, MISSING, MisalignedCurve
 from meterhall.domain.readings.days import EPOCH_DAY, DayBlock
 from meterhall.domain.readings.groups import GroupCurve, add_exactly, rescaled
 from meterhall.domain.readings.judging import NO_LIMITS
+from meterhall.domain.readings.resampling import sums_of_rows
 from meterhall.domain.readings.rows import DayMatrix, Rows, SeriesSpec, epoch_us, instant_of
 from meterhall.domain.readings.validation import Quarantine
 from meterhall.lake.cursor import Cursor, CursorExpired, parse_cursor
@@ -195,30 +196,38 @@ class Lake:
                 yield from self._block(specs, piece, known_us)
 
     def table(
-        self, series: Sequence[SeriesSpec], start: datetime, end: datetime, *, as_known_at: datetime | None = None
+        self,
+        series: Sequence[SeriesSpec],
+        start: datetime,
+        end: datetime,
+        resolution_s: int,
+        *,
+        as_known_at: datetime | None = None,
     ) -> SeriesTable:
-        """The values of distinct series of one resolution from `start` to `end` (exclusive), as one table.
+        """The values of distinct series of one resolution from `start` to `end` (exclusive), as one table of slots of
+        `resolution_s`: of several stored ones the sum, `MISSING` where one of them is.
 
-        All of it is in memory. Raises `MisalignedCurve` when start or end cuts a slot, or the resolutions differ.
+        All of it is in memory. Raises `GranularityUnavailable`, `MisalignedCurve` (start or end cuts a slot, or the
+        resolutions differ) and `SumOutOfRange`.
         """
-        steps = {spec.resolution_s for spec in series}
-        if len(steps) != 1:
+        period = Period.of(start, end, resolution_s)
+        if len({spec.resolution_s for spec in series}) != 1:
             raise MisalignedCurve("A table is of series of one resolution, and of one series at least.", field="/group")
-        period = Period.of(start, end, steps.pop())
+        parts = whole_slots(resolution_s, series[0].resolution_s)
         ids = np.array([spec.id for spec in series], np.int64)
         order = np.argsort(ids, kind="stable")
         known_us = None if as_known_at is None else epoch_us(as_known_at)
         youngest = np.full(len(ids), NEVER_US, np.int64)
-        days, slots = period.last_day - period.first_day + 1, DAY_S // period.slot_s
+        days, slots = period.last_day - period.first_day + 1, DAY_S // resolution_s
         if not period.slots:
             return SeriesTable(np.zeros((len(ids), 0), np.int64), youngest)
         span = Span(ids[order], period.first_day, period.last_day)
-        found = self._retried(lambda newest: self._engine.values(newest, span, slots, known_us))
+        found = self._retried(lambda newest: self._engine.values(newest, span, slots * parts, known_us))
         member = order[np.searchsorted(ids, found.series_ids, sorter=order)]
         np.maximum.at(youngest, member, found.available_us)
         values = np.full((len(ids), days, slots), MISSING, np.int64)
-        values[member, found.days - period.first_day] = found.mantissas
-        first = (period.start_s - period.first_day * DAY_S) // period.slot_s
+        values[member, found.days - period.first_day] = sums_of_rows(found.mantissas, parts)
+        first = (period.start_s - period.first_day * DAY_S) // resolution_s
         return SeriesTable(values.reshape(len(ids), -1)[:, first : first + period.slots], youngest)
 
     def sum_group(self, series: Sequence[SeriesSpec], start: datetime, end: datetime, resolution_s: int) -> GroupCurve:

@@ -52,13 +52,18 @@ def test_a_table_has_what_reading_series_by_series_finds(lake: Lake, share: floa
     wanted = [QUARTERLY[2], QUARTERLY[0], QUARTERLY[1]]
     for known_at in (None, KNOWN):
         blocks = list(lake.read(wanted, start, end, as_known_at=known_at))
-        table = lake.table(wanted, start, end, as_known_at=known_at)
+        table = lake.table(wanted, start, end, 900, as_known_at=known_at)
+        hours = lake.table(wanted, start, end - timedelta(minutes=15), 3600, as_known_at=known_at)
+        assert hours.mantissas.tolist() == sums_of_rows(table.mantissas[:, :-1], 4).tolist()
+        assert hours.available_us.tolist() == table.available_us.tolist()
         assert table.mantissas.tolist() == [block.mantissas.tolist() for block in blocks]
         never = np.iinfo(np.int64).min
         known = [never if block.available_at is None else epoch_us(block.available_at) for block in blocks]
         assert table.available_us.tolist() == known
     with pytest.raises(MisalignedCurve):
-        lake.table(MIXED, start, end)
+        lake.table(MIXED, start, end, 3600)
+    with pytest.raises(GranularityUnavailable):
+        lake.table(MIXED[2:3], START, end - timedelta(minutes=15), 900)
 
 
 @settings(deadline=None, max_examples=25)
@@ -216,7 +221,7 @@ def test_totals_are_those_of_the_table(lake: Lake, resolution_s: int, share: flo
     lake.ingest(QUARTERLY, rows((1, 40, 9000, 8)), available_at=LATER, transaction=("a", 2))
     start, end = START + timedelta(hours=5), START + timedelta(days=2, hours=2)
     for known_at in (None, KNOWN):
-        table = lake.table(QUARTERLY, start, end, as_known_at=known_at)
+        table = lake.table(QUARTERLY, start, end, 900, as_known_at=known_at)
         values = sums_of_rows(table.mantissas, resolution_s // 900)
         there = np.where(values == MISSING, 0, values)
         found = lake.totals(QUARTERLY[::-1], start, end, resolution_s, as_known_at=known_at)

@@ -22,7 +22,6 @@ from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.groups import rescaled, sum_curves
 from meterhall.domain.readings.measures import PERCENTILES, measured, of_totals
-from meterhall.domain.readings.resampling import sums_of_rows
 from meterhall.domain.readings.rows import SeriesSpec, instant_of
 from meterhall.lake.lake import NEVER_US, GroupTotals
 from meterhall.provider.deliveries.curves import SLOTS_AT_ONCE, curves_over
@@ -147,9 +146,8 @@ def _by_table(
     hidden, there = np.zeros(len(edges) - 1, np.bool_), 0
     youngest = np.full(len(specs), NEVER_US)
     for first, until in _pieces(start, end, VALUES_AT_ONCE // (len(specs) * specs[0].slots_per_day)):
-        read = lake().table(specs, first, until, as_known_at=known_at)
-        np.maximum(youngest, read.available_us, out=youngest)
-        table = sums_of_rows(read.mantissas, step_s // specs[0].resolution_s)
+        table, known_us = lake().table(specs, first, until, step_s, as_known_at=known_at)
+        np.maximum(youngest, known_us, out=youngest)
         at = int((first - start).total_seconds()) // step_s
         there += table.size - int(np.count_nonzero(table == MISSING))
         _measure(table, slice(at, at + table.shape[1]), values, hidden)
