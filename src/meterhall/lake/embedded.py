@@ -53,7 +53,10 @@ class EmbeddedEngine(Engine):
             return self._opened
 
     def _run(self, query: Query) -> pa.Table:
-        parameters = query.parameters | {"files": [file.path for file in query.files]}
+        # From the first file DuckDB guesses how many days there are: after a small one it would put all days, not the
+        # wanted series, into the table that a join looks up in.
+        files = sorted(query.files, key=lambda file: file.rows, reverse=True)
+        parameters = query.parameters | {"files": [file.path for file in files]}
         with self._connection().cursor() as cursor:
             for name, table in query.tables.items():
                 cursor.register(name, table)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -71,6 +71,15 @@ class Query:
     tables: dict[str, pa.Table] = field(default_factory=dict)
 
 
+class SlotSums(NamedTuple):
+    """Of each slot of each day the sum, the exact count and the largest of the members counted; int64 of shape
+    (days, slots), 0 where there is nothing."""
+
+    sums: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    largest: NDArray[np.int64]
+
+
 class Engine(ABC):
     """Runs the lake's queries; safe to share among threads. Every method raises what `_run` does."""
 
@@ -90,17 +99,14 @@ class Engine(ABC):
 
     def newest(self, snapshot: Snapshot, span: Span, slots: int, known_us: int | None = None) -> Versions:
         """The newest version of each day in the span, as known at `known_us` if given; sorted by series and day."""
-        files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
-        if not files:
-            return from_arrow(NO_ROWS, slots)
-        sql = queries.days(self.dialect, Newest(corrected=_corrected(files), known=known_us is not None))
-        return from_arrow(self._over(span, files, sql, {} if known_us is None else {"known_us": known_us}), slots)
+        files, newest, more = self._asked(snapshot, span, known_us)
+        sql = queries.days(self.dialect, newest)
+        return from_arrow(self._over(span, files, sql, more) if files else NO_ROWS, slots)
 
     def values(self, snapshot: Snapshot, span: Span, slots: int, known_us: int | None = None) -> DayValues:
         """As `newest`, in any order, and of the qualities nothing."""
-        files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
-        sql = queries.days(self.dialect, Newest(corrected=_corrected(files), known=known_us is not None))
-        more: dict[str, int | date] = {} if known_us is None else {"known_us": known_us}
+        files, newest, more = self._asked(snapshot, span, known_us)
+        sql = queries.days(self.dialect, newest)
         return values_of(self._over(span, files, sql, more) if files else NO_ROWS, slots)
 
     def held(self, snapshot: Snapshot, series_ids: NDArray[np.int64], days: NDArray[np.int32], slots: int) -> Versions:
@@ -119,24 +125,40 @@ class Engine(ABC):
         return dict(zip(keys, rows["version"].to_pylist(), strict=True))
 
     def slot_sums(
-        self, snapshot: Snapshot, span: Span, slots: int, per_slot: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sums and exact counts over the span's series for each `per_slot` of `slots` stored slots a day.
-
-        Both int64 of shape (days, slots // per_slot); a sum is that of the members counted.
-        """
+        self,
+        snapshot: Snapshot,
+        span: Span,
+        slots: int,
+        per_slot: int,
+        known_us: int | None = None,
+        *,
+        largest: bool = False,
+    ) -> SlotSums:
+        """Sums and exact counts over the span's series for each `per_slot` of `slots` stored slots a day; the largest
+        member of each if asked, else 0. As known at `known_us` if given."""
         shape = (span.last_day - span.first_day + 1, slots // per_slot)
-        sums, counts = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
-        newest = Newest(corrected=_corrected(files))
+        found = SlotSums(*(np.zeros(shape, np.int64) for _ in SlotSums._fields))
+        files, newest, more = self._asked(snapshot, span, known_us)
         for first in range(0, shape[1] if files else 0, _AGGREGATES):
             chosen = range(first, min(first + _AGGREGATES, shape[1]))
-            rows = self._over(span, files, queries.slot_sums(self.dialect, newest, per_slot=per_slot, slots=chosen))
+            sql = queries.slot_sums(self.dialect, newest, per_slot=per_slot, slots=chosen, largest=largest)
+            rows = self._over(span, files, sql, more)
             day = rows["day"].cast(pa.int32()).to_numpy() - span.first_day
             for n, slot in enumerate(chosen):
-                sums[day, slot] = _whole(rows[f"s{n}"])
-                counts[day, slot] = rows[f"c{n}"].to_numpy()
-        return sums, counts
+                found.sums[day, slot] = _whole(rows[f"s{n}"])
+                found.counts[day, slot] = rows[f"c{n}"].to_numpy()
+                if largest:
+                    found.largest[day, slot] = _whole(rows[f"m{n}"])
+        return found
+
+    def known(self, snapshot: Snapshot, span: Span, known_us: int | None = None) -> tuple[int, int | None]:
+        """How many of the span's series have a day in it, and when the youngest of those days became known (as
+        microseconds since 1970 UTC; None where there is none), as known at `known_us` if given."""
+        files, newest, more = self._asked(snapshot, span, known_us)
+        if not files:
+            return 0, None
+        rows = self._over(span, files, queries.known(self.dialect, newest), more)
+        return rows["members"][0].as_py(), rows["known_us"][0].as_py()
 
     def lacking(self, snapshot: Snapshot, span: Span, slots: int, begin: int, end: int) -> dict[int, int]:
         """The series without a value in each slot from `begin` of the first day to `end` (excluded) of the last, with
@@ -176,6 +198,14 @@ class Engine(ABC):
             return None
         keys = pa.table({"series_id": series_ids, "day": pa.array(days).cast(pa.date32())})
         return self._over(span, files, query(self.dialect, Newest(corrected=_corrected(files), keyed=True)), keys=keys)
+
+    def _asked(
+        self, snapshot: Snapshot, span: Span, known_us: int | None
+    ) -> tuple[list[LakeFile], Newest, dict[str, int | date]]:
+        """The files of the span, what is newest in them, and the parameter that says so."""
+        files = snapshot.covering(span.series_ids.tolist(), span.first_day, span.last_day)
+        newest = Newest(corrected=_corrected(files), known=known_us is not None)
+        return files, newest, {} if known_us is None else {"known_us": known_us}
 
     def _over(
         self,

@@ -18,6 +18,7 @@ from meterhall.domain.readings.curves import DAY_S, MISSING, MisalignedCurve
 from meterhall.domain.readings.days import EPOCH_DAY, DayBlock
 from meterhall.domain.readings.groups import GroupCurve, add_exactly, rescaled
 from meterhall.domain.readings.judging import NO_LIMITS
+from meterhall.domain.readings.resampling import sums_of_rows
 from meterhall.domain.readings.rows import DayMatrix, Rows, SeriesSpec, epoch_us, instant_of
 from meterhall.domain.readings.validation import Quarantine
 from meterhall.lake.cursor import Cursor, CursorExpired, parse_cursor
@@ -64,6 +65,18 @@ class SeriesTable(NamedTuple):
 
     mantissas: NDArray[np.int64]
     available_us: NDArray[np.int64]
+
+
+class GroupTotals(NamedTuple):
+    """The sum of each slot, how many members are counted in it, and the largest of them; int64 of shape (slots,), 0
+    where there is nothing. `members` is how many have a day at all, `known_us` when the youngest of these became known,
+    in microseconds since 1970 UTC, `NEVER_US` where there is none."""
+
+    sums: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    largest: NDArray[np.int64]
+    members: int
+    known_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,30 +196,38 @@ class Lake:
                 yield from self._block(specs, piece, known_us)
 
     def table(
-        self, series: Sequence[SeriesSpec], start: datetime, end: datetime, *, as_known_at: datetime | None = None
+        self,
+        series: Sequence[SeriesSpec],
+        start: datetime,
+        end: datetime,
+        resolution_s: int,
+        *,
+        as_known_at: datetime | None = None,
     ) -> SeriesTable:
-        """The values of distinct series of one resolution from `start` to `end` (exclusive), as one table.
+        """The values of distinct series of one resolution from `start` to `end` (exclusive), as one table of slots of
+        `resolution_s`: of several stored ones the sum, `MISSING` where one of them is.
 
-        All of it is in memory. Raises `MisalignedCurve` when start or end cuts a slot, or the resolutions differ.
+        All of it is in memory. Raises `GranularityUnavailable`, `MisalignedCurve` (start or end cuts a slot, or the
+        resolutions differ) and `SumOutOfRange`.
         """
-        steps = {spec.resolution_s for spec in series}
-        if len(steps) != 1:
+        period = Period.of(start, end, resolution_s)
+        if len({spec.resolution_s for spec in series}) != 1:
             raise MisalignedCurve("A table is of series of one resolution, and of one series at least.", field="/group")
-        period = Period.of(start, end, steps.pop())
+        parts = whole_slots(resolution_s, series[0].resolution_s)
         ids = np.array([spec.id for spec in series], np.int64)
         order = np.argsort(ids, kind="stable")
         known_us = None if as_known_at is None else epoch_us(as_known_at)
         youngest = np.full(len(ids), NEVER_US, np.int64)
-        days, slots = period.last_day - period.first_day + 1, DAY_S // period.slot_s
+        days, slots = period.last_day - period.first_day + 1, DAY_S // resolution_s
         if not period.slots:
             return SeriesTable(np.zeros((len(ids), 0), np.int64), youngest)
         span = Span(ids[order], period.first_day, period.last_day)
-        found = self._retried(lambda newest: self._engine.values(newest, span, slots, known_us))
+        found = self._retried(lambda newest: self._engine.values(newest, span, slots * parts, known_us))
         member = order[np.searchsorted(ids, found.series_ids, sorter=order)]
         np.maximum.at(youngest, member, found.available_us)
         values = np.full((len(ids), days, slots), MISSING, np.int64)
-        values[member, found.days - period.first_day] = found.mantissas
-        first = (period.start_s - period.first_day * DAY_S) // period.slot_s
+        values[member, found.days - period.first_day] = sums_of_rows(found.mantissas, parts)
+        first = (period.start_s - period.first_day * DAY_S) // resolution_s
         return SeriesTable(values.reshape(len(ids), -1)[:, first : first + period.slots], youngest)
 
     def sum_group(self, series: Sequence[SeriesSpec], start: datetime, end: datetime, resolution_s: int) -> GroupCurve:
@@ -228,6 +249,41 @@ class Lake:
             sums = add_exactly(sums, rescaled(part_sums, part_scale, scale))
             counts += part_counts
         return GroupCurve(period.edges, scale, len(members), np.where(counts == len(members), sums, MISSING), counts)
+
+    def totals(
+        self,
+        series: Sequence[SeriesSpec],
+        start: datetime,
+        end: datetime,
+        resolution_s: int,
+        *,
+        as_known_at: datetime | None = None,
+    ) -> GroupTotals:
+        """What is in each slot of `resolution_s` of distinct series of one resolution and scale, added up where it
+        lies; a member is counted only with all its values in a slot. With `as_known_at` as known then.
+
+        Raises `GranularityUnavailable`, `MisalignedCurve` (start or end cuts a slot, or the series are not alike) and
+        `SumOutOfRange`.
+        """
+        period = Period.of(start, end, resolution_s)
+        kinds = {(spec.resolution_s, spec.scale) for spec in series}
+        if len(kinds) != 1:
+            raise MisalignedCurve("Totals are of series of one resolution and scale, one at least.", field="/group")
+        per_slot = whole_slots(resolution_s, series[0].resolution_s)
+        if not period.slots:
+            nothing = np.zeros(0, np.int64)
+            return GroupTotals(nothing, nothing, nothing, 0, NEVER_US)
+        ids = np.unique(np.array([spec.id for spec in series], np.int64))
+        span, slots = Span(ids, period.first_day, period.last_day), series[0].slots_per_day
+        known_us = None if as_known_at is None else epoch_us(as_known_at)
+
+        def ask(newest: Snapshot) -> GroupTotals:
+            found = self._engine.slot_sums(newest, span, slots, per_slot, known_us, largest=True)
+            members, youngest_us = self._engine.known(newest, span, known_us)
+            sums, counts, largest = map(period.cut, found)
+            return GroupTotals(sums, counts, largest, members, NEVER_US if youngest_us is None else youngest_us)
+
+        return self._retried(ask)
 
     def lacking(self, series: Sequence[SeriesSpec], start: datetime, end: datetime) -> dict[int, int]:
         """The distinct series without all their values from `start` to `end` (exclusive), by id, each with how many it
@@ -322,8 +378,8 @@ class Lake:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         span = Span(np.array([spec.id for spec in specs], np.int64), period.first_day, period.last_day)
         slots = specs[0].slots_per_day
-        sums, counts = self._retried(lambda newest: self._engine.slot_sums(newest, span, slots, per_slot))
-        return period.cut(sums), period.cut(counts)
+        found = self._retried(lambda newest: self._engine.slot_sums(newest, span, slots, per_slot))
+        return period.cut(found.sums), period.cut(found.counts)
 
     def _retried(self, query: Callable[[Snapshot], T], snapshot: Snapshot | None = None) -> T:
         """The query's answer; once more on the newest snapshot when an erasure took the files away meanwhile."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from meterhall.provider.activations.service import frame_of
 from meterhall.provider.deliveries import sums
 from meterhall.provider.deliveries.curves import curves_over
 from meterhall.provider.deliveries.entitled import Entitled, entitled
-from meterhall.provider.metering.service import take_readings
+from meterhall.provider.metering.models import Series
+from meterhall.provider.metering.service import lake, take_readings
 from meterhall.provider.points.models import Point
 from tests.platform.provider.conftest import World
 
@@ -49,7 +50,7 @@ def members_of(world: World, points: list[Point]) -> list[Entitled]:
 
 @pytest.mark.parametrize("granularity", ["PT15M", "PT1H"])
 @pytest.mark.parametrize("missing", [0.0, 0.001])
-def test_a_table_says_what_the_curves_say(
+def test_table_and_totals_say_what_the_curves_say(
     world: World, monkeypatch: pytest.MonkeyPatch, granularity: str, missing: float
 ) -> None:
     monkeypatch.setattr(sums, "VALUES_AT_ONCE", 12 * 96 * 2)
@@ -57,17 +58,56 @@ def test_a_table_says_what_the_curves_say(
     curves = [curve for _, curve in curves_over(members, "import", DAYS, wanted)]
 
     slow = sums._by_curves(curves, MEASURES)
-    fast = sums._by_table(DAYS, members, "import", wanted, MEASURES, None)
+    for measures in (MEASURES, MEASURES[:2], MEASURES[:1]):
+        fast = sums._by_table(DAYS, members, "import", wanted, measures, None)
 
-    assert fast is not None
-    for name in ("members", "scale", "there", "known"):
-        assert getattr(fast, name) == getattr(slow, name), name
-    assert fast.edges.tolist() == slow.edges.tolist()
-    assert fast.hidden.tolist() == slow.hidden.tolist()
-    assert fast.hidden.any()
-    for measure in MEASURES:
-        assert fast.values[measure].tolist() == slow.values[measure].tolist(), measure
-    assert (fast.values["sum"] == MISSING).any() == bool(missing)
+        assert fast is not None
+        for name in ("members", "scale", "there", "known"):
+            assert getattr(fast, name) == getattr(slow, name), name
+        assert fast.edges.tolist() == slow.edges.tolist()
+        assert fast.hidden.tolist() == slow.hidden.tolist()
+        assert fast.hidden.any()
+        assert set(fast.values) == set(measures)
+        for measure in measures:
+            assert fast.values[measure].tolist() == slow.values[measure].tolist(), measure
+        assert (fast.values["sum"] == MISSING).any() == bool(missing)
+
+
+def test_plain_sums_take_no_values_out_of_the_engine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    members, wanted = measured(world, 6, 0.0), parse_granularity("PT15M")
+    monkeypatch.setattr(lake().__class__, "table", lambda *_, **__: pytest.fail("values were read"))
+    assert sums._by_table(DAYS, members, "import", wanted, MEASURES[:2], None) is not None
+
+
+def test_a_member_without_a_value_makes_the_sum_known_now(world: World) -> None:
+    members, wanted = measured(world, 6, 0.0), parse_granularity("PT15M")
+    silent, start = members[0].point, datetime(2026, 2, 28, 23, tzinfo=UTC)
+    lake().erase(Series.objects.filter(point=silent).values_list("pk", flat=True))
+    curves = [curve for _, curve in curves_over(members, "import", DAYS, wanted)]
+    by_curves = sums._by_curves(curves, ("sum",))
+    for measures in (("sum",), MEASURES):
+        found = sums._by_table(DAYS, members, "import", wanted, measures, None)
+        assert found is not None
+        assert found.known >= by_curves.known > start
+        assert (found.values["sum"] == MISSING).all()
+        assert found.there == by_curves.there > 0
+
+
+def test_a_member_with_several_series_is_alike_where_one_of_them_serves(world: World) -> None:
+    members, grains = measured(world, 6, 0.0), ("PT15M", "PT1H")
+    before = [sums._by_table(DAYS, members, "import", parse_granularity(one), MEASURES, None) for one in grains]
+    point = members[0].point
+    Series.objects.create(point=point, direction="import", resolution_s=3600)
+    Series.objects.create(point=point, direction="import", resolution_s=900, scale=3, civil="P1D")
+    Series.objects.create(point=point, direction="export", resolution_s=900)
+    for one, was in zip(grains, before, strict=True):
+        found = sums._by_table(DAYS, members, "import", parse_granularity(one), MEASURES, None)
+        assert was is not None
+        if one == "PT15M":
+            assert found is not None
+            assert found.values["sum"].tolist() == was.values["sum"].tolist()
+        else:
+            assert found is None, "two series serve the hours"
 
 
 def test_members_that_are_not_alike_make_no_table(world: World) -> None:

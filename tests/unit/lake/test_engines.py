@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from tests.engines import NoEngine, Server, running
 
 from meterhall.domain.readings import MISSING, Rows
-from meterhall.domain.readings.resampling import SumOutOfRange
+from meterhall.domain.readings.resampling import SumOutOfRange, sums_of_rows
 from meterhall.domain.readings.rows import SeriesSpec, epoch_us
 from meterhall.lake import Lake
 from meterhall.lake.embedded import EmbeddedEngine
-from meterhall.lake.engine import Engine, EngineBlind, EngineUnavailable, FilesGone, Span
+from meterhall.lake.engine import Engine, EngineBlind, EngineUnavailable, FilesGone, Query, Span
 from meterhall.lake.layout import Versions
 from meterhall.lake.snapshot import Snapshot
 from meterhall.lake.spark import SparkEngine, SparkMissing
@@ -161,6 +161,38 @@ def test_sums_and_counts_are_the_same(lake: Lake, near: Engine, far: Engine, ids
             assert a.tolist() == b.tolist()
         assert mine[1].sum() < len(ids) * mine[1].size, "there are gaps"
         assert mine[0].any() or per_slot == slots
+
+
+@pytest.mark.parametrize("known", [None, *KNOWN, KNOWN[0] - timedelta(days=1)])
+@pytest.mark.parametrize("ids", [[1, 3], [2000], [5000, 5001]])
+def test_the_largest_and_the_youngest_are_those_of_the_values(
+    lake: Lake, near: Engine, far: Engine, ids: list[int], known: datetime | None
+) -> None:
+    snapshot, slots, wanted = lake._table.snapshot(), slots_of(ids), span([*ids, 9000])
+    known_us = None if known is None else epoch_us(known)
+    found = near.values(snapshot, wanted, slots, known_us)
+    for per_slot in (1, 4) if len(found.days) else (1,):
+        members = np.full((wanted.last_day - FIRST + 1, len(found.days), slots // per_slot), MISSING)
+        members[found.days - FIRST, np.arange(len(found.days))] = sums_of_rows(found.mantissas, per_slot)
+        there = members != MISSING
+        expected = [np.where(there, members, 0).sum(axis=1), there.sum(axis=1)]
+        expected.append(np.where(there, members, 0).max(axis=1, initial=0))
+        for engine in (near, far):
+            totals = engine.slot_sums(snapshot, wanted, slots, per_slot, known_us, largest=True)
+            assert [one.tolist() for one in totals] == [one.tolist() for one in expected]
+    youngest = int(found.available_us.max()) if len(found.days) else None
+    for engine in (near, far):
+        assert engine.known(snapshot, wanted, known_us) == (len(set(found.series_ids.tolist())), youngest)
+    assert (youngest is None) == (known is not None and known < KNOWN[0])
+
+
+def test_the_embedded_engine_is_given_the_largest_file_first(lake: Lake, near: EmbeddedEngine) -> None:
+    """It guesses from the first how many days there are."""
+    files = lake._table.snapshot().files
+    rows = {file.path: file.rows for file in files}
+    given = near._run(Query("select unnest($files) as path", list(files)))["path"].to_pylist()
+    assert sorted(given) == sorted(rows)
+    assert [rows[path] for path in given] == sorted(rows.values(), reverse=True) != [file.rows for file in files]
 
 
 @pytest.mark.parametrize("ids", ALIKE)
@@ -312,7 +344,7 @@ def test_a_very_fine_series_and_very_many_members(tmp_path: Path, sail: Server) 
     lake, far = Lake(tmp_path, threads=1), SparkEngine(sail.url, tmp_path)
     lake.ingest(fine, batch, available_at=KNOWN[0], transaction=("a", 1))
     many = Span(np.arange(1, 500_001), FIRST, FIRST)
-    sums, counts = far.slot_sums(lake._table.snapshot(), many, 1440, 1)
+    sums, counts, _ = far.slot_sums(lake._table.snapshot(), many, 1440, 1)
     assert sums.tolist() == [[2 * n + 1440 for n in range(1440)]]
     assert set(counts.ravel().tolist()) == {2}
     far.close()

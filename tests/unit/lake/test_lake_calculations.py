@@ -52,13 +52,18 @@ def test_a_table_has_what_reading_series_by_series_finds(lake: Lake, share: floa
     wanted = [QUARTERLY[2], QUARTERLY[0], QUARTERLY[1]]
     for known_at in (None, KNOWN):
         blocks = list(lake.read(wanted, start, end, as_known_at=known_at))
-        table = lake.table(wanted, start, end, as_known_at=known_at)
+        table = lake.table(wanted, start, end, 900, as_known_at=known_at)
+        hours = lake.table(wanted, start, end - timedelta(minutes=15), 3600, as_known_at=known_at)
+        assert hours.mantissas.tolist() == sums_of_rows(table.mantissas[:, :-1], 4).tolist()
+        assert hours.available_us.tolist() == table.available_us.tolist()
         assert table.mantissas.tolist() == [block.mantissas.tolist() for block in blocks]
         never = np.iinfo(np.int64).min
         known = [never if block.available_at is None else epoch_us(block.available_at) for block in blocks]
         assert table.available_us.tolist() == known
     with pytest.raises(MisalignedCurve):
-        lake.table(MIXED, start, end)
+        lake.table(MIXED, start, end, 3600)
+    with pytest.raises(GranularityUnavailable):
+        lake.table(MIXED[2:3], START, end - timedelta(minutes=15), 900)
 
 
 @settings(deadline=None, max_examples=25)
@@ -207,6 +212,37 @@ def test_the_sum_in_sql_is_the_sum_of_the_curves(lake: Lake, resolution_s: int, 
     assert group.edges.tolist() == expected.edges.tolist()
     assert (group.scale, group.members) == (-1, 4)
     assert (share < 1) == bool((group.mantissas == MISSING).any())
+
+
+@pytest.mark.parametrize("share", [1.0, 0.97, 0.001])
+@pytest.mark.parametrize("resolution_s", [900, 3600])
+def test_totals_are_those_of_the_table(lake: Lake, resolution_s: int, share: float) -> None:
+    lake.ingest(QUARTERLY, whole(QUARTERLY, 3, share=share), available_at=KNOWN, transaction=("a", 1))
+    lake.ingest(QUARTERLY, rows((1, 40, 9000, 8)), available_at=LATER, transaction=("a", 2))
+    start, end = START + timedelta(hours=5), START + timedelta(days=2, hours=2)
+    for known_at in (None, KNOWN):
+        table = lake.table(QUARTERLY, start, end, 900, as_known_at=known_at)
+        values = sums_of_rows(table.mantissas, resolution_s // 900)
+        there = np.where(values == MISSING, 0, values)
+        found = lake.totals(QUARTERLY[::-1], start, end, resolution_s, as_known_at=known_at)
+        assert found.sums.tolist() == there.sum(axis=0).tolist()
+        assert found.counts.tolist() == (values != MISSING).sum(axis=0).tolist()
+        assert found.largest.tolist() == there.max(axis=0).tolist()
+        assert found.members == int((table.available_us > np.iinfo(np.int64).min).sum())
+        assert found.known_us == table.available_us.max()
+
+
+def test_totals_of_nothing_and_of_what_is_not_alike(lake: Lake) -> None:
+    end = START + timedelta(days=1)
+    found = lake.totals(QUARTERLY, START, end, 3600)
+    assert [set(one.tolist()) for one in found[:3]] == [{0}] * 3
+    assert (found.members, found.known_us) == (0, np.iinfo(np.int64).min)
+    assert lake.totals(QUARTERLY, START, START, 900).sums.size == 0
+    for specs in ([], MIXED, [SeriesSpec(1, 900, 0), SeriesSpec(2, 900, 1)]):
+        with pytest.raises(MisalignedCurve):
+            lake.totals(specs, START, end, 3600)
+    with pytest.raises(GranularityUnavailable):
+        lake.totals(MIXED[2:3], START, end, 900)
 
 
 def test_a_series_given_twice_is_one_member(lake: Lake) -> None:

@@ -16,10 +16,11 @@ from meterhall.domain.privacy import (
     check_percentile,
     corrected_by_few,
     dominated,
+    too_much,
     withheld_slots,
 )
 from meterhall.domain.readings import MISSING
-from meterhall.domain.readings.measures import PERCENTILES, measured, rank
+from meterhall.domain.readings.measures import PERCENTILES, Measure, measured, of_totals, rank
 from meterhall.domain.readings.resampling import SumOutOfRange
 
 matrices = st.integers(1, 30).flatmap(
@@ -34,6 +35,26 @@ def test_a_slot_is_dominated_just_where_one_member_is_more_than_the_share(rows: 
     columns = list(zip(*rows, strict=True))
     expected = [any(abs(one) * 100 > share * sum(map(abs, column)) for one in column) for column in columns]
     assert dominated(np.array(rows, np.int64), share).tolist() == expected
+
+
+@given(matrices, st.sampled_from([("sum",), ("sum", "mean")]))
+def test_what_follows_from_totals_is_what_follows_from_the_values(
+    rows: list[list[int]], measures: list[Measure]
+) -> None:
+    values = np.abs(np.array(rows, np.int64))
+    values[0, 0] = MISSING
+    there = np.where(values == MISSING, 0, values)
+    totals = there.sum(axis=0), (values != MISSING).sum(axis=0), there.max(axis=0)
+    found, expected = of_totals(*totals, len(values), measures), measured(values, measures)
+    assert {one: each.tolist() for one, each in found.items()} == {one: each.tolist() for one, each in expected.items()}
+    assert too_much(totals[2], totals[0], 50).tolist() == dominated(there, 50).tolist()
+
+
+def test_totals_beyond_what_sums_exactly_are_refused_where_they_are_told() -> None:
+    sums, largest = np.array([2**61, 8]), np.array([2**61, 5])
+    with pytest.raises(SumOutOfRange):
+        of_totals(sums, np.array([2, 2]), largest, 2, ["sum"])
+    assert of_totals(sums, np.array([1, 2]), largest, 2, ["sum"])["sum"].tolist() == [MISSING, 8]
 
 
 @given(matrices)
@@ -77,6 +98,8 @@ def test_of_whatever_corrections_any_two_totals_told_differ_by_nobody_or_by_enou
 def test_a_share_that_guards_nothing_is_no_share(share: int) -> None:
     with pytest.raises(ValueError, match="share"):
         dominated(np.ones((2, 1), np.int64), share)
+    with pytest.raises(ValueError, match="per cent"):
+        too_much(np.ones(1, np.int64), np.ones(1, np.int64), share)
 
 
 @given(st.integers(1, 400), st.integers(5, 20), st.sampled_from(sorted(PERCENTILES)))

@@ -29,15 +29,22 @@ def dominated(values: NDArray[np.int64], share_percent: int) -> NDArray[np.bool_
     in which everybody is zero is not dominated. Exact up to magnitudes whose sum times 100 stays below 2**63; beyond
     that it is computed in floating point, to one part in 10**15.
     """
+    size = np.abs(values) if values.min(initial=0) < 0 else values
+    largest = size.max(axis=0, initial=0)
+    wide = float(largest.max(initial=0)) * values.shape[0] >= 2.0**62
+    return too_much(largest, size.sum(axis=0, dtype=float if wide else np.int64), share_percent)
+
+
+def too_much(
+    largest: NDArray[np.int64], total: NDArray[np.int64] | NDArray[np.float64], share_percent: int
+) -> NDArray[np.bool_]:
+    """The slots in which the largest of all magnitudes is more than `share_percent` of their total; exact as
+    `dominated`. All have shape (slots,)."""
     if not 1 <= share_percent <= LARGEST_SHARE_PERCENT:
         raise ValueError(f"a share is from 1 to {LARGEST_SHARE_PERCENT} per cent")
-    if not values.shape[0]:
-        return np.zeros(values.shape[1], np.bool_)
-    size = np.abs(values) if values.min(initial=0) < 0 else values
-    largest = size.max(axis=0)
-    if float(largest.max(initial=0)) * values.shape[0] * 100 >= 2.0**62:
-        return np.asarray(largest.astype(float) * 100 > size.sum(axis=0, dtype=float) * share_percent)
-    return np.asarray(largest * 100 > size.sum(axis=0) * share_percent)
+    if float(total.max(initial=0)) * 100 >= 2.0**62:
+        return np.asarray(largest.astype(float) * 100 > total.astype(float) * share_percent)
+    return np.asarray(largest * 100 > total * share_percent)
 
 
 def corrected_by_few(before: NDArray[np.int64], now: NDArray[np.int64], minimum: int) -> NDArray[np.bool_]:

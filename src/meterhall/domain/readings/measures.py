@@ -35,18 +35,36 @@ def measured(values: NDArray[np.int64], measures: Sequence[Measure]) -> dict[Mea
     there = np.where(gap, 0, values) if gap.any() else values
     if float(largest(there)) * members >= 2.0**62:
         raise SumOutOfRange
-    total = there.sum(axis=0)
+    answers = _of_sums(there.sum(axis=0), members, measures)
     wanted = [rank(PERCENTILES[one], members) for one in measures if one in PERCENTILES]
     ordered = _ordered(there, wanted) if wanted else {}
-    answers: dict[Measure, NDArray[np.int64]] = {}
-    for measure in measures:
-        if measure == "sum":
-            found = total
-        elif measure == "mean":
-            found = np.sign(total) * ((2 * np.abs(total) + members) // (2 * members))
-        else:
-            found = ordered[rank(PERCENTILES[measure], members)]
-        answers[measure] = np.where(gap, MISSING, found)
+    answers |= {one: ordered[rank(PERCENTILES[one], members)] for one in measures if one in PERCENTILES}
+    return {one: np.where(gap, MISSING, answers[one]) for one in measures}
+
+
+def of_totals(
+    sums: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    largest: NDArray[np.int64],
+    members: int,
+    measures: Sequence[Measure],
+) -> dict[Measure, NDArray[np.int64]]:
+    """As `measured`, of what is known of the slots alone: sums, how many members are in each, the largest magnitude.
+
+    There are no percentiles among the measures. All have shape (slots,). Raises `SumOutOfRange`.
+    """
+    gap = counts < members
+    if float(np.where(gap, 0, largest).max(initial=0)) * members >= 2.0**62:
+        raise SumOutOfRange
+    answers = _of_sums(np.where(gap, 0, sums), members, measures)
+    return {one: np.where(gap, MISSING, answers[one]) for one in measures}
+
+
+def _of_sums(total: NDArray[np.int64], members: int, measures: Sequence[Measure]) -> dict[Measure, NDArray[np.int64]]:
+    """Those of the measures that follow from the sum."""
+    answers: dict[Measure, NDArray[np.int64]] = {"sum": total}
+    if "mean" in measures:
+        answers["mean"] = np.sign(total) * ((2 * np.abs(total) + members) // (2 * members))
     return answers
 
 

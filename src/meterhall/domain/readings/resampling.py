@@ -149,7 +149,7 @@ def sums_of_rows(values: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
     """
     if parts == 1:
         return values
-    fine = values.reshape(len(values), -1, parts)
+    fine = values.reshape(len(values), values.shape[1] // parts, parts)
     lowest, highest = int(fine.min(initial=0)), int(fine.max(initial=0))
     gap = (fine == MISSING).any(axis=2) if lowest == MISSING else None
     if gap is not None:

@@ -31,7 +31,6 @@ from meterhall.domain.readings.granularity import GranularityUnavailable, parse_
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.measures import measured
 from meterhall.domain.readings.overlay import overlaid
-from meterhall.domain.readings.resampling import sums_of_rows
 from meterhall.domain.readings.rows import instant_of
 from meterhall.lake.lake import NEVER_US, SeriesBlock
 from meterhall.provider.deliveries.groups import (
@@ -341,11 +340,10 @@ class _Table:
         cut = not step_s or step_s % resolution_s or int(start.timestamp()) % step_s or int(end.timestamp()) % step_s
         if cut or civil or len(kinds) > 1 or any(len(of) > 1 for of in several):
             return None
-        read = lake().table([spec(of[0]) for of in several], start, end, as_known_at=at)
-        newest = int(read.available_us.max())
+        values, known_us = lake().table([spec(of[0]) for of in several], start, end, step_s, as_known_at=at)
+        newest = int(known_us.max())
         if newest != NEVER_US:
             self.known = max(instant_of(newest), self.known or instant_of(newest))
-        values = sums_of_rows(read.mantissas, step_s // resolution_s)
         silent = np.full((len(self.stretch.points) - len(values), values.shape[1]), MISSING)
         edges = np.arange(int(start.timestamp()), int(end.timestamp()) + 1, step_s, dtype=np.int64)
         return np.concatenate((values, silent)) if len(silent) else values, edges

@@ -1,4 +1,5 @@
-"""The measures of a group of consented points: read as one table where its members are alike, else curve by curve."""
+"""The measures of a group of consented points: added up by the engine or read as one table where its members are alike,
+else curve by curve."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.privacy import withheld_slots
+from meterhall.domain.privacy import too_much, withheld_slots
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest, GroupMonth, Measure
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
@@ -20,14 +21,12 @@ from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.groups import rescaled, sum_curves
-from meterhall.domain.readings.measures import measured
-from meterhall.domain.readings.resampling import sums_of_rows
-from meterhall.domain.readings.rows import instant_of
-from meterhall.lake.lake import NEVER_US
+from meterhall.domain.readings.measures import PERCENTILES, measured, of_totals
+from meterhall.domain.readings.rows import SeriesSpec, instant_of
+from meterhall.lake.lake import NEVER_US, GroupTotals
 from meterhall.provider.deliveries.curves import SLOTS_AT_ONCE, curves_over
 from meterhall.provider.deliveries.entitled import Entitled
-from meterhall.provider.metering.models import Series
-from meterhall.provider.metering.service import lake, spec
+from meterhall.provider.metering.service import kinds_of, lake
 from meterhall.provider.metering.serving import serving_points
 from meterhall.web.platform import platform
 
@@ -132,46 +131,70 @@ def _by_table(
     known_at: datetime | None,
 ) -> _Group | None:
     """Of members that are alike, some days at once; None where they are not."""
-    series = _alike(some, direction, period, wanted)
-    if series is None:
+    alike = _alike(some, direction, period, wanted)
+    if alike is None:
         return None
-    zone = ZoneInfo(some[0].point.zone)
-    start, end = (midnight(zone, day).astimezone(UTC) for day in (period.first, period.until))
-    step_s, specs = wanted.period_s, [spec(one) for one in series]
+    zone, specs = alike
+    start, end = (midnight(ZoneInfo(zone), day).astimezone(UTC) for day in (period.first, period.until))
+    step_s = wanted.period_s
     edges = np.arange(int(start.timestamp()), int(end.timestamp()) + 1, step_s, dtype=np.int64)
     if edges[0] % step_s or edges[-1] != int(end.timestamp()):
         return None
+    if not PERCENTILES.keys() & set(measures) and not any(one.signed for one in specs):
+        return _by_totals(specs, edges, measures, lake().totals(specs, start, end, step_s, as_known_at=known_at))
     values: dict[Measure, NDArray[np.int64]] = {one: np.full(len(edges) - 1, MISSING) for one in measures}
     hidden, there = np.zeros(len(edges) - 1, np.bool_), 0
     youngest = np.full(len(specs), NEVER_US)
     for first, until in _pieces(start, end, VALUES_AT_ONCE // (len(specs) * specs[0].slots_per_day)):
-        read = lake().table(specs, first, until, as_known_at=known_at)
-        np.maximum(youngest, read.available_us, out=youngest)
-        table = sums_of_rows(read.mantissas, step_s // specs[0].resolution_s)
+        table, known_us = lake().table(specs, first, until, step_s, as_known_at=known_at)
+        np.maximum(youngest, known_us, out=youngest)
         at = int((first - start).total_seconds()) // step_s
         there += table.size - int(np.count_nonzero(table == MISSING))
         _measure(table, slice(at, at + table.shape[1]), values, hidden)
-    silent = bool((youngest == NEVER_US).any())
-    known = platform().now() if silent else instant_of(int(youngest.max()))
+    known = _known(bool((youngest == NEVER_US).any()), int(youngest.max()))
     return _Group(len(specs), specs[0].scale, edges, values, hidden, there, known)
 
 
-def _alike(some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity) -> list[Series] | None:
-    """The one series of each measured member, where all are of the same equal slots and scale, of one zone, and every
-    member is entitled to the whole period."""
-    serving = serving_points([one.point for one in some], direction, wanted)
-    members = [one for one in some if one.point.pk in serving]
-    several = [serving[one.point.pk] for one in members]
-    series = [of[0] for of in several]
-    if not series or wanted.civil or any(len(of) > 1 for of in several):
+def _by_totals(
+    specs: Sequence[SeriesSpec], edges: NDArray[np.int64], measures: Sequence[Measure], found: GroupTotals
+) -> _Group:
+    """Of members none of which has a negative value: the engine adds up, and says what the largest of a slot is."""
+    members = len(specs)
+    values = of_totals(found.sums, found.counts, found.largest, members, measures)
+    hidden = too_much(found.largest, found.sums, platform().config.largest_share_percent)
+    known = _known(found.members < members, found.known_us)
+    return _Group(members, specs[0].scale, edges, values, hidden, int(found.counts.sum()), known)
+
+
+def _known(silent: bool, youngest_us: int) -> datetime:
+    """When the youngest value became known: now, where of a member there is none."""
+    return platform().now() if silent else instant_of(youngest_us)
+
+
+def _alike(
+    some: Sequence[Entitled], direction: str, period: Period, wanted: Granularity
+) -> tuple[str, list[SeriesSpec]] | None:
+    """The zone, and the one series of each measured member, where all are of the same equal slots and scale, of one
+    zone, and every member is entitled to the whole period."""
+    by_point = {one.point.pk: one for one in some}
+    rows = kinds_of(by_point, direction)
+    if len({point for point, *_ in rows}) < len(rows):
+        found = serving_points([one.point for one in some], direction, wanted)
+        rows = [(one.point_id, one.pk, one.resolution_s, one.civil, one.scale) for of in found.values() for one in of]
+    members = {point: by_point[point] for point, *_ in rows}
+    kinds, zones = {row[2:] for row in rows}, {one.point.zone for one in members.values()}
+    if len(by_point) < len(some) or len(members) < len(rows) or len(kinds) != 1 or len(zones) != 1:
         return None
-    kinds = {(one.resolution_s, one.civil, one.scale) for one in series}
-    zones = {one.point.zone for one in members}
-    if len(kinds) > 1 or len(zones) > 1 or series[0].civil or wanted.period_s % series[0].resolution_s:
+    [(resolution_s, civil, scale)], [zone] = kinds, zones
+    if (
+        wanted.civil
+        or civil
+        or wanted.period_s % resolution_s
+        or any(one.days != (period,) for one in members.values())
+    ):
         return None
-    if len({one.pk for one in series}) < len(series) or any(one.days != (period,) for one in members):
-        return None
-    return series
+    signed = direction == Direction.NET
+    return zone, [SeriesSpec(number, resolution_s, scale, signed) for _, number, *_ in rows]
 
 
 def _pieces(start: datetime, end: datetime, days: int) -> Iterator[tuple[datetime, datetime]]:

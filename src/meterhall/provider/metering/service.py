@@ -130,6 +130,18 @@ def series_of(points: Iterable[int]) -> dict[int, list[Series]]:
     return found
 
 
+def kinds_of(points: Iterable[int], direction: str) -> list[tuple[int, int, int, str, int]]:
+    """Point, series, resolution, civil grain and scale of each series of a direction, numbers alone: of thousands of
+    series a third of the work that the rows are."""
+    return [
+        one
+        for some in pieces(set(points))
+        for one in Series.objects.filter(point__in=some, direction=direction).values_list(
+            "point_id", "pk", "resolution_s", "civil", "scale"
+        )
+    ]
+
+
 def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Period]) -> Refused | None:
     """Why nothing of a point can be had in this scope on these days; None where something can.
 
