@@ -1,19 +1,19 @@
 """Building a version of a delivery: curves into files, a signed manifest around them.
 
-Files are written first, whole or not at all, under names of this attempt; then one transaction makes them a version,
-unless meanwhile something ended or another attempt was faster. What a crash leaves is swept with the next version.
+Files are written first, whole or not at all, under names of this attempt, and laid down with what is in them, as parts
+of no version; then one short transaction makes them one, unless meanwhile something ended or another attempt was
+faster. What a crash leaves is forgotten and swept with the next version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import commitment
@@ -28,13 +28,12 @@ from meterhall.domain.protocol.deliveries import (
 )
 from meterhall.domain.protocol.events import DeliveryReady
 from meterhall.domain.protocol.keys import sign
-from meterhall.domain.readings.civil import midnight
-from meterhall.domain.readings.granularity import parse_granularity
-from meterhall.lake import CursorExpired
-from meterhall.provider.activations.models import ActivationItem
+from meterhall.provider.activations.decide import Frame
+from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import frame_of
 from meterhall.provider.consents.epoch import epoch, hold_epoch
 from meterhall.provider.deliveries.areas import Answer, answer, check_stretches, note_answer, told_stretches
+from meterhall.provider.deliveries.changed import changed_points
 from meterhall.provider.deliveries.curves import pods_a_part
 from meterhall.provider.deliveries.drawing import (
     Drawing,
@@ -46,10 +45,11 @@ from meterhall.provider.deliveries.drawing import (
     folder,
 )
 from meterhall.provider.deliveries.entitled import (
+    ITEMS_AT_ONCE,
     Entitled,
     accepted_in_pieces,
-    accepted_items,
     content_holds,
+    contents_of,
     entitled,
 )
 from meterhall.provider.deliveries.forecasts import told_by
@@ -58,12 +58,16 @@ from meterhall.provider.deliveries.groups import (
     minimum_group,
     note_sum,
 )
-from meterhall.provider.deliveries.models import Delivery, DeliveryPart, DeliveryVersion, PartContent, PushJob
+from meterhall.provider.deliveries.models import (
+    UNPUBLISHED,
+    Delivery,
+    DeliveryPart,
+    DeliveryVersion,
+    PartContent,
+    PushJob,
+)
 from meterhall.provider.deliveries.service import NothingAccepted, live_parts
-from meterhall.provider.metering.civil import day_after
-from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake
-from meterhall.provider.metering.serving import lines_of, serving, shown_days
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
@@ -85,49 +89,120 @@ class Plan:
 
 
 def build(delivery: Delivery) -> None:
-    """Build and publish the delivery's next version, unless nothing about it is new. Safe to repeat."""
+    """Build and publish the delivery's next version, unless nothing about it is new. Safe to repeat.
+
+    Whatever its size, no more than a part of it is in memory: files and what is in them are laid down as they are made.
+    """
     request = DataRequest.model_validate(delivery.request)
     if request.over is not None:
         _build_over(delivery, request, request.over)
         return
-    if not (delivery.version or delivery.is_forecast or request.group):
-        _build_curves(delivery, request)
-        return
-    seen = epoch()
+    forget_unfinished(delivery)
+    seen, frame = epoch(), frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
-    may = entitled(frame_of(delivery.activation), _candidates(delivery, request), request.period)
-    if not may and not delivery.version:
-        raise NothingAccepted
-    kept, gone = _sort_out(delivery, may)
+    kept, gone = _sort_out(delivery, request, frame, list(live_parts(delivery)), changed_points(delivery))
+    gone |= {part.pk: part.replaced_reason for part in _withheld(delivery)}
     if delivery.version and not gone:
         Delivery.objects.filter(pk=delivery.pk).update(lake_cursor=cursor)
         return
-    inside = contents_by_part(delivery)
-    having = {content.item_id for part in kept for content in inside.get(part.pk, [])}
-    fresh = [one for one in may.values() if one.item.pk not in having]
-    drawn = _drawn(delivery, request, fresh)
-    _publish(delivery, request, Plan(kept, gone, drawn.files, cursor, seen, drawn.absent))
+    drawn = _drawn(delivery, request, _fresh(delivery, request, frame, kept))
+    plan = Plan(kept, gone, drawn.files, cursor, seen, drawn.absent)
+    if not (request.group or delivery.is_forecast):
+        plan = _settled(delivery, request, plan)
+        if not (delivery.version or plan.drawn):
+            raise NothingAccepted
+    _publish(delivery, request, plan)
 
 
-def _drawn(delivery: Delivery, request: DataRequest, fresh: list[Entitled]) -> Drawing:
-    if request.group:
-        return draw_sum(delivery, request, fresh)
-    if delivery.is_forecast:
-        return draw_forecasts(delivery, request, fresh)
-    return draw_curves(delivery, request, fresh, pods_a_part(request, len(fresh)))
+def _settled(delivery: Delivery, request: DataRequest, plan: Plan) -> Plan:
+    """The plan, after a look at each of its parts where something ended while they were made; again, until nothing
+    does. Of a part that may not stay what still may is drawn anew."""
+    while (seen := epoch()) != plan.epoch:
+        frame = frame_of(Activation.objects.get(pk=delivery.activation_id))
+        kept, gone = _sort_out(delivery, request, frame, plan.kept, set())
+        rows = DeliveryPart.objects.in_bulk([one.row for one in plan.drawn])
+        stay, _ = _sort_out(delivery, request, frame, [rows[one.row] for one in plan.drawn], set())
+        staying = {part.pk for part in stay}
+        drawn = [one for one in plan.drawn if one.row in staying]
+        if len(kept) < len(plan.kept) or len(drawn) < len(plan.drawn):
+            drawn += _drawn(delivery, request, _fresh(delivery, request, frame, [*kept, *stay])).files
+        plan = replace(plan, kept=kept, gone=plan.gone | gone, drawn=drawn, epoch=seen)
+    return plan
 
 
-def _build_curves(delivery: Delivery, request: DataRequest) -> None:
-    """The first version of single curves, of however many items: never more of them in memory than are read at once."""
-    seen, frame = epoch(), frame_of(delivery.activation)
-    cursor = lake().changes(None, series_ids=[])[1]
-    pods = len(request.pseudonyms) or delivery.activation.items.filter(state="accepted").count()
-    items = accepted_in_pieces(delivery.activation, request)
-    may = (one for some in items for one in entitled(frame, some, request.period).values())
-    drawn = draw_curves(delivery, request, may, pods_a_part(request, pods))
-    if not drawn.files:
-        raise NothingAccepted
-    _publish(delivery, request, Plan([], {}, drawn.files, cursor, seen))
+def _drawn(delivery: Delivery, request: DataRequest, fresh: Iterator[Entitled]) -> Drawing:
+    """The files of these members, laid down."""
+    if request.group or delivery.is_forecast:
+        members = list(fresh)
+        if not (members or delivery.version):
+            raise NothingAccepted
+        draw = draw_sum if request.group else draw_forecasts
+        drawing = draw(delivery, request, members)
+        return Drawing([_lay_down(delivery, one) for one in drawing.files], drawing.absent)
+    files = draw_curves(delivery, request, fresh, pods_a_part(request, _pods(delivery, request)))
+    # Of single curves nobody asks later who is in a part: that is laid down.
+    return Drawing([replace(_lay_down(delivery, one), members=()) for one in files])
+
+
+def _lay_down(delivery: Delivery, drawn: Drawn) -> Drawn:
+    """Write down a file and what is in it; it is in no version yet, and nobody's to fetch."""
+    with transaction.atomic():
+        row = DeliveryPart.objects.create(
+            delivery=delivery, number=drawn.part.number, path=drawn.path, document=drawn.part.document(),
+            replaced_reason=UNPUBLISHED,
+        )  # fmt: skip
+        PartContent.objects.bulk_create(
+            PartContent(part=row, item_id=one.item_id, first=days.first, until=days.until)
+            for one in drawn.members
+            for days in one.days
+        )
+    return replace(drawn, row=row.pk)
+
+
+def forget_unfinished(delivery: Delivery) -> None:
+    """Forget the files of an attempt that came to no version."""
+    delivery.parts.filter(replaced_reason=UNPUBLISHED).delete()
+
+
+def _pods(delivery: Delivery, request: DataRequest) -> int:
+    """Of how many PODs a version may be."""
+    if delivery.version:
+        return _once_in(delivery).count()
+    return len(request.pseudonyms) or delivery.activation.items.filter(state="accepted").count()
+
+
+def _fresh(delivery: Delivery, request: DataRequest, frame: Frame, kept: list[DeliveryPart]) -> Iterator[Entitled]:
+    """What may be had and is in none of the parts that stay: at first of what the request speaks of; a later version is
+    never of more than an earlier one."""
+    stay = {part.pk for part in kept}
+    spoken_of = _in_pieces(_once_in(delivery)) if delivery.version else accepted_in_pieces(delivery.activation, request)
+    for some in spoken_of:
+        having = _having(delivery, some, stay) if stay else set()
+        yield from entitled(frame, [one for one in some if one.pk not in having], request.period).values()
+
+
+def _having(delivery: Delivery, items: list[ActivationItem], parts: set[int]) -> set[int]:
+    """Those of the items, by primary key, that are in one of these parts."""
+    inside = PartContent.objects.filter(part__delivery=delivery)
+    return {
+        item
+        for some in pieces(one.pk for one in items)
+        for item, part in inside.filter(item__in=some).values_list("item", "part")
+        if part in parts
+    }
+
+
+def _once_in(delivery: Delivery) -> QuerySet[ActivationItem]:
+    """The items of which something was in a version, by their position."""
+    published = PartContent.objects.filter(part__delivery=delivery).exclude(part__replaced_reason=UNPUBLISHED)
+    return ActivationItem.objects.filter(pk__in=published.values("item")).order_by("position")
+
+
+def _in_pieces(items: QuerySet[ActivationItem]) -> Iterator[list[ActivationItem]]:
+    last, items = -1, items.select_related("point", "consent_item")
+    while some := list(items.filter(position__gt=last)[:ITEMS_AT_ONCE]):
+        last = some[-1].position
+        yield some
 
 
 def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None:
@@ -142,26 +217,21 @@ def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None
     stretches = told_stretches(told, over, minimum, forecast=delivery.is_forecast)
     check_stretches(stretches, told, minimum)
     found = answer(delivery, told, over, stretches, minimum, known_at)
+    forget_unfinished(delivery)
     drawn = draw_group(delivery, request, [], found.curves, ZoneInfo(platform().config.zone))
-    _publish(delivery, request, Plan([], {}, drawn.files, cursor, seen, drawn.absent, found))
+    files = [_lay_down(delivery, one) for one in drawn.files]
+    _publish(delivery, request, Plan([], {}, files, cursor, seen, drawn.absent, found))
 
 
-def _candidates(delivery: Delivery, request: DataRequest) -> list[ActivationItem]:
-    """At first what the request speaks of; a later version is never of more than an earlier one."""
-    if not delivery.version:
-        return accepted_items(delivery.activation, request)
-    once = ActivationItem.objects.filter(contents__part__delivery=delivery).distinct()
-    return list(once.select_related("point", "consent_item").order_by("position"))
-
-
-def _sort_out(delivery: Delivery, may: dict[int, Entitled]) -> tuple[list[DeliveryPart], dict[int, str]]:
-    """The parts of the newest version that stay: all in them still allowed, no value in them changed; and why the
-    others go."""
-    changed = changed_points(delivery)
-    kept, gone = [], {part.pk: part.replaced_reason for part in _withheld(delivery)}
-    inside = contents_by_part(delivery)
-    for part in live_parts(delivery):
-        contents = inside.get(part.pk, [])
+def _sort_out(
+    delivery: Delivery, request: DataRequest, frame: Frame, parts: Iterable[DeliveryPart], changed: set[int]
+) -> tuple[list[DeliveryPart], dict[int, str]]:
+    """The parts that stay: all in them still allowed, no value in them changed; and why the others go."""
+    kept: list[DeliveryPart] = []
+    gone: dict[int, str] = {}
+    for part in parts:
+        contents = contents_of(part)
+        may = entitled(frame, [content.item for content in contents], request.period)
         if not all(content_holds(content, may) for content in contents):
             gone[part.pk] = "revocation"
         elif any(content.item.point_id in changed for content in contents):
@@ -171,15 +241,6 @@ def _sort_out(delivery: Delivery, may: dict[int, Entitled]) -> tuple[list[Delive
     return kept, gone
 
 
-def contents_by_part(delivery: Delivery) -> dict[int, list[PartContent]]:
-    """What is in the parts of the newest version, by the part's primary key."""
-    found: dict[int, list[PartContent]] = {}
-    contents = PartContent.objects.filter(part__delivery=delivery, part__replaced_reason="").select_related("item")
-    for content in contents:
-        found.setdefault(content.part_id, []).append(content)
-    return found
-
-
 def _withheld(delivery: Delivery) -> list[DeliveryPart]:
     """Parts taken away since the newest version was published."""
     newest = delivery.versions.order_by("-version").first()
@@ -187,78 +248,6 @@ def _withheld(delivery: Delivery) -> list[DeliveryPart]:
         return []
     listed = [part["number"] for part in newest.manifest["parts"]]
     return list(delivery.parts.filter(number__in=listed).exclude(replaced_reason=""))
-
-
-def changed_points(delivery: Delivery) -> set[int]:
-    """The points in the newest version of which something changed that is in it: another holder's days are not.
-
-    A forecast stays what it was: nothing in it was a reading.
-    """
-    if not delivery.version or delivery.is_forecast:
-        return set()
-    try:
-        changes, _ = lake().changes(delivery.lake_cursor or None)
-    except CursorExpired:
-        return {one.point for one in _held(delivery)}
-    changed = {number for number, _ in changes}
-    points = {
-        one for some in pieces(changed) for one in Series.objects.filter(pk__in=some).values_list("point", flat=True)
-    }
-    if not points:
-        return set()
-    contents: dict[int, list[_Held]] = {}
-    for one in _held(delivery):
-        if one.point in points:
-            contents.setdefault(one.point, []).append(one)
-    return _told_otherwise(DataRequest.model_validate(delivery.request), contents, changes)
-
-
-def _told_otherwise(
-    request: DataRequest, contents: Mapping[int, Sequence[_Held]], changes: Iterable[tuple[int, date]]
-) -> set[int]:
-    """The points of which a change is in what a part tells: a series changes nothing on days it does not serve."""
-    wanted = parse_granularity(request.granularity)
-    of_points = (
-        one for some in pieces(contents)
-        for one in Series.objects.filter(point__in=some, direction__in=request.directions)
-    )  # fmt: skip
-    lines = {line: serving(several, wanted) for line, several in lines_of(of_points).items()}
-    series = {one.pk: one for several in lines.values() for one in several}
-    changed = ((series[number], day) for number, day in changes if number in series)
-    touched = [(one, day) for one, day in changed if any(_has(held, one, day) for held in contents[one.point_id])]
-    alone = {one.point_id for one, _ in touched if len(lines[one.point_id, one.direction]) == 1}
-    zones = {point: held[0].zone for point, held in contents.items() if point not in alone}
-    shown = shown_days(((one, day) for one, day in touched if one.point_id in zones), lines, zones, wanted)
-    return alone | {
-        series[number].point_id
-        for number, days in shown.items()
-        for held in contents[series[number].point_id]
-        if any(held.first <= day < held.until for day in days)
-    }
-
-
-class _Held(NamedTuple):
-    """The days of a point in a part, and the point's zone."""
-
-    point: int
-    zone: str
-    first: date
-    until: date
-
-
-def _held(delivery: Delivery) -> Iterator[_Held]:
-    """What is in the parts of the newest version."""
-    contents = PartContent.objects.filter(part__delivery=delivery, part__replaced_reason="", item__point__isnull=False)
-    for row in contents.values_list("item__point_id", "item__point__zone", "first", "until").iterator():
-        yield _Held(*row)
-
-
-def _has(held: _Held, series: Series, day: date) -> bool:
-    """Whether hours of a UTC day are in a part; of a civil day or month that rests under this date, all of them."""
-    if series.civil:
-        return held.first <= day and day_after(series.grain, day) <= held.until
-    zone, start = ZoneInfo(held.zone), datetime.combine(day, time(), UTC)
-    return midnight(zone, held.first) < start + timedelta(days=1) and start < midnight(zone, held.until)
 
 
 def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
@@ -280,8 +269,9 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
             note_sum(delivery, told, {one.point_id for one in members}, withheld)
         for key, reason in plan.gone.items():
             DeliveryPart.objects.filter(pk=key).update(replaced_reason=reason)
-        for one in plan.drawn:
-            _keep(delivery, one)
+        rows = [DeliveryPart.objects.filter(pk__in=some) for some in pieces(one.row for one in plan.drawn)]
+        if sum(some.update(replaced_reason="") for some in rows) != len(plan.drawn):
+            raise NotYet(0.1)  # another attempt has begun anew
         version = _version(delivery, manifest)
         if request.transmission == "push":
             PushJob.objects.create(version=version, due_at=manifest.created_at)
@@ -289,17 +279,6 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
         delivery.save(update_fields=["version", "state", "lake_cursor"])
         _tell(delivery, manifest)
     sweep(delivery)
-
-
-def _keep(delivery: Delivery, drawn: Drawn) -> None:
-    part = DeliveryPart.objects.create(
-        delivery=delivery, number=drawn.part.number, path=drawn.path, document=drawn.part.document()
-    )
-    PartContent.objects.bulk_create(
-        PartContent(part=part, item_id=one.item_id, first=days.first, until=days.until)
-        for one in drawn.members
-        for days in one.days
-    )
 
 
 def _version(delivery: Delivery, manifest: Manifest) -> DeliveryVersion:
@@ -314,7 +293,8 @@ def _version(delivery: Delivery, manifest: Manifest) -> DeliveryVersion:
 
 
 def sweep(delivery: Delivery) -> None:
-    """Remove the files that are in no part that may be had."""
+    """Remove the files that are in no part that may be had, and what came to no version."""
+    forget_unfinished(delivery)
     wanted = {Path(part.path).name for part in live_parts(delivery)}
     for file in (folder() / delivery.delivery_id).glob("*"):
         if file.name not in wanted:

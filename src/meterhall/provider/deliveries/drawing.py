@@ -47,12 +47,14 @@ from meterhall.web.platform import platform
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A file as written, not yet part of a version."""
+    """A file as written, in no version yet."""
 
     part: Part
     path: str
     members: Sequence[Member]
     group: GroupAnswer | None = None
+    row: int = 0
+    """Its primary key, once it is laid down."""
 
 
 @dataclass(slots=True)
@@ -81,21 +83,19 @@ class Tally:
             yield curve
 
 
-def draw_curves(
-    delivery: Delivery, request: DataRequest, members: Iterable[Entitled], most: int, number: int | None = None
-) -> Drawing:
-    """A curve for each member and direction, at most so many members a file; files count from `number`.
+def draw_curves(delivery: Delivery, request: DataRequest, members: Iterable[Entitled], most: int) -> Iterator[Drawn]:
+    """A curve for each member and direction, at most so many members a file.
 
     Members are taken as they come, as many as may be read at once, and not held.
     """
-    number, drawn, left = number or _next_number(delivery), list[Drawn](), iter(members)
+    number, left = _next_number(delivery), iter(members)
     while batch := list(islice(left, pods_at_once(request, most))):
         curves = curves_by_item(request, batch)
         for at in range(0, len(batch), most):
             some = batch[at : at + most]
             theirs = (curve for one in some for curve in curves.get(one.item.pk, []))
-            drawn.append(_write(delivery, request, number + len(drawn), some, theirs))
-    return Drawing(drawn)
+            yield _write(delivery, request, number, some, theirs)
+            number += 1
 
 
 def draw_forecasts(delivery: Delivery, request: DataRequest, members: list[Entitled]) -> Drawing:

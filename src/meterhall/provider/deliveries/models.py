@@ -58,8 +58,12 @@ class DeliveryVersion(models.Model):
         return f"{self.delivery_id} v{self.version}"
 
 
+UNPUBLISHED = "unpublished"
+
+
 class DeliveryPart(models.Model):
-    """One immutable file. `replaced_reason` says why it is no longer to be had: correction, revocation, retention."""
+    """One immutable file. `replaced_reason` says why it is not to be had: of no version yet (`UNPUBLISHED`); no longer,
+    after a correction, a revocation or by retention."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField()

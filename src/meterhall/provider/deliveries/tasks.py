@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.provider.deliveries.areas import freeze_begun
-from meterhall.provider.deliveries.build import build, changed_points
+from meterhall.provider.deliveries.build import build
+from meterhall.provider.deliveries.changed import changed_points
 from meterhall.provider.deliveries.follow import close_ended, follow_ends, follow_values
 from meterhall.provider.deliveries.models import Delivery, PushJob
 from meterhall.provider.deliveries.push import push_version
