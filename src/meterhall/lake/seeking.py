@@ -113,7 +113,8 @@ def _rows(path: str, footer: Footer, groups: list[int], span: Span) -> pa.Table:
     with pq.ParquetFile(path, metadata=footer.metadata, memory_map=True) as file:
         read = file.read_row_groups(groups, columns=COLUMNS, use_threads=False)
     ids, days = read["series_id"].to_numpy(), read["day"].cast(pa.int32()).to_numpy()
-    inside = np.isin(ids, span.series_ids) & (days >= span.first_day) & (days <= span.last_day)
+    nearest = np.minimum(np.searchsorted(span.series_ids, ids), len(span.series_ids) - 1)
+    inside = (span.series_ids[nearest] == ids) & (days >= span.first_day) & (days <= span.last_day)
     at = np.flatnonzero(inside)
     together = len(at) and at[-1] - at[0] + 1 == len(at)
     rows = read.slice(int(at[0]), len(at)) if together else read.take(pa.array(at))
