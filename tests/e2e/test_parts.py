@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.town import Streets, kill_worker, parts_of, wait_for
+from tests.e2e.town import Streets, descendants, kill_worker, parts_of, wait_for
 
 KEY = "grid"
 
@@ -66,3 +69,20 @@ def test_nothing_outlives_a_platform_whatever_kills_it(streets: Streets) -> None
     finally:
         streets.town.serve(running)
         streets.town.wait_ready(running)
+
+
+def test_a_platform_stops_though_somebody_never_ends_a_request(streets: Streets) -> None:
+    running = streets[KEY]
+    assert running.process is not None
+    left, url = descendants(running), urlsplit(running.b2b)
+    plain = socket.create_connection((url.hostname, url.port))
+    with streets.town.tls.wrap_socket(plain, server_hostname=url.hostname) as wire:
+        wire.sendall(f"POST /v1/inbox HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 9\r\n\r\nhalf".encode())
+        time.sleep(0.5)
+        running.process.terminate()
+        try:
+            assert running.process.wait(30) == 0
+            assert not any(Path(f"/proc/{number}").exists() for number in left)
+        finally:
+            streets.town.serve(running)
+            streets.town.wait_ready(running)

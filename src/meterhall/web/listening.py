@@ -19,6 +19,9 @@ UNSENT_BYTES = 128 * 1024
 """How much of one connection the system takes before it has sent what it has; what is under way comes on top."""
 HELD_BYTES = 64 * 1024
 """How much of one connection the server gathers before it hands it to the system."""
+STOPPING_S = 5
+"""How long what is under way has to end when the platform stops. Without a bound one caller who never ends a request
+would keep the process for ever: while it waits for that, it does nothing else."""
 
 LOGS = {"handlers": {}, "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}}}
 """The server's own lines go where all others go."""
@@ -43,6 +46,7 @@ class Listener(MPServer):
             log_level=LogLevels.warning,
             log_dictconfig=LOGS,
             respawn_failed_workers=True,
+            workers_kill_timeout=STOPPING_S,
         )
 
     def _init_shared_socket(self) -> None:
