@@ -232,6 +232,9 @@ def _next(admitted: Admitted, source: Iterator[bytes], name: str, start: int) ->
     except BodyWithdrawn:
         log_closed(name, start)
         raise
+    except (OperationalError, InterfaceError):
+        connection.close()  # the thread's next body begins with a fresh one
+        raise
     if block and not _look(admitted):
         log_closed(name, start)
         raise BodyWithdrawn("a consent behind this body has ended")

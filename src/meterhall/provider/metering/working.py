@@ -29,11 +29,11 @@ from meterhall.provider.metering.intake import Block, Profile, profile_of, read_
 from meterhall.provider.metering.intake.batches import ahead
 from meterhall.provider.metering.intake.gathering import Gathering, Taken, joined, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
-from meterhall.provider.metering.register import Register
+from meterhall.provider.metering.register import SERIES_AT_ONCE, Register
 from meterhall.provider.metering.resolution import lie_oddly, of_coarser, of_finer
 from meterhall.provider.metering.service import ingest_folder, lake, spec
 from meterhall.web.platform import platform
-from meterhall.web.sets import write_back
+from meterhall.web.sets import pieces, write_back
 
 STUCK_DAYS, MONTH_DAYS = 7, 30
 LEEWAY = timedelta(minutes=5)
@@ -152,9 +152,9 @@ class _Work:
     def parts(self) -> Iterator[DayMatrix]:
         """The days of the rows that keep every rule; no two matrices share a series. The others are set aside."""
         self._spans = {}
-        for pieces in self.gathering.parts():
-            known = {pk: self._register.series[pk] for piece in pieces for pk in _distinct(piece.series_ids)}
-            taken, rows = self._settled(pieces, known)
+        for share in self.gathering.parts():
+            known = {pk: self._register.series[pk] for piece in share for pk in _distinct(piece.series_ids)}
+            taken, rows = self._settled(share, known)
             days, aside = checked([spec(series) for series in known.values()], rows, self._limits)
             if len(aside):
                 self.held.of_series(joined(taken).where(aside.rows), aside.rules, known)
@@ -251,8 +251,10 @@ class _Work:
         self._spans |= dict(zip(ids.tolist(), spans, strict=True))
 
     def write_down(self, ingested: Ingested) -> None:
-        """What came of the run, in one transaction."""
+        """What came of the run, in one transaction; before it which days there are now of each series, which may be of
+        a million and would keep every other writer waiting."""
         run = self.run
+        widen(self._register.series, self._spans)
         with transaction.atomic():
             run.quarantine.all().delete()
             for row in self.held.rows:
@@ -264,7 +266,6 @@ class _Work:
             run.days_written, run.days_unchanged = ingested.written, ingested.unchanged
             run.finished_at = platform().now()
             run.save()
-            widen(self._register.series, self._spans)
 
 
 def _distinct(series_ids: NDArray[np.int64]) -> list[int]:
@@ -298,7 +299,7 @@ def limits(received_at: datetime, grain: Granularity) -> Limits:
 
 
 def widen(known: dict[int, Series], spans: dict[int, tuple[int, int]]) -> None:
-    """Widen the known days of each series by the first and the last start of what went in."""
+    """Widen the known days of each series by the first and the last start of what went in, some thousands at a time."""
     wider = []
     for pk, (first, last) in spans.items():
         series = known[pk]
@@ -309,4 +310,5 @@ def widen(known: dict[int, Series], spans: dict[int, tuple[int, int]]) -> None:
         series.first_day = min(from_day, series.first_day or from_day)
         series.until_day = max(until, series.until_day or until)
         wider.append(series)
-    write_back(wider, ["first_day", "until_day"])
+    for some in pieces(wider, SERIES_AT_ONCE):
+        write_back(some, ["first_day", "until_day"])
