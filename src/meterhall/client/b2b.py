@@ -18,6 +18,8 @@ from meterhall.client.signatures import SignedRequest
 from meterhall.client.tokens import DPoPAuth
 from meterhall.domain.protocol.base import Message
 from meterhall.domain.protocol.keys import SigningKey
+from meterhall.formats.base import DecodeError
+from meterhall.formats.packing import SUFFIXES, UnpackedTooLarge, unpacked
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -91,6 +93,28 @@ class PublicClient:
         if response.is_error:
             raise RemoteRefusal(response)
         return response
+
+    def read(self, path: str, params: Mapping[str, Any], most: int) -> bytes:
+        """A body of at most so many bytes, unpacked. Raises like `call`, and `DecodeError` and `TooLarge`."""
+        given = {name: value for name, value in params.items() if value is not None}
+        headers, came = {"Accept-Encoding": "zstd, gzip"}, bytearray()
+        try:
+            with self._http.stream(
+                "GET", self.base_url + path, params=given, headers=headers, auth=self._auth
+            ) as response:
+                if response.is_error:
+                    response.read()
+                    raise RemoteRefusal(response)
+                for piece in response.iter_raw():
+                    came += piece
+                    if len(came) > most:
+                        raise UnpackedTooLarge(f"The answer is larger than {most} bytes.")
+        except httpx.TransportError as fault:
+            raise unreachable(self.base_url, fault) from fault
+        coding = response.headers.get("Content-Encoding", "none")
+        if coding not in SUFFIXES:
+            raise DecodeError("The answer is packed in a way that was not asked for.", field="/")
+        return unpacked(bytes(came), coding, most)
 
     @contextmanager
     def stream(self, path: str, *, start: int = 0) -> Iterator[httpx.Response]:

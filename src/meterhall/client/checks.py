@@ -11,6 +11,7 @@ import numpy as np
 
 from meterhall.client.downloads import digest_of
 from meterhall.domain.errors import MeterhallError
+from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import Manifest, Part
 from meterhall.domain.readings import CivilCurve, Curve, Granularity, Rule, parse_granularity
 from meterhall.domain.readings.rows import MANTISSA_MAX
@@ -85,10 +86,15 @@ def _check_slots(curve: Curve, part: Part, manifest: Manifest) -> None:
     granularity = parse_granularity(manifest.granularity)
     if granularity_of(curve) != granularity:
         raise Rejected("format_invalid", f"Part {part.number} is not in the manifest's granularity.")
-    slack = timedelta(days=31) if granularity.monthly else ZONE_SLACK
-    first, until = _midnight(manifest.period.first), _midnight(manifest.period.until)
-    if len(curve) and (curve.start < first - slack or curve.end > until + slack):
+    if not is_within(curve, manifest.period, granularity):
         raise Rejected("format_invalid", f"Part {part.number} holds readings outside the manifest's period.")
+
+
+def is_within(curve: Curve, period: Period, granularity: Granularity) -> bool:
+    """Whether a curve lies on the civil days of a period, whatever its zone is."""
+    slack = timedelta(days=31) if granularity.monthly else ZONE_SLACK
+    first, until = _midnight(period.first), _midnight(period.until)
+    return not len(curve) or (curve.start >= first - slack and curve.end <= until + slack)
 
 
 def _midnight(day: date) -> datetime:

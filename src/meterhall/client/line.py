@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -17,6 +17,7 @@ from meterhall.domain.protocol.base import Message, Page
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Item = TypeVar("Item", bound=BaseModel)
+Result = TypeVar("Result")
 PAGE = 1000
 
 
@@ -54,17 +55,25 @@ class Line:
         key: str | None = None,
     ) -> httpx.Response:
         """One call; the successful response as it is."""
-        key, since, attempt = key or secrets.token_hex(16), time.monotonic(), 0
+        fixed = key or secrets.token_hex(16)
+        response = self._patiently(lambda: self.client.send(method, path, body, params=params, key=fixed))
+        self.pace.heed(self.client.base_url, response.headers)
+        return response
+
+    def read(self, path: str, params: Mapping[str, Any], most: int) -> bytes:
+        """A body of at most so many bytes, unpacked, from its beginning where it broke off. Raises like
+        `PublicClient.read`."""
+        return self._patiently(lambda: self.client.read(path, params, most))
+
+    def _patiently(self, ask: Callable[[], Result]) -> Result:
+        since, attempt = time.monotonic(), 0
         while True:
             self.pace.hold(self.client.base_url)
             try:
-                response = self.client.send(method, path, body, params=params, key=key)
+                return ask()
             except (RemoteRefusal, RemoteUnreachable) as fault:
                 self.pace.before_again(self.client.base_url, attempt, since, fault)
                 attempt += 1
-            else:
-                self.pace.heed(self.client.base_url, response.headers)
-                return response
 
     def items(
         self, path: str, returns: type[Item], params: Mapping[str, Any] | None = None, most: int | None = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
+from meterhall.client.checks import MOST_BYTES, granularity_of, is_within
+from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
 from meterhall.client.line import Line
 from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.domain.protocol.base import DirectionName
 from meterhall.domain.protocol.deliveries import CurvesAsked, DataRequest
-from meterhall.domain.readings import Curve
+from meterhall.domain.readings import Curve, parse_granularity
 from meterhall.formats import FORMATS
 
 
@@ -20,26 +22,30 @@ class LiveUnreadable(InvalidInput):
 def look(line: Line, path: str, asked: DataRequest, accepted: Collection[str]) -> list[Curve]:
     """The curves of an activation, at `path` there: of the pseudonyms that are asked for, each by itself, or of all.
 
-    Raises `LiveUnreadable`, of one that was not accepted as well, and like `Line.call`.
+    Raises `LiveUnreadable`, of what was not asked for as well, and like `Line.call`.
     """
-    curves = [
+    return [
         curve
         for direction in asked.directions
         for name in asked.pseudonyms or (None,)
-        for curve in _of(line, path, asked, direction, name)
+        for curve in _of(line, path, asked, direction, {name} if name else accepted)
     ]
-    if any(curve.series.usage_point not in accepted for curve in curves):
-        raise LiveUnreadable("The answer holds a point that was not accepted.")
-    return curves
 
 
-def _of(line: Line, path: str, asked: DataRequest, direction: DirectionName, name: str | None) -> Iterator[Curve]:
+def _of(line: Line, path: str, asked: DataRequest, direction: DirectionName, names: Collection[str]) -> list[Curve]:
     wanted = CurvesAsked(
         first=asked.period.first, until=asked.period.until, granularity=asked.granularity, format=asked.format,
-        direction=direction, pseudonym=name,
+        direction=direction, pseudonym=next(iter(names)) if asked.pseudonyms else None,
     )  # fmt: skip
-    answer = line.send("GET", f"{path}/curves", params=wanted.document())
     try:
-        yield from FORMATS[asked.format].decode(answer.content)
+        curves = list(FORMATS[asked.format].decode(line.read(f"{path}/curves", wanted.document(), MOST_BYTES)))
+    except (RemoteRefusal, RemoteUnreachable):
+        raise
     except (MeterhallError, ValueError, KeyError) as fault:
         raise LiveUnreadable(f"The answer cannot be read as {asked.format}.") from fault
+    slots = parse_granularity(asked.granularity)
+    for curve in curves:
+        said = curve.series.usage_point in names and curve.series.direction == direction
+        if not (said and granularity_of(curve) == slots and is_within(curve, asked.period, slots)):
+            raise LiveUnreadable("The answer holds another point, direction, granularity or day.")
+    return curves

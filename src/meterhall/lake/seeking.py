@@ -24,6 +24,8 @@ FEW: Final = 16
 """Series that are worth seeking."""
 MOST_ROWS: Final = 65_536
 """Rows in the row groups they are in: beyond that the engine's two hands are faster."""
+ANYTHING: Final = np.iinfo(np.int64)
+"""What may be in a row group that does not say it."""
 KEPT_GROUPS: Final = 50_000
 """Row groups of which it is remembered which series are in them; about 50 MB."""
 
@@ -77,8 +79,8 @@ def _footer(path: str) -> Footer:
     of_series = [group.column(place).statistics for group in groups]
     return Footer(
         metadata,
-        np.array([one.min for one in of_series], np.int64),
-        np.array([one.max for one in of_series], np.int64),
+        np.array([ANYTHING.min if one is None else one.min for one in of_series], np.int64),
+        np.array([ANYTHING.max if one is None else one.max for one in of_series], np.int64),
         np.array([group.num_rows for group in groups], np.int64),
     )
 

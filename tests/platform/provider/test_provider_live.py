@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,8 +14,9 @@ from django.test import RequestFactory
 
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, CurvesAsked
+from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, CurvesAsked, DataRequest
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings import Curve
 from meterhall.formats import FORMATS
 from meterhall.formats.packing import unpacked
 from meterhall.provider.activations.models import Activation
@@ -22,6 +24,8 @@ from meterhall.provider.activations.service import ActivationEnded, end
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.contracts.service import NoContract, end_contract
 from meterhall.provider.deliveries import live
+from meterhall.provider.deliveries.curves import curves_by_item
+from meterhall.provider.deliveries.entitled import Entitled
 from meterhall.provider.deliveries.gate import BodyWithdrawn
 from meterhall.provider.deliveries.live import coding_of, in_blocks, open_live, respond_live
 from meterhall.provider.deliveries.models import AccessLog
@@ -227,6 +231,7 @@ def test_parquet_packs_by_itself(activation: Activation) -> None:
 LIKED = {
     "": "none", "gzip": "gzip", "zstd": "zstd", "gzip, zstd": "zstd", "zstd;q=0.4, gzip;q=0.5": "gzip", "br": "none",
     "gzip;q=0": "none", "*": "zstd", "*;q=0.5, zstd;q=0": "gzip", "identity": "none", "GZIP ; q=1.0": "gzip",
+    "identity;q=1, gzip;q=0.1": "none", "identity;q=0.1, gzip": "gzip", "identity, zstd": "zstd", "x-gzip": "gzip",
     "gzip;q=nonsense": "none", "gzip;q=0.000, *;q=0": "none",
 }  # fmt: skip
 
@@ -248,7 +253,7 @@ def test_blocks_of_one_size(sizes: list[int]) -> None:
 def test_more_than_is_held_at_hand_comes_whole(activation: Activation, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = body(answer(activation, asked(until="2026-03-01")))
     monkeypatch.setattr(live, "GATE_BLOCK_BYTES", 512)
-    monkeypatch.setattr(live, "pods_at_once", lambda request, part: 1)
+    monkeypatch.setattr(live, "pods_at_once", lambda request, part, slots: 1)
     response = answer(activation, asked(until="2026-03-01"))
     assert "Content-Length" not in response
     assert body(response) == whole
@@ -259,3 +264,34 @@ def test_more_than_is_held_at_hand_comes_whole(activation: Activation, monkeypat
 def test_days_in_their_order(activation: Activation) -> None:
     [*_, last] = FORMATS["csv"].decode(body(answer(activation, asked(granularity="P1D", until="2026-02-01"))))
     assert last.start == datetime.fromisoformat("2026-01-09T23:00:00+00:00")
+
+
+def test_answers_under_way_are_counted_until_they_are_let_go_of(
+    activation: Activation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_OPEN", 2)
+    waiting = [answer(activation, asked()) for _ in range(2)]
+    with pytest.raises(MeterhallError) as fault:
+        open_live(activation, asked())
+    assert (fault.value.code, fault.value.status, fault.value.retry_after_s) == ("too_many_open", 429, 1)
+    assert body(waiting.pop())
+    gc.collect()
+    assert open_live(activation, asked())
+
+
+def test_what_is_read_slowly_holds_little(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = world.points(30, first=100)
+    world.readings(points, date(2026, 1, 1), date(2026, 1, 3))
+    mine = world.activated(points, YEAR)
+    read: list[int] = []
+
+    def noting(request: DataRequest, some: list[Entitled]) -> dict[int, list[Curve]]:
+        read.append(len(some))
+        return curves_by_item(request, some)
+
+    monkeypatch.setattr(live, "curves_by_item", noting)
+    response = answer(mine, asked(**{"from": "2025-01-01", "until": "2026-01-01"}))
+    assert sum(read) < 30, "the answer has begun, and most of it has not been read"
+    assert max(read) * 365 * 96 <= live.SLOTS_AT_ONCE
+    body(response)
+    assert sum(read) == 30

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from meterhall.web.settings import database
 from meterhall.web.sqlite import base
@@ -87,6 +89,26 @@ def test_a_forked_process_opens_its_own(wrapper: DatabaseWrapper, monkeypatch: p
     wrapper.ensure_connection()
     assert wrapper.connection is not first
     wrapper.close()
+
+
+def test_a_file_that_took_its_place_is_opened_and_one_that_is_gone_is_an_error(
+    wrapper: DatabaseWrapper, tmp_path: Path
+) -> None:
+    with wrapper.cursor() as cursor:
+        cursor.execute("CREATE TABLE said (word TEXT)")
+        cursor.execute("INSERT INTO said VALUES ('old')")
+    wrapper.close()
+    for file in tmp_path.glob("db.sqlite3*"):
+        file.unlink()
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as fresh:
+        fresh.executescript("CREATE TABLE said (word TEXT); INSERT INTO said VALUES ('new')")
+    with wrapper.cursor() as cursor:
+        assert cursor.execute("SELECT word FROM said").fetchall() == [("new",)]
+    wrapper.close()
+    for file in tmp_path.glob("db.sqlite3*"):
+        file.unlink()
+    with pytest.raises(OperationalError):
+        wrapper.ensure_connection()
 
 
 def test_in_memory_nothing_changes(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.forecasts import ForecastDay, ForecastTooMany
 from meterhall.provider.deliveries.gate import RangeNotSatisfiable, open_part, respond
 from meterhall.provider.deliveries.learner import ForecastMissing
-from meterhall.provider.deliveries.live import TooManyPods, open_live, respond_live
+from meterhall.provider.deliveries.live import TooManyOpen, TooManyPods, open_live, respond_live
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
     DeliveryExpired,
@@ -65,7 +65,7 @@ PART_REFUSALS = (
 )  # fmt: skip
 LIVE_REFUSALS = (
     UnknownActivation, NoContract, ActivationEnded, OutsideActivation, FormatNotOffered, UnknownPseudonym, TooManyPods,
-    NothingAccepted, PeriodEmpty, PeriodTooLong, GranularityUnavailable, EngineUnavailable, EngineBlind,
+    NothingAccepted, PeriodEmpty, PeriodTooLong, GranularityUnavailable, EngineUnavailable, EngineBlind, TooManyOpen,
 )  # fmt: skip
 FEED_REFUSALS = (
     UnknownActivation, CursorExpired, InvalidCursor, NoContract, ActivationEnded, OutsideActivation,

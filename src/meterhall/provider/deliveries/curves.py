@@ -44,9 +44,9 @@ def _slots_a_pod(request: DataRequest) -> int:
     return max((request.period.until - request.period.first).days, 1) * SLOTS_A_DAY * len(request.directions)
 
 
-def pods_at_once(request: DataRequest, part: int) -> int:
-    """How many PODs may be read at once, as whole parts: few reads, bounded memory."""
-    return max(min(SLOTS_AT_ONCE // _slots_a_pod(request), ITEMS_AT_ONCE) // part, 1) * part
+def pods_at_once(request: DataRequest, part: int, slots: int = SLOTS_AT_ONCE) -> int:
+    """How many PODs may be read at once, as whole parts and of so many slots: few reads, bounded memory."""
+    return max(min(slots // _slots_a_pod(request), ITEMS_AT_ONCE) // part, 1) * part
 
 
 def whole_curves(

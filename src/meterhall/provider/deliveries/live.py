@@ -7,16 +7,18 @@ delivery. The customer's access log has it like any other access.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
+from weakref import WeakSet
 
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
-from meterhall.domain.errors import InvalidInput
+from meterhall.domain.errors import InvalidInput, TooMany
 from meterhall.domain.protocol.base import Compression
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES, CurvesAsked, DataRequest
 from meterhall.domain.readings import Curve
@@ -45,11 +47,17 @@ MOST_PODS: Final = 10_000
 AT_HAND: Final = 8
 """Blocks made before the answer begins: what goes wrong until then is refused by its code, and an answer that is no
 longer is told with its length."""
+SLOTS_AT_ONCE: Final = 250_000
+"""Slots read at a time: an answer that is read slowly holds some MB."""
+MOST_OPEN: Final = 32
+"""Answers to one requester under way at a time in this process."""
+OPEN: WeakSet[Live] = WeakSet()
+"""The answers under way: an answer that is let go of, whichever way, is none any more."""
 READERS: Final = ThreadPoolExecutor(4, thread_name_prefix="live")
 """The threads of this process in which bodies under way are read and written."""
 PARAMETERS: Final = {"/period": "/until", "/directions": "/direction"}
 """What is said of a member of a data request is said of the parameter it came by."""
-ONE_CODING: Final = re.compile(r"\s*(gzip|zstd|\*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.I)
+ONE_CODING: Final = re.compile(r"\s*(?:x-)?(gzip|zstd|identity|\*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.I)
 BY_ITSELF: Final = frozenset({"parquet"})
 """Formats that pack by themselves."""
 
@@ -59,7 +67,12 @@ class TooManyPods(InvalidInput):
     title = f"A live answer is of {MOST_PODS} PODs at most; ask for a delivery, or for one POD at a time."
 
 
-@dataclass(slots=True)
+class TooManyOpen(TooMany):
+    code = "too_many_open"
+    title = f"{MOST_OPEN} live answers to you are under way; read them, then ask again."
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Live:
     """Curves that may be told: of which items, asked at which epoch, and until when the clock lets it."""
 
@@ -89,9 +102,9 @@ class Live:
             yield from ActivationItem.objects.filter(pk__in=some).select_related("point", "consent_item")
 
     def curves(self) -> Iterator[Curve]:
-        """A curve of each item, as many read at a time as fit in memory."""
+        """A curve of each item, some read at a time."""
         left = iter(self.members)
-        while some := list(islice(left, pods_at_once(self.request, 1))):
+        while some := list(islice(left, pods_at_once(self.request, 1, SLOTS_AT_ONCE))):
             found = curves_by_item(self.request, some)
             yield from (curve for one in some for curve in found.get(one.item.pk, ()))
 
@@ -112,8 +125,10 @@ def open_live(activation: Activation, asked: CurvesAsked) -> Live:
     """The curves asked for, if they may be had now.
 
     Raises `OutsideActivation`, `PeriodEmpty`, `PeriodTooLong`, `FormatNotOffered`, `UnknownPseudonym`, `TooManyPods`,
-    `NothingAccepted`, `NoContract` and `ActivationEnded`.
+    `NothingAccepted`, `NoContract`, `ActivationEnded` and `TooManyOpen`.
     """
+    if sum(one.activation.requester == activation.requester for one in tuple(OPEN)) >= MOST_OPEN:
+        raise TooManyOpen(retry_after_s=1)
     # The epoch is read first: what ends after it is found by the first comparison.
     seen, frame, request = epoch(), frame_of(activation), asked.request(activation.pk)
     if frame.scope.kind != "individual":
@@ -133,7 +148,9 @@ def open_live(activation: Activation, asked: CurvesAsked) -> Live:
     members = list(entitled(frame, items, request.period).values())
     if not members:
         raise NothingAccepted
-    return Live(activation, request, members, seen, min(one.until for one in members))
+    live = Live(activation, request, members, seen, min(one.until for one in members))
+    OPEN.add(live)
+    return live
 
 
 def respond_live(request: HttpRequest, live: Live) -> HttpResponseBase:
@@ -142,13 +159,13 @@ def respond_live(request: HttpRequest, live: Live) -> HttpResponseBase:
     coding: Compression = "none" if form.name in BY_ITSELF else coding_of(request.headers.get("Accept-Encoding", ""))
     content = packed(live.content(), coding)
     blocks = in_blocks(content, GATE_BLOCK_BYTES)
-    at_hand = list(islice(blocks, AT_HAND))
+    at_hand = deque(islice(blocks, AT_HAND))
+    length = sum(map(len, at_hand)) if len(at_hand) < AT_HAND else None
     log_live(live.activation, live.request, live.members)
-    name = f"{live.activation.pk}/live"
-    body = through(live, chain(at_hand, blocks), name, workers=READERS)
+    body = through(live, _in_turn(at_hand, blocks), f"{live.activation.pk}/live", workers=READERS)
     response = StreamingHttpResponse(body, content_type=form.media_type)
-    if len(at_hand) < AT_HAND:
-        response["Content-Length"] = str(sum(map(len, at_hand)))
+    if length is not None:
+        response["Content-Length"] = str(length)
     if coding != "none":
         response["Content-Encoding"] = coding
     response["Cache-Control"] = "no-store"
@@ -156,20 +173,28 @@ def respond_live(request: HttpRequest, live: Live) -> HttpResponseBase:
     return response
 
 
+def _in_turn(at_hand: deque[bytes], blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The blocks at hand, none of them held any longer, and then the others."""
+    while at_hand:
+        yield at_hand.popleft()
+    yield from blocks
+
+
 def coding_of(header: str) -> Compression:
     """The packing a caller likes best of those there are (RFC 9110 section 12.5.3); `none`: as it is.
 
-    Of what is liked alike zstd, which is smaller.
+    Of what is liked alike zstd, which is smaller; as it is where nothing else is liked.
     """
-    liked: dict[str, float] = {"gzip": 0.0, "zstd": 0.0}
+    liked: dict[str, float] = {"zstd": 0.0, "gzip": 0.0, "identity": 0.0}
     for one in sorted(header.split(","), key=lambda one: "*" not in one):
         match = ONE_CODING.fullmatch(one)
         if match is not None:
             weight = float(match[2] or 1)
-            liked |= dict.fromkeys(liked, weight) if match[1] == "*" else {match[1].lower(): weight}
-    if not any(liked.values()):
-        return "none"
-    return "zstd" if liked["zstd"] >= liked["gzip"] else "gzip"
+            liked |= {"zstd": weight, "gzip": weight} if match[1] == "*" else {match[1].lower(): weight}
+    best = max(liked.values())
+    if liked["zstd"] == best > 0:
+        return "zstd"
+    return "gzip" if liked["gzip"] == best > 0 else "none"
 
 
 def in_blocks(content: Iterable[Block], size: int) -> Iterator[bytes]:

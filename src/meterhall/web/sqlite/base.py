@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from django.db.backends.sqlite3 import base
 
 MOST: Final = 16
 """Connections of a process that are kept for a file; those beyond are closed."""
-FREE: dict[tuple[int, str], list[sqlite3.Connection]] = {}
-"""By process and file. A connection must not be used, nor closed, by a process forked since."""
+File = tuple[int, int]
+"""Device and inode: another file may have come to stand under the same name."""
+FREE: dict[tuple[int, str], list[tuple[File, sqlite3.Connection]]] = {}
+"""By process and name. A connection must not be used, nor closed, by a process forked since."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """As Django's own; in memory exactly so."""
 
+    _file: File | None = None
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """One that is free, else a new one."""
-        free = FREE.get(self._key, [])
-        return free.pop() if free else super().get_new_connection(conn_params)
+        """One that is free, if the file is the one it was opened on; else a new one."""
+        self._file, free = self._found(), FREE.get(self._key, [])
+        while free:
+            file, connection = free.pop()
+            if file == self._file:
+                return connection
+            connection.close()
+        return super().get_new_connection(conn_params)
 
     def _close(self) -> None:
         connection = self.connection
@@ -32,13 +43,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._close()  # type: ignore[misc]  # the framework's stubs do not have it
 
     def _keep(self, connection: Any) -> bool:
-        if self.is_in_memory_db() or self.errors_occurred or connection.in_transaction:
+        if self._file is None or self.errors_occurred or connection.in_transaction:
             return False
         free = FREE.setdefault(self._key, [])
         if len(free) >= MOST:
             return False
-        free.append(connection)
+        free.append((self._file, connection))
         return True
+
+    def _found(self) -> File | None:
+        """The file that is there now; None in memory, and where there is none."""
+        if self.is_in_memory_db():
+            return None
+        try:
+            found = Path(unquote(urlsplit(self._key[1]).path)).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @property
     def _key(self) -> tuple[int, str]:
@@ -49,4 +70,4 @@ def close_kept() -> None:
     """Close what is kept, before this process forks."""
     for (process, _), free in FREE.items():
         while free and process == os.getpid():
-            free.pop().close()
+            free.pop()[1].close()
