@@ -16,7 +16,7 @@ from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.deliveries import Manifest
 from meterhall.domain.protocol.deliveries import Part as PartOut
 from meterhall.domain.readings import Curve
-from meterhall.requester.activations.models import Activation
+from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.collection import files
 from meterhall.requester.collection.manifests import activation_of, fetch, manifest_of
 from meterhall.requester.collection.models import Delivery, Part, Version
@@ -117,8 +117,13 @@ def take_in(client: B2BClient, delivery: Delivery, version: Version) -> None:
 
 def _foreign(activation: Activation, pseudonyms: Iterable[str]) -> set[str]:
     found = set(pseudonyms)
-    mine = (activation.items.filter(pseudonym__in=some).values_list("pseudonym", flat=True) for some in pieces(found))
-    return found.difference(*mine)
+    # Found by pseudonym alone: a database that goes by the activation reads all of its items each time.
+    known = (
+        row
+        for some in pieces(found)
+        for row in ActivationItem.objects.filter(pseudonym__in=some).values_list("pseudonym", "activation")
+    )
+    return found - {pseudonym for pseudonym, of in known if of == activation.pk}
 
 
 def _decoded(delivery: Delivery, part: PartOut, manifest: Manifest) -> list[Curve]:

@@ -17,6 +17,7 @@ from meterhall.requester.collection.store import withdraw
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
+from meterhall.web.sets import pieces
 from meterhall.web.work.engine import NotYet
 
 REVOKED = "consent_revoked"
@@ -70,5 +71,10 @@ def withdrawn_in(manifest: Manifest) -> None:
         return
     activation = activation_of(manifest)
     fetch_answers(activation)
-    revoked = activation.items.filter(pseudonym__in=manifest.withdrawn, code=REVOKED)
-    withdraw(manifest.provider, revoked.values_list("pseudonym", flat=True), platform().now())
+    named = (
+        row
+        for some in pieces(manifest.withdrawn)
+        for row in ActivationItem.objects.filter(pseudonym__in=some).values_list("pseudonym", "activation", "code")
+    )
+    revoked = [pseudonym for pseudonym, of, code in named if of == activation.pk and code == REVOKED]
+    withdraw(manifest.provider, revoked, platform().now())
