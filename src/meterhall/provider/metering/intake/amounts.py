@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from meterhall.domain.readings.curves import MISSING
 
 MOST_PLACES = 18
+MOST_DIGITS = 38
 PLAIN = r"^[+-]?(\d+(\.\d{0,18})?|\.\d{1,18})$"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""What a number may look like; Python's would have it in the digits of any script, and with underscores."""
 
 
 def amounts(column: pa.Array, decimal: str = ".") -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
@@ -37,7 +41,11 @@ def _whole(column: pa.Array) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]
     except pa.ArrowInvalid:  # unsigned, and beyond
         return _unscaled(column.cast(pa.decimal128(38, 0)), 0)
     filled = pc.fill_null(numbers, MISSING) if numbers.null_count else numbers
-    return np.asarray(filled.to_numpy(zero_copy_only=False), np.int64), 0, np.zeros(len(column), np.bool_)
+    found = np.asarray(filled.to_numpy(zero_copy_only=False), np.int64)
+    beyond = found == MISSING  # the one number that cannot be kept, or none
+    if numbers.null_count:
+        beyond &= np.asarray(numbers.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+    return found, 0, beyond
 
 
 def _texts(column: pa.Array, decimal: str) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
@@ -69,11 +77,14 @@ def _patched(numbers: pa.Array, text: pa.Array, odd: NDArray[np.bool_]) -> tuple
     """Numbers with an exponent written out; what else is odd stays so."""
     plain = numbers.to_pylist()
     for row in np.flatnonzero(odd).tolist():
+        said = text[row].as_py()
+        if not NUMBER.fullmatch(said):
+            continue
         try:
-            number = Decimal(text[row].as_py())
-            written = f"{number:f}" if number.is_finite() and abs(number.adjusted()) < MOST_PLACES else ""
-        except InvalidOperation:
-            written = ""
+            number = Decimal(said)
+            written = f"{number:f}" if abs(number.adjusted()) < MOST_PLACES else ""
+        except InvalidOperation:  # an exponent beyond any
+            continue
         if written and len(written.partition(".")[2]) <= MOST_PLACES:
             plain[row], odd[row] = written, False
     return pa.array(plain, pa.string()), odd

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 
@@ -15,6 +15,8 @@ from meterhall.provider.metering.intake.blocks import BadReadingsFile
 T = TypeVar("T")
 
 MOST_LINE: Final = 16 * 1024 * 1024
+PLACE: Final = "\0"
+"""The column of each row's place in the file, where a reader adds it; named as no column of a file is."""
 
 
 @dataclass(slots=True)
@@ -36,9 +38,18 @@ def ahead(found: Iterator[T]) -> Iterator[T]:
             yield one
 
 
-def guarded(begun: Callable[[], Any]) -> Iterator[pa.RecordBatch]:
-    """The batches; a file that breaks off in the middle is refused as a whole."""
+def guarded(begun: Callable[[], Iterator[T]]) -> Iterator[T]:
+    """What is made of a file; one that is damaged, wherever that shows, is refused as a whole."""
     try:
         yield from begun()
-    except (pa.ArrowException, UnicodeDecodeError) as fault:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno:
+            raise  # the disk's fault, which may pass, and not the file's
         raise BadReadingsFile("It is damaged, or not of the format it seems to be.", field="/file") from fault
+
+
+def sound(found: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches, each checked to its last value: a damaged one would lead outside of it, or to another's values."""
+    for batch in found:
+        batch.validate(full=True)
+        yield batch

@@ -16,7 +16,7 @@ from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.local_clock import civil_edges
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.amounts import amounts
-from meterhall.provider.metering.intake.batches import Batches
+from meterhall.provider.metering.intake.batches import PLACE, Batches, guarded
 from meterhall.provider.metering.intake.blocks import MOST_TEXT, MOST_TOLD, BadReadingsFile, Block
 from meterhall.provider.metering.intake.civil import civil_times, containing, nth
 from meterhall.provider.metering.intake.profile import Profile
@@ -24,11 +24,14 @@ from meterhall.provider.metering.intake.tables import TABLES
 from meterhall.provider.metering.intake.times import all_alike, days, times
 
 KNOWN = np.isin(np.arange(256), [int(code) for code in Quality])
-PLACE = "#"
 
 
 def read_table(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
     """The file's rows, block by block. Raises `BadReadingsFile` naming the column at fault."""
+    return guarded(lambda: _blocks(path, form, profile, grain))
+
+
+def _blocks(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
     table = TABLES[form](path, profile, grain)
     reader = _Rows(profile, grain, table)
     for batch in table.batches:
@@ -49,6 +52,8 @@ class _Rows:
 
     def _needs(self, names: list[str]) -> None:
         columns, wide = self._columns, bool(self._columns.values)
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise BadReadingsFile(f"The column {twice[0][:60]} is there twice.", field="/file")
         wanted = [] if self._profile.pod else [columns.pod]
         wanted += [columns.day] if columns.day else [columns.start]
         wanted += [columns.slot] if columns.slot else []
@@ -209,15 +214,19 @@ class _Rows:
     def _tell(self, block: Block, batch: pa.RecordBatch, rows: NDArray[np.int64]) -> None:
         """Keep how the rows read that break a rule already, the first of them, and without the POD."""
         for place in np.unique(block.rows[block.rules != 0])[: MOST_TOLD - self._told].tolist():
-            row = batch.slice(int(np.searchsorted(rows, place)), 1).to_pylist()[0]
-            row = {name: text for name, text in row.items() if name not in (PLACE, self._columns.pod)}
-            said = (f"{name}={_said(text)}" for name, text in row.items())
+            row = int(np.searchsorted(rows, place))
+            told = (name for name in batch.schema.names if name not in (PLACE, self._columns.pod))
+            said = (f"{name}={_said(batch[name][row])}" for name in told)
             block.texts[place] = "; ".join(said)[:MOST_TEXT]
             self._told += 1
 
 
-def _said(value: object) -> str:
+def _said(field: pa.Scalar) -> str:
     """A value as a file would have it."""
+    try:
+        value = field.as_py()
+    except (ValueError, OverflowError):  # a time outside of the calendar
+        value = getattr(field, "value", None)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return "" if value is None else str(value)
@@ -228,7 +237,7 @@ def _coded(column: pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:
     coded = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
     texts: list[str | None] = coded.dictionary.cast(pa.string()).to_pylist()
     codes = coded.indices
-    texts = [text.strip() or None for text in texts if text is not None]
+    texts = [(text or "").strip() or None for text in texts]
     if codes.null_count:
         codes = pc.fill_null(codes, len(texts))
         texts.append(None)

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.rules import Rule
-from meterhall.provider.metering.intake.batches import MOST_LINE, Batches, ahead, guarded
+from meterhall.provider.metering.intake.amounts import MOST_DIGITS, NUMBER
+from meterhall.provider.metering.intake.batches import MOST_LINE, PLACE, Batches, ahead, sound
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
 from meterhall.provider.metering.intake.civil import following
 from meterhall.provider.metering.intake.csv_pieces import read_csv
@@ -28,14 +29,11 @@ ROWS = 500_000
 
 
 def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
-    try:
-        metadata = pq.read_metadata(path)
-        schema = metadata.schema.to_arrow_schema()
-        coded = [field.name for field in schema if pa.types.is_string(field.type)]
-        file = pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
-    except (pa.ArrowException, OSError) as fault:
-        raise BadReadingsFile("It is no Parquet file that can be read.", field="/file") from fault
-    return Batches(guarded(lambda: ahead(file.iter_batches(ROWS))), schema.names)
+    metadata = pq.read_metadata(path)
+    schema = metadata.schema.to_arrow_schema()
+    coded = [field.name for field in schema if pa.types.is_string(field.type)]
+    file = pq.ParquetFile(path, metadata=metadata, read_dictionary=coded)
+    return Batches(ahead(sound(file.iter_batches(ROWS))), schema.names)
 
 
 def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -43,15 +41,12 @@ def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
     with path.open("rb") as file:
         is_file = file.read(6) == b"ARROW1"
     source = pa.memory_map(str(path))
-    try:
-        if is_file:
-            opened = ipc.open_file(source)
-            found = (opened.get_batch(number) for number in range(opened.num_record_batches))
-            return Batches(guarded(lambda: found), list(opened.schema.names))
-        stream = ipc.open_stream(source)
-        return Batches(guarded(lambda: stream), list(stream.schema.names))
-    except (pa.ArrowException, OSError) as fault:
-        raise BadReadingsFile("It is no Arrow file that can be read.", field="/file") from fault
+    if is_file:
+        opened = ipc.open_file(source)
+        found = (opened.get_batch(number) for number in range(opened.num_record_batches))
+        return Batches(sound(found), opened.schema.names)
+    stream = ipc.open_stream(source)
+    return Batches(sound(stream), stream.schema.names)
 
 
 def read_json_lines(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -63,8 +58,8 @@ def read_json_lines(path: Path, profile: Profile, grain: Granularity) -> Batches
     def made() -> Iterator[pa.RecordBatch]:
         while some := list(islice(rows, ROWS)):
             columns = [pa.array([row.get(name) for row in some], pa.string()) for name in names]
-            numbers = pa.array([row["#"] for row in some], pa.int64())
-            yield pa.record_batch([*columns, numbers], [*names, "#"])
+            numbers = pa.array([row[PLACE] for row in some], pa.int64())
+            yield pa.record_batch([*columns, numbers], [*names, PLACE])
 
     return Batches(made(), names, broken)
 
@@ -83,16 +78,15 @@ def _json_rows(path: Path, profile: Profile, grain: Granularity, broken: dict[in
             if not line.strip():
                 continue
             try:
-                document = json.loads(line, parse_float=Decimal)
-                rows = _of_line(document, profile, grain)
+                rows = _of_line(_document(line), profile, grain)
             except OtherSlots:
                 broken[number] = Rule.RESOLUTION
                 continue
-            except (ValueError, RecursionError, TypeError, InvalidInput, OverflowError):
+            except (ValueError, RecursionError, TypeError, InvalidInput, ArithmeticError):
                 broken[number] = Rule.SCHEMA
                 continue
             for row in rows:
-                yield row | {"#": number}
+                yield row | {PLACE: number}
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -100,6 +94,14 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         if len(line) == MOST_LINE:
             raise BadReadingsFile("A line is longer than 16 MiB.", field="/file")
         yield line
+
+
+def _document(line: bytes) -> Any:
+    text = line.decode("utf-8-sig")
+    document = json.loads(text, parse_float=Decimal)
+    if "\\u" in text:  # half of a character, written as an escape, is no text: this raises ValueError
+        json.dumps(document, ensure_ascii=False, default=str).encode()
+    return document
 
 
 class OtherSlots(Exception):
@@ -116,7 +118,10 @@ def _of_line(document: Any, profile: Profile, grain: Granularity) -> list[dict[s
         raise TypeError
     if (stated := document.get("resolution")) and parse_granularity(str(stated)) != grain:
         raise OtherSlots
-    scale = Decimal(10) ** int(document.get("scale", 0))
+    scale = _number(document.get("scale", 0))
+    if scale != int(scale) or abs(scale) > MOST_DIGITS:
+        raise ValueError
+    unit = Decimal(10) ** int(scale)
     quality = document.get("quality") or [None] * len(values)
     at = columns.day if grain.civil and columns.day else columns.start
     starts = _starts_of(document.get(at), len(values), grain)
@@ -124,7 +129,7 @@ def _of_line(document: Any, profile: Profile, grain: Granularity) -> list[dict[s
     return [
         same | {
             at: start,
-            columns.value: None if value is None else f"{Decimal(value) * scale:f}",
+            columns.value: None if value is None else _written(_number(value) * unit),
             columns.quality: _text(code),
         }
         for start, value, code in zip(starts, values, quality, strict=True)
@@ -146,7 +151,21 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, bool | list | dict):
         raise TypeError
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return _written(value) if isinstance(value, Decimal) else str(value)
+
+
+def _number(value: Any) -> Decimal:
+    if isinstance(value, str):
+        if not NUMBER.fullmatch(value.strip()):
+            raise ValueError
+    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise TypeError
+    return Decimal(value)
+
+
+def _written(number: Decimal) -> str:
+    """Without an exponent, unless that were very long: then it is no amount anyway."""
+    return f"{number:f}" if abs(number.adjusted()) < MOST_DIGITS else str(number)
 
 
 TABLES: dict[str, Callable[[Path, Profile, Granularity], Batches]] = {
