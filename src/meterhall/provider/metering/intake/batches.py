@@ -43,8 +43,8 @@ def guarded(begun: Callable[[], Iterator[T]]) -> Iterator[T]:
     try:
         yield from begun()
     except (pa.ArrowException, UnicodeDecodeError, OSError) as fault:
-        if isinstance(fault, OSError) and fault.errno:
-            raise  # the disk's fault, which may pass, and not the file's
+        if isinstance(fault, MemoryError) or (isinstance(fault, OSError) and fault.errno):
+            raise  # this machine's fault, which may pass, and not the file's
         raise BadReadingsFile("It is damaged, or not of the format it seems to be.", field="/file") from fault
 
 
