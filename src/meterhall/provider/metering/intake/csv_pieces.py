@@ -20,6 +20,7 @@ from meterhall.domain.readings.granularity import Granularity
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.batches import MOST_LINE, Batches, guarded
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
+from meterhall.provider.metering.intake.csv_lines import whole_lines
 from meterhall.provider.metering.intake.profile import Profile
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
@@ -49,7 +50,7 @@ def _batches(path: Path, pieces: _Pieces, broken: dict[int, Rule]) -> Iterator[p
     with path.open("rb") as file:
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     with ThreadPoolExecutor(_READERS) as pool:
-        ranges = _whole_lines(content)
+        ranges = whole_lines(content, pieces.delimiter, PIECE_BYTES)
         waiting = deque(pool.submit(pieces.read, content, *span) for span in islice(ranges, _READERS))
         while waiting:
             table, odd = waiting.popleft().result()
@@ -68,7 +69,7 @@ class _Pieces:
             columns.pod, columns.start, columns.end, columns.day, columns.slot, columns.direction, columns.quality
         }  # fmt: skip
         coded = pa.dictionary(pa.int32(), pa.string())
-        self._profile, self._names = profile, names
+        self._profile, self._names, self.delimiter = profile, names, profile.delimiter
         texts = {name: coded if name in repeated else pa.string() for name in names}
         amounts = ({columns.value, columns.export} & set(names)) | {name for _, name in columns.slots(names)}
         numbers = dict.fromkeys(amounts, pa.int64())
@@ -121,20 +122,6 @@ def _hexadecimal(content: mmap.mmap, start: int, end: int) -> bool:
         if (_OUTSIDE[text[at - 2]] | (at == 1)).any():
             return True
     return False
-
-
-def _whole_lines(content: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """From and until of pieces of about `PIECE_BYTES` that end where a line does."""
-    start, size = 0, len(content)
-    while start < size:
-        end = start + PIECE_BYTES
-        if end < size:
-            end = (content.rfind(b"\n", start, end) + 1) or (content.rfind(b"\r", start, end) + 1)
-            end = end or content.find(b"\n", start + PIECE_BYTES) + 1 or size
-        if end - start > PIECE_BYTES + MOST_LINE:
-            raise BadReadingsFile("A line is longer than 16 MiB.", field="/file")
-        yield start, min(end, size)
-        start = end
 
 
 def _of_utc(path: Path, profile: Profile, names: list[str], grain: Granularity) -> set[str]:
