@@ -34,5 +34,9 @@ APPS = [
 ]  # fmt: skip
 
 globals().update(django_settings(_home, APPS, "meterhall.provider"))
+_database = globals()["DATABASES"]["default"]
+if _database["ENGINE"] == "meterhall.web.sqlite":
+    # In memory it is Django's own, and by that name the test runner knows that each process has one of its own.
+    _database["ENGINE"] = "django.db.backends.sqlite3"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 globals()["MIDDLEWARE"].append("tests.openapi.CheckAnswers")

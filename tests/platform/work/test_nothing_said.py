@@ -127,7 +127,7 @@ def test_a_fault_on_the_way_reaches_the_server_and_is_said_without_its_words(
     monkeypatch.setenv("METERHALL_LISTENER", "b2b")
     monkeypatch.setattr(asgi, "die_with_parent", lambda: None)
     monkeypatch.setattr(asgi, "configure_logs", lambda *words: None)
-    monkeypatch.setattr(asgi, "ASGIHandler", lambda: break_off)
+    monkeypatch.setattr(asgi, "Handler", lambda: break_off)
     with structlog.testing.capture_logs([bare_exception]) as lines, pytest.raises(type(fault)):
         asyncio.run(asgi.application()({}, None, None))
     assert ["answer.broken"] * said == [line["event"] for line in lines]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class BodyWithdrawn(ConnectionAbortedError):
     """Raised inside a body whose consent ended: the server breaks the transfer off."""
 
 
-Look = Callable[["Admitted", Iterator[bytes], str, int], Awaitable[bytes]]
+Look = Callable[["Admitted", Iterator[bytes], Mapping[str, object], int], Awaitable[bytes]]
 
 
 class Admitted(Protocol):
@@ -165,8 +165,7 @@ def blocks(opened: Opened, start: int, end: int) -> AsyncIterator[bytes]:
 
     A body under way holds no connection to the database of its own: all of a process look through the same one.
     """
-    name = f"{opened.part.delivery_id}/{opened.part.number}"
-    return through(opened, _of_file(folder() / opened.part.path, start, end), name, start)
+    return through(opened, _of_file(folder() / opened.part.path, start, end), about(opened.part), start)
 
 
 def _of_file(path: Path, start: int, end: int) -> Iterator[bytes]:
@@ -183,17 +182,23 @@ def _of_file(path: Path, start: int, end: int) -> Iterator[bytes]:
 
 
 def through(
-    admitted: Admitted, source: Iterator[bytes], name: str, start: int = 0, workers: ThreadPoolExecutor = LOOKOUT
+    admitted: Admitted,
+    source: Iterator[bytes],
+    told: Mapping[str, object],
+    start: int = 0,
+    workers: ThreadPoolExecutor = LOOKOUT,
 ) -> AsyncIterator[bytes]:
-    """The blocks of a source, each after a look whether it may leave, taken and looked after by `workers`; `name` and
+    """The blocks of a source, each after a look whether it may leave, taken and looked after by `workers`; `told` and
     `start` are for the log. The body raises `BodyWithdrawn`."""
     look = sync_to_async(_next, thread_sensitive=False, executor=workers) if give_back() else sync_to_async(_next)
-    return _each(look, admitted, source, name, start)
+    return _each(look, admitted, source, told, start)
 
 
-async def _each(look: Look, admitted: Admitted, source: Iterator[bytes], name: str, start: int) -> AsyncIterator[bytes]:
+async def _each(
+    look: Look, admitted: Admitted, source: Iterator[bytes], told: Mapping[str, object], start: int
+) -> AsyncIterator[bytes]:
     try:
-        while block := await look(admitted, source, name, start):
+        while block := await look(admitted, source, told, start):
             start += len(block)
             yield block
     finally:
@@ -219,23 +224,28 @@ def _look(admitted: Admitted) -> bool:
         return admitted.still_open()
 
 
-def log_closed(name: str, start: int) -> None:
+def about(part: DeliveryPart) -> dict[str, object]:
+    """What the log says of a part."""
+    return {"delivery": part.delivery_id, "part": part.number}
+
+
+def log_closed(told: Mapping[str, object], start: int) -> None:
     """Note that a body was broken off."""
     ABORTS.inc()
-    log.info("gate.closed", body=name, at_byte=start)
+    log.info("gate.closed", **told, at_byte=start)
 
 
-def _next(admitted: Admitted, source: Iterator[bytes], name: str, start: int) -> bytes:
+def _next(admitted: Admitted, source: Iterator[bytes], told: Mapping[str, object], start: int) -> bytes:
     """The next block, empty at the end. Raises `BodyWithdrawn`."""
     try:
         block = next(source, b"")
     except BodyWithdrawn:
-        log_closed(name, start)
+        log_closed(told, start)
         raise
     except (OperationalError, InterfaceError):
         connection.close()  # the thread's next body begins with a fresh one
         raise
     if block and not _look(admitted):
-        log_closed(name, start)
+        log_closed(told, start)
         raise BodyWithdrawn("a consent behind this body has ended")
     return block

@@ -162,7 +162,7 @@ def respond_live(request: HttpRequest, live: Live) -> HttpResponseBase:
     at_hand = deque(islice(blocks, AT_HAND))
     length = sum(map(len, at_hand)) if len(at_hand) < AT_HAND else None
     log_live(live.activation, live.request, live.members)
-    body = through(live, _in_turn(at_hand, blocks), f"{live.activation.pk}/live", workers=READERS)
+    body = through(live, _in_turn(at_hand, blocks), {"activation": live.activation.pk}, workers=READERS)
     response = StreamingHttpResponse(body, content_type=form.media_type)
     if length is not None:
         response["Content-Length"] = str(length)

@@ -19,7 +19,7 @@ from meterhall.provider.contracts.service import NoContract, contract_in_force
 from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
-from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, log_closed
+from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, about, log_closed
 from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, DeliveryVersion, PushJob
 from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede, view_of
 from meterhall.web.messaging.peers import my_access_number
@@ -123,7 +123,7 @@ def blocks(content: bytes, start: int, gate: Opened | None) -> Iterator[bytes]:
     """The content from `start` on in blocks, each after a look whether it may leave. Raises `BodyWithdrawn`."""
     for at in range(start, len(content), GATE_BLOCK_BYTES):
         if gate is not None and not gate.still_open():
-            log_closed(f"{gate.part.delivery_id}/{gate.part.number}", at)
+            log_closed(about(gate.part), at)
             raise BodyWithdrawn("a consent behind this body has ended")
         yield content[at : at + GATE_BLOCK_BYTES]
 
