@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime, timedelta
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -270,6 +271,7 @@ def test_answers_under_way_are_counted_until_they_are_let_go_of(
     activation: Activation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "MOST_OPEN", 2)
+    monkeypatch.setattr(live, "OPEN", WeakSet())
     waiting = [answer(activation, asked()) for _ in range(2)]
     with pytest.raises(MeterhallError) as fault:
         open_live(activation, asked())
