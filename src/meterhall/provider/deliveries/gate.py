@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -61,20 +61,10 @@ class BodyWithdrawn(ConnectionAbortedError):
 Look = Callable[["Admitted", Iterator[bytes], Mapping[str, object], int], Awaitable[bytes]]
 
 
-class Admitted(Protocol):
-    """What may be sent, as long as it may."""
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Admitted(ABC):
+    """What may be sent, as long as it may: at which epoch that was asked, and until when the clock lets it."""
 
-    def still_open(self) -> bool:
-        """Whether the next block may leave."""
-        ...
-
-
-@dataclass(slots=True)
-class Opened:
-    """A part that may be sent: what is in it, at which epoch that was asked, and until when the clock lets it."""
-
-    part: DeliveryPart
-    contents: list[PartContent]
     epoch: int
     until: datetime
 
@@ -83,11 +73,27 @@ class Opened:
         now = epoch()
         if now == self.epoch and platform().now() < self.until:
             return True
-        found = passes(self.part)
-        if found is None:
+        until = self.asked_again()
+        if until is None:
             return False
-        self.epoch, self.until = now, found.until
+        self.epoch, self.until = now, until
         return True
+
+    @abstractmethod
+    def asked_again(self) -> datetime | None:
+        """Until when all of it may be sent, as things stand now; None where not all of it may."""
+
+
+@dataclass(slots=True, eq=False)
+class Opened(Admitted):
+    """A part that may be sent, and what is in it."""
+
+    part: DeliveryPart
+    contents: list[PartContent]
+
+    def asked_again(self) -> datetime | None:
+        found = passes(self.part)
+        return None if found is None else found.until
 
 
 def open_part(delivery: Delivery, number: int) -> Opened:
@@ -107,7 +113,7 @@ def open_part(delivery: Delivery, number: int) -> Opened:
         raise DeliveryExpired
     found = passes(part, frame)
     if found is not None:
-        return Opened(part, found.contents, seen, found.until)
+        return Opened(seen, found.until, part, found.contents)
     version = newest(delivery)
     listed = number in {one["number"] for one in version.manifest["parts"]}
     if listed:

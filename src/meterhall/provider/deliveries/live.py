@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from threading import Lock
 from typing import Final
 from weakref import WeakSet
 
@@ -33,7 +34,7 @@ from meterhall.provider.deliveries.access import log_live
 from meterhall.provider.deliveries.curves import curves_by_item, pods_at_once
 from meterhall.provider.deliveries.drawing import header_of
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, entitled
-from meterhall.provider.deliveries.gate import through
+from meterhall.provider.deliveries.gate import Admitted, through
 from meterhall.provider.deliveries.service import (
     NothingAccepted,
     OutsideActivation,
@@ -53,6 +54,7 @@ MOST_OPEN: Final = 32
 """Answers to one requester under way at a time in this process."""
 OPEN: WeakSet[Live] = WeakSet()
 """The answers under way: an answer that is let go of, whichever way, is none any more."""
+COUNTING: Final = Lock()
 READERS: Final = ThreadPoolExecutor(4, thread_name_prefix="live")
 """The threads of this process in which bodies under way are read and written."""
 PARAMETERS: Final = {"/period": "/until", "/directions": "/direction"}
@@ -72,30 +74,23 @@ class TooManyOpen(TooMany):
     title = f"{MOST_OPEN} live answers to you are under way; read them, then ask again."
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
-class Live:
-    """Curves that may be told: of which items, asked at which epoch, and until when the clock lets it."""
+@dataclass(slots=True, eq=False)
+class Live(Admitted):
+    """Curves that may be told, and of which items."""
 
     activation: Activation
     request: DataRequest
     members: list[Entitled]
-    epoch: int
-    until: datetime
 
-    def still_open(self) -> bool:
-        """Whether the next block may leave. As long as nothing ended anywhere, this is one look at one number."""
-        now = epoch()
-        if now == self.epoch and platform().now() < self.until:
-            return True
+    def asked_again(self) -> datetime | None:
         try:
             frame = frame_of(Activation.objects.get(pk=self.activation.pk))
         except (NoContract, ActivationEnded):
-            return False
+            return None
         may = entitled(frame, self._items(), self.request.period)
         if not all(_holds(one, may.get(one.item.pk)) for one in self.members):
-            return False
-        self.epoch, self.until = now, min(one.until for one in may.values())
-        return True
+            return None
+        return min(one.until for one in may.values())
 
     def _items(self) -> Iterator[ActivationItem]:
         for some in pieces(one.item.pk for one in self.members):
@@ -127,8 +122,6 @@ def open_live(activation: Activation, asked: CurvesAsked) -> Live:
     Raises `OutsideActivation`, `PeriodEmpty`, `PeriodTooLong`, `FormatNotOffered`, `UnknownPseudonym`, `TooManyPods`,
     `NothingAccepted`, `NoContract`, `ActivationEnded` and `TooManyOpen`.
     """
-    if sum(one.activation.requester == activation.requester for one in tuple(OPEN)) >= MOST_OPEN:
-        raise TooManyOpen(retry_after_s=1)
     # The epoch is read first: what ends after it is found by the first comparison.
     seen, frame, request = epoch(), frame_of(activation), asked.request(activation.pk)
     if frame.scope.kind != "individual":
@@ -148,9 +141,17 @@ def open_live(activation: Activation, asked: CurvesAsked) -> Live:
     members = list(entitled(frame, items, request.period).values())
     if not members:
         raise NothingAccepted
-    live = Live(activation, request, members, seen, min(one.until for one in members))
-    OPEN.add(live)
+    live = Live(seen, min(one.until for one in members), activation, request, members)
+    _count(live)
     return live
+
+
+def _count(live: Live) -> None:
+    """Note that an answer is under way. Raises `TooManyOpen`."""
+    with COUNTING:
+        if sum(one.activation.requester == live.activation.requester for one in OPEN) >= MOST_OPEN:
+            raise TooManyOpen(retry_after_s=1)
+        OPEN.add(live)
 
 
 def respond_live(request: HttpRequest, live: Live) -> HttpResponseBase:

@@ -73,7 +73,7 @@ def _put_all(version: DeliveryVersion, put: Put) -> bool:
         if found is None:
             return False
         log_part(part, found.contents, AccessLog.Kind.PUSH)
-        gate = Opened(part, found.contents, seen, found.until)
+        gate = Opened(seen, found.until, part, found.contents)
         try:
             put(f"parts/{part.number}", _read(part), part.document["media_type"], gate)
         except BodyWithdrawn:
