@@ -118,7 +118,7 @@ def audit(studio: Studio) -> None:
 def curves(studio: Studio) -> None:
     """The load curve of one household in a week of which a day is missing."""
     window = studio.window("requester", ANALYST)
-    window.go("/curves")
+    window.go(f"/curves?text={GAP}")
     window.page.get_by_role("link", name=GAP).click()
     begin = MISSING_DAY - timedelta(days=3)
     window.go(f"{window.page.url.split('?')[0]}?from={begin}&to={begin + timedelta(days=7)}")
