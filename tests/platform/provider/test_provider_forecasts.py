@@ -127,7 +127,7 @@ def test_the_access_log_says_that_it_was_a_forecast(world: World) -> None:
     measured(world, points)
     delivery = ask(world, world.activated(points, SCOPE))
     [part] = live_parts(delivery)
-    log_part(part, part.contents.all(), AccessLog.Kind.DOWNLOAD)
+    log_part(part, AccessLog.Kind.DOWNLOAD)
     row = AccessLog.objects.get()
     assert (row.is_forecast, row.first, row.until) == (True, TOMORROW.first, TOMORROW.until)
 
@@ -290,6 +290,6 @@ def test_a_customer_is_told_of_forecasts_in_plain_words(world: World) -> None:
     measured(world, points)
     delivery = ask(world, world.activated(points, SCOPE))
     [part] = live_parts(delivery)
-    log_part(part, part.contents.all(), AccessLog.Kind.DOWNLOAD)
+    log_part(part, AccessLog.Kind.DOWNLOAD)
     page = signed_in("customer", holder=HOLDER).get("/accesses").content.decode()
     assert "electricity you take from the grid, as a forecast" in page

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from prometheus_client import REGISTRY
 
 from meterhall.domain.errors import MeterhallError
@@ -19,10 +21,11 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import GATE_BLOCK_BYTES
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.domain.protocol.players import PlayerView
-from meterhall.provider.activations.service import ActivationEnded, end, refresh
+from meterhall.provider.activations.service import ActivationEnded, end, frame_of, refresh
 from meterhall.provider.consents.service import revoke, terminate
 from meterhall.provider.contracts.service import NoContract, end_contract
 from meterhall.provider.contracts.tasks import suspended
+from meterhall.provider.deliveries import entitled
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, blocks, open_part, respond
 from meterhall.provider.deliveries.models import AccessLog, Delivery
@@ -230,6 +233,34 @@ def test_it_is_not_opened_again(world: World, delivery: Delivery, points: list[P
         world.follow()
         delivery.refresh_from_db()
         assert delivery.version == 2, "and the version it names follows"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_all_of_a_part_is_asked_at_once_is_what_each_is_asked(
+    world: World, delivery: Delivery, points: list[Point], way: str
+) -> None:
+    part, frame = delivery.parts.get(number=1), frame_of(delivery.activation)
+    until = entitled._by_sets(part, frame)
+    assert until == entitled._one_by_one(part, frame) == delivery.activation.items.all()[0].consent_item.access_until
+    ends(world, delivery, points)[way]()
+    alone = entitled._one_by_one(part, frame)
+    assert entitled._by_sets(part, frame) in {None, alone}, "never more than each"
+    if way in {"withdrawn", "terminated", "moved out", "POD removed", "time over"}:
+        assert alone is None
+
+
+def test_one_of_many_who_ends_is_not_outvoted(world: World) -> None:
+    many = world.points(12)
+    world.readings(many, date(2026, 3, 1), date(2026, 3, 3))
+    days = Period(first=date(2026, 3, 1), until=date(2026, 3, 2))
+    delivery = world.deliver(world.activated(many), period=days)
+    with CaptureQueriesContext(connection) as asked:
+        open_part(delivery, 1)
+    assert len(asked) < 12, "no query a POD"
+    consent = delivery.activation.items.first().consent_item.consent
+    revoke(consent.pk, HOLDER, (many[7].handle,))
+    with pytest.raises(ConsentRevoked):
+        open_part(delivery, 1)
 
 
 def test_another_customers_withdrawal_does_not_disturb(world: World, delivery: Delivery) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from meterhall.domain.consent import (
@@ -63,9 +63,7 @@ class ConsentBook:
         for item in self._items.get(point.pk, []):
             if consent_id is not None and item.consent_id != consent_id:
                 continue
-            answer = verify(caveats(item), asked)
-            if isinstance(answer, Granted):
-                answer = _assured(item, wanted)
+            answer = judged(item, asked, wanted.assurances)
             if isinstance(answer, Granted):
                 return Covered(item)
             if nearest.code == "consent_missing":
@@ -73,8 +71,12 @@ class ConsentBook:
         return nearest
 
 
-def _assured(item: ConsentItem, wanted: Wanted) -> Granted | Refused:
-    return Granted() if item.consent.assurance in wanted.assurances else Refused("evidence_assurance")
+def judged(item: ConsentItem, asked: Asked, assurances: Collection[str]) -> Granted | Refused:
+    """Whether a consent item lets it pass: its caveats, then what it rests on."""
+    answer = verify(caveats(item), asked)
+    if isinstance(answer, Granted) and item.consent.assurance not in assurances:
+        return Refused("evidence_assurance")
+    return answer
 
 
 def caveats(item: ConsentItem) -> tuple[Caveat, ...]:

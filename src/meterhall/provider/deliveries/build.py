@@ -7,7 +7,7 @@ faster. What a crash leaves is forgotten and swept with the next version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -48,9 +48,8 @@ from meterhall.provider.deliveries.entitled import (
     ITEMS_AT_ONCE,
     Entitled,
     accepted_in_pieces,
-    content_holds,
-    contents_of,
     entitled,
+    may_be_had,
 )
 from meterhall.provider.deliveries.forecasts import told_by
 from meterhall.provider.deliveries.groups import (
@@ -100,7 +99,7 @@ def build(delivery: Delivery) -> None:
     forget_unfinished(delivery)
     seen, frame = epoch(), frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
-    kept, gone = _sort_out(delivery, request, frame, list(live_parts(delivery)), changed_points(delivery))
+    kept, gone = _sort_out(frame, list(live_parts(delivery)), changed_points(delivery))
     gone |= {part.pk: part.replaced_reason for part in _withheld(delivery)}
     if delivery.version and not gone:
         Delivery.objects.filter(pk=delivery.pk).update(lake_cursor=cursor)
@@ -119,9 +118,9 @@ def _settled(delivery: Delivery, request: DataRequest, plan: Plan) -> Plan:
     does. Of a part that may not stay what still may is drawn anew."""
     while (seen := epoch()) != plan.epoch:
         frame = frame_of(Activation.objects.get(pk=delivery.activation_id))
-        kept, gone = _sort_out(delivery, request, frame, plan.kept, set())
+        kept, gone = _sort_out(frame, plan.kept)
         rows = DeliveryPart.objects.in_bulk([one.row for one in plan.drawn])
-        stay, _ = _sort_out(delivery, request, frame, [rows[one.row] for one in plan.drawn], set())
+        stay, _ = _sort_out(frame, [rows[one.row] for one in plan.drawn])
         staying = {part.pk for part in stay}
         drawn = [one for one in plan.drawn if one.row in staying]
         if len(kept) < len(plan.kept) or len(drawn) < len(plan.drawn):
@@ -224,17 +223,15 @@ def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None
 
 
 def _sort_out(
-    delivery: Delivery, request: DataRequest, frame: Frame, parts: Iterable[DeliveryPart], changed: set[int]
+    frame: Frame, parts: Iterable[DeliveryPart], changed: Set[int] = frozenset()
 ) -> tuple[list[DeliveryPart], dict[int, str]]:
     """The parts that stay: all in them still allowed, no value in them changed; and why the others go."""
     kept: list[DeliveryPart] = []
     gone: dict[int, str] = {}
     for part in parts:
-        contents = contents_of(part)
-        may = entitled(frame, [content.item for content in contents], request.period)
-        if not all(content_holds(content, may) for content in contents):
+        if may_be_had(part, frame) is None:
             gone[part.pk] = "revocation"
-        elif any(content.item.point_id in changed for content in contents):
+        elif changed and not changed.isdisjoint(part.contents.values_list("item__point", flat=True)):
             gone[part.pk] = "correction"
         else:
             kept.append(part)

@@ -28,7 +28,7 @@ from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.metrics import ABORTS
-from meterhall.provider.deliveries.models import UNPUBLISHED, AccessLog, Delivery, DeliveryPart, PartContent
+from meterhall.provider.deliveries.models import UNPUBLISHED, AccessLog, Delivery, DeliveryPart
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
     DeliveryExpired,
@@ -86,14 +86,12 @@ class Admitted(ABC):
 
 @dataclass(slots=True, eq=False)
 class Opened(Admitted):
-    """A part that may be sent, and what is in it."""
+    """A part that may be sent."""
 
     part: DeliveryPart
-    contents: list[PartContent]
 
     def asked_again(self) -> datetime | None:
-        found = passes(self.part)
-        return None if found is None else found.until
+        return passes(self.part)
 
 
 def open_part(delivery: Delivery, number: int) -> Opened:
@@ -111,9 +109,9 @@ def open_part(delivery: Delivery, number: int) -> Opened:
     frame = frame_of(delivery.activation)
     if part.replaced_reason == "retention":
         raise DeliveryExpired
-    found = passes(part, frame)
-    if found is not None:
-        return Opened(seen, found.until, part, found.contents)
+    until = passes(part, frame)
+    if until is not None:
+        return Opened(seen, until, part)
     version = newest(delivery)
     listed = number in {one["number"] for one in version.manifest["parts"]}
     if listed:
@@ -140,7 +138,7 @@ def respond(request: HttpRequest, opened: Opened) -> HttpResponseBase:
         refused["Content-Range"] = f"bytes */{size}"
         return refused
     start, end = wanted or (0, size)
-    log_part(opened.part, opened.contents, AccessLog.Kind.DOWNLOAD, start)
+    log_part(opened.part, AccessLog.Kind.DOWNLOAD, start)
     response = StreamingHttpResponse(
         blocks(opened, start, end), status=200 if wanted is None else 206, content_type=document.media_type
     )

@@ -69,11 +69,11 @@ def _put_all(version: DeliveryVersion, put: Put) -> bool:
     """Every part, each after it was let through, then the manifest; False where a consent ended before or midway."""
     for part in live_parts(version.delivery):
         seen = epoch()
-        found = passes(part)
-        if found is None:
+        until = passes(part)
+        if until is None:
             return False
-        log_part(part, found.contents, AccessLog.Kind.PUSH)
-        gate = Opened(seen, found.until, part, found.contents)
+        log_part(part, AccessLog.Kind.PUSH)
+        gate = Opened(seen, until, part)
         try:
             put(f"parts/{part.number}", _read(part), part.document["media_type"], gate)
         except BodyWithdrawn:
