@@ -23,7 +23,7 @@ TRADING = {
              "post_evidence", "post_activation", "provider.activations.service:answer", "post_data_request",
              "provider.deliveries.build:_publish", "provider.deliveries.push:push_version",
              "provider.deliveries.access:log_part", "post_receipt", "web.messaging.api:receive",
-             "provider.metering.working:write_down", "provider.consents.service:_end",
+             "provider.metering.working:_write_down", "provider.consents.service:_end",
              "provider.activations.ends:end_with_contracts"],
     "esco": ["post_customers", "post_localisation", "post_wish", "post_subscription", "post_activation",
              "post_data_request", "post_quit", "requester.partners.service:subscribe",

@@ -45,7 +45,9 @@ class BadOfferFile(InvalidInput):
 def ingest(
     home: HomeOption,
     files: Annotated[list[Path], typer.Argument(help="Files of readings.", metavar="FILES")],
-    resolution: Annotated[str, typer.Option(help="How long a value's slot is: PT15M, PT1H, …")] = "",
+    resolution: Annotated[
+        str, typer.Option(help="How long a value's slot is: PT15M, PT1H, …; ESPI and CIM say it.")
+    ] = "",
     profile: Annotated[str, typer.Option(help="What the files look like: a profile of HOME/intake/.")] = "",
     as_json: JsonOption = False,
 ) -> None:

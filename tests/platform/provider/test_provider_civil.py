@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,10 +16,20 @@ import pytest
 
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import GroupOf
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, Granularity
+from meterhall.domain.readings import (
+    CIVIL_DAY,
+    CIVIL_MONTH,
+    MISSING,
+    CivilCurve,
+    CivilSeries,
+    Granularity,
+    LoadCurve,
+)
+from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.estimation import Method
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.formats import FORMATS, PartHeader
+from meterhall.lake import Lake
 from meterhall.provider.metering.civil import curve_of, span
 from meterhall.provider.metering.completeness import completeness, late
 from meterhall.provider.metering.estimate import NotEstimated, estimate
@@ -27,6 +38,7 @@ from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.own_data import own_rows
 from meterhall.provider.metering.release import decide
 from meterhall.provider.metering.service import lake, spec, take_readings
+from meterhall.provider.metering.working import work_in
 from tests.platform.provider.conftest import HOLDER, World
 from tests.platform.provider.test_provider_areas import activated, ask, measured, told
 
@@ -119,6 +131,69 @@ def test_civil_days_come_in_by_every_format(world: World, form: str) -> None:
     assert kept(Period(first=FIRST, until=UNTIL)) == {pod: DAYS}
     series = Series.objects.get()
     assert (series.civil, series.first_day, series.until_day) == ("P1D", FIRST, UNTIL)
+
+
+def mixed(pod: str, form: str) -> bytes:
+    """A day of hours, the half hours of another, and three civil days of one point, in one file."""
+    known, quality = datetime(2026, 4, 1, tzinfo=UTC), np.full(24, 17, np.uint8)
+    hours = LoadCurve(CurveSeries(pod, 3600), datetime(2026, 3, 1, tzinfo=UTC), np.arange(24) + 100, quality, known)
+    halves = LoadCurve(CurveSeries(pod, 1800), datetime(2026, 3, 2, tzinfo=UTC), np.arange(24) + 50, quality, known)
+    curves = [hours, halves, curve(pod, CIVIL_DAY, FIRST, UNTIL, DAYS)]
+    return b"".join(FORMATS[form].encode(curves, PartHeader("dlv_1", default_zone="Europe/Rome", country="IT")))
+
+
+@pytest.mark.parametrize("form", ["espi", "cim"])
+@pytest.mark.parametrize("handed_in_as", ["PT1H", "PT30M", "P1D", "PT15M", ""])
+def test_each_curve_of_a_file_is_taken_as_long_as_it_says_its_slots_are(
+    world: World, form: str, handed_in_as: str
+) -> None:
+    pod = world.points()[0].pod
+    take_readings(mixed(pod, form), handed_in_as)
+    world.work()
+    run = IngestRun.objects.get()
+    assert (run.problem, run.rows, run.quarantined) == ("", 24 + 24 + 3, 0)
+    assert kept(Period(first=FIRST, until=UNTIL)) == {pod: DAYS}
+    found = {}
+    for series in Series.objects.filter(civil=""):
+        blocks = lake().read([spec(series)], datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC))
+        values = np.concatenate([block.mantissas for block in blocks])
+        found[series.resolution_s] = values[values != MISSING].tolist()
+    assert found == {3600: list(range(100, 124)), 1800: list(range(50, 74))}
+    again = take_readings(mixed(pod, form), handed_in_as)
+    assert again == run, "the same file is the same run"
+
+
+def test_a_crash_between_the_resolutions_of_a_file_loses_and_doubles_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = world.points()[0].pod
+    run, put, calls = take_readings(mixed(pod, "espi"), "PT1H"), type(lake()).put, list[str]()
+
+    def dies(self: Lake, days: object, **more: Any) -> object:
+        calls.append(more["transaction"][0])
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return put(self, days, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(lake()), "put", dies)
+    with pytest.raises(KeyboardInterrupt):
+        work_in(run)
+    assert IngestRun.objects.get().finished_at is None
+    work_in(IngestRun.objects.get())
+    assert calls == ["ingest", "ingest/PT30M", "ingest", "ingest/PT30M", "ingest/P1D"]
+    run.refresh_from_db()
+    assert (run.rows, run.quarantined, Series.objects.count()) == (51, 0, 3)
+    assert kept(Period(first=FIRST, until=UNTIL)) == {pod: DAYS}
+    assert {series.until_day for series in Series.objects.all()} == {date(2026, 3, 2), date(2026, 3, 3), UNTIL}
+
+
+def test_rows_of_several_resolutions_that_are_set_aside_are_of_one_file(world: World) -> None:
+    run = take_readings(mixed("IT001E00000000", "espi"), "PT15M")
+    world.work()
+    run.refresh_from_db()
+    assert (run.rows, run.quarantined, run.problem) == (51, 51, "")
+    rows = run.quarantine.order_by("row").values_list("row", "rule")
+    assert list(rows) == [(number, "P1") for number in range(1, 52)]
 
 
 @pytest.mark.parametrize("form", ["espi", "cim", "csv"])

@@ -29,7 +29,7 @@ from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import SeriesSpec
 from meterhall.lake import Lake
 from meterhall.lake.spark import SparkEngine
-from meterhall.provider.metering.intake import PLAIN, Profile, check_fits
+from meterhall.provider.metering.intake import PLAIN, Profile, check_fits, format_of
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, Series
 from meterhall.provider.metering.register import MAY_PASS
 from meterhall.web.config import EMBEDDED
@@ -39,6 +39,8 @@ from meterhall.web.work.models import WorkState
 
 PIECE_BYTES = 1024 * 1024
 DAY_S, HOUR_S = 86_400, 3600
+REGISTERS = "PT15M"
+"""How far apart a register's readings are where neither its file nor anybody else says it."""
 MOST_DAYS_AHEAD = 400
 """Of an open period: long enough to hold both clock changes."""
 
@@ -65,17 +67,22 @@ def take_readings(
 ) -> IngestRun:
     """Keep a file of readings; the worker works it in. `name` is what its sender calls it, `profile` how it is read.
 
-    The granularity may be empty where the profile says it. The same file again is the same run, unless that run set
-    rows aside for want of a point or series: then it is tried anew, since they may be registered by now.
+    The granularity may be empty where the profile says it, or the file does, as ESPI and CIM do.
+
+    The same file again is the same run, unless that run set rows aside for want of a point or series: then it is tried
+    anew, since they may be registered by now.
     """
-    grain = _grain(granularity or profile.resolution)
-    check_fits(profile, grain)
-    columns = {"resolution_s": grain.period_s or DAY_S, "civil": str(grain) if grain.civil else ""}
+    said = granularity or profile.resolution
+    if said:
+        check_fits(profile, _grain(said))
     folder = ingest_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     coming = folder / f".{new_id('in')}"
     try:
         mark = _keep(content, coming)
+        says_itself = (profile.format or format_of(coming)) in ("espi", "cim")
+        grain = _grain(said or (REGISTERS if says_itself else ""))
+        columns = {"resolution_s": grain.period_s or DAY_S, "civil": str(grain) if grain.civil else ""}
         described = profile.model_dump(mode="json", exclude_defaults=True)
         same = IngestRun.objects.filter(digest=mark, profile=described, **columns)
         worth_another = Q(work_state=WorkState.DEAD) | Q(unlisted__gt=0) | Q(problem=TOO_LATE)

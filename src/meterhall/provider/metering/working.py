@@ -22,7 +22,6 @@ from meterhall.domain.readings.judging import Limits
 from meterhall.domain.readings.rows import DayMatrix, Rows
 from meterhall.domain.readings.rules import Rule
 from meterhall.domain.readings.sequences import register_deltas, told_apart
-from meterhall.lake import Ingested
 from meterhall.provider.metering.civil import begun, day_after, numbered, place, resting, zones_of
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
@@ -52,16 +51,16 @@ def work_in(run: IngestRun) -> None:
         refuse(run, TOO_LATE)
         path.unlink(missing_ok=True)
         return
-    work = _Work(run, profile_of(run.profile))
-    try:
-        if work.read(path):
-            ingested = lake().put(ahead(work.parts()), available_at=platform().now(), transaction=("ingest", run.pk))
-            if not ingested.applied:
-                for _ in work.parts():
-                    pass  # once more what is set aside, which nobody has written down yet
-            work.write_down(ingested)
-    finally:
-        work.gathering.clear()
+    works, left = list[_Work](), [run.grain]
+    profile, held = profile_of(run.profile), Held()
+    while left:
+        work = _Work(run, profile, left.pop(0), held, is_first=not works)
+        works.append(work)
+        if not work.ingest(path):
+            break
+        left += work.others
+    if not run.problem:
+        _write_down(run, works, held)
     if run.problem or not run.unlisted:
         path.unlink(missing_ok=True)
 
@@ -73,24 +72,48 @@ def refuse(run: IngestRun, reason: str) -> None:
 
 
 class _Work:
-    """One run's rows on their way."""
+    """One run's rows of one resolution on their way.
 
-    def __init__(self, run: IngestRun, profile: Profile) -> None:
-        self.run, self.profile, self.held = run, profile, Held()
+    The first work is of what the run was handed in as; rows that the file says are of another are left to one more
+    each, which are its `others`.
+    """
+
+    def __init__(self, run: IngestRun, profile: Profile, grain: Granularity, held: Held, *, is_first: bool) -> None:
+        self.run, self.profile, self.held, self._is_first = run, profile, held, is_first
         self.gathering = Gathering(ingest_folder() / f"run-{run.pk}")
-        self._grain, self._zones = run.grain, dict[int, str]()
-        self._register = Register(run.resolution_s, profile.scale, run.civil)
-        self._count = self._opening = 0
+        self.others: dict[Granularity, None] = {}
+        self.count = self.opening = self.written = self.unchanged = 0
+        self._grain, self._step_s, self._zones = grain, grain.period_s or DAY_S, dict[int, str]()
+        self._register = Register(self._step_s, profile.scale, str(grain) if grain.civil else "")
         self._astray: Counter[int] = Counter()
         self._spans: dict[int, tuple[int, int]] = {}
-        self._limits = limits(run.received_at, run.grain)
+        self._limits = limits(run.received_at, grain)
         self._latest_end = int((run.received_at + LEEWAY).timestamp())
 
-    def read(self, path: Path) -> bool:
-        """Take in all rows of the file; a file that is none is refused as a whole, with the reason, and False is."""
+    def ingest(self, path: Path) -> bool:
+        """Put the rows of the file that are this work's into the lake, or find that they are there; False where the
+        file is none and was refused as a whole."""
+        app = "ingest" if self._is_first else f"ingest/{self._grain}"
+        try:
+            if not self._read(path):
+                return False
+            put = lake().put(ahead(self.parts()), available_at=platform().now(), transaction=(app, self.run.pk))
+            if not put.applied:
+                for _ in self.parts():
+                    pass  # once more what is set aside, which nobody has written down yet
+            self.written, self.unchanged = put.written, put.unchanged
+        finally:
+            self.gathering.clear()
+        return True
+
+    def _read(self, path: Path) -> bool:
+        """Take in this work's rows of the file; a file that is none is refused, with the reason, and False is."""
         try:
             for block in read_blocks(path, self.profile, self._grain):
-                self.take(block)
+                if block.grain == self._grain or (block.grain is None and self._is_first):
+                    self.take(block)
+                elif block.grain is not None and self._is_first:
+                    self.others[block.grain] = None
         except (InvalidInput, TooLarge) as fault:
             refuse(self.run, fault.detail)
             return False
@@ -99,14 +122,14 @@ class _Work:
     def take(self, block: Block) -> None:
         """Bring the rows of a block to their series; those that have none, or cannot be read, are set aside."""
         series = np.array(self._register.find(block.points), np.int64)[block.which]
-        if self.run.civil:
+        if self._grain.civil:
             fresh = (one for pk, one in self._register.series.items() if pk not in self._zones)
             self._zones |= zones_of(fresh)
             place(block, series, self._zones, self._grain)
             self._astray.update(series[(block.rules == Rule.MISALIGNED) & (series >= 0)].tolist())
         values = self._in_scale(block, series)
         kept = (block.rules == 0) & (series >= 0)
-        self._count += len(block)
+        self.count += len(block)
         aside = np.flatnonzero(~kept)
         if len(aside):
             rules = [
@@ -143,8 +166,8 @@ class _Work:
 
     def _lengths(self, block: Block, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """How long each row's slot is, in seconds; one for all, but for a mean power of civil days or months."""
-        if not (self.run.civil and block.unit.is_power):
-            return np.array([self.run.resolution_s], np.int64)
+        if not (self._grain.civil and block.unit.is_power):
+            return np.array([self._step_s], np.int64)
         numbers = numbered(series, block.starts, self._zones, self._grain)
         first, after = (begun(series, one, self._zones, self._grain) for one in (numbers, numbers + 1))
         return after - first
@@ -164,11 +187,11 @@ class _Work:
 
     def _settled(self, pieces: list[Taken], known: dict[int, Series]) -> tuple[list[Taken], list[Rows]]:
         """The rows after what only a whole series says, and as they rest in the lake. What is unsure is set aside."""
-        if self.run.civil or any(piece.register.any() or piece.again_s.any() for piece in pieces):
+        if self._grain.civil or any(piece.register.any() or piece.again_s.any() for piece in pieces):
             pieces = [self._in_sequence(joined(pieces), known)]
         pieces = self._at_resolution(pieces, known)
         starts = [piece.starts for piece in pieces]
-        if self.run.civil:
+        if self._grain.civil:
             over, at = self._resting(pieces[0], known)
             pieces, starts = [over], [at]
         pairs = zip(pieces, starts, strict=True)
@@ -190,13 +213,13 @@ class _Work:
 
     def _differences(self, taken: Taken, known: dict[int, Series]) -> Taken:
         """What registers counted between their readings; what cannot be said is set aside."""
-        ids, step = taken.series_ids, 1 if self.run.civil else self.run.resolution_s
-        at = numbered(ids, taken.starts, self._zones, self._grain) if self.run.civil else taken.starts
+        ids, step = taken.series_ids, 1 if self._grain.civil else self._step_s
+        at = numbered(ids, taken.starts, self._zones, self._grain) if self._grain.civil else taken.starts
         end = at + step * (self.profile.label == "end")
         deltas, rules, opens = register_deltas(ids, end, taken.values, step, self._rollover(taken, known))
-        start = begun(ids, end - step, self._zones, self._grain) if self.run.civil else end - step
+        start = begun(ids, end - step, self._zones, self._grain) if self._grain.civil else end - step
         taken = replace(taken, starts=start, values=deltas)
-        self._opening += int(opens.sum())
+        self.opening += int(opens.sum())
         broken = rules != 0
         if broken.any():
             self.held.of_series(taken.where(broken), rules[broken], known, has_value=False)
@@ -206,15 +229,15 @@ class _Work:
         """The rows that lie as the slots of the file do; those of a series that lie as longer or shorter ones do are
         set aside. They are looked at where one series' do, or where it has others beside it."""
         fresh = {pk for pk, series in known.items() if series.first_day is None}
-        beside, step = self._register.beside & known.keys(), self.run.resolution_s
+        beside, step = self._register.beside & known.keys(), self._step_s
         first = next((int(piece.series_ids[0]) for piece in pieces if len(piece)), -1)
         sample = [piece.starts[piece.series_ids == first] for piece in pieces]
-        astray = self.run.civil or lie_oddly(np.concatenate(sample), step, first in fresh)
+        astray = self._grain.civil or lie_oddly(np.concatenate(sample), step, first in fresh)
         if not (beside or astray):
             return pieces
         taken = joined(pieces)
         ids, at, off = taken.series_ids, taken.starts, taken.starts % step != 0
-        if self.run.civil:
+        if self._grain.civil:
             at, step, off = numbered(ids, at, self._zones, self._grain), 1, np.zeros(len(taken), np.bool_)
         wrong = of_finer(ids, off, self._astray) | of_coarser(ids, at, step, fresh, beside)
         if wrong.any():
@@ -238,7 +261,7 @@ class _Work:
         stated = np.array([int(self.profile.rollover.scaleb(places))], np.int64)
         turns = np.full(max(known) + 1, MISSING, np.int64)
         for pk, series in known.items():
-            made, broken, beyond = in_scale(stated, places, self.profile.unit, self.run.resolution_s, series.scale)
+            made, broken, beyond = in_scale(stated, places, self.profile.unit, self._step_s, series.scale)
             turns[pk] = MISSING if broken[0] or beyond[0] else made[0]
         return turns[taken.series_ids]
 
@@ -250,22 +273,27 @@ class _Work:
         spans = zip(starts[first].tolist(), starts[last].tolist(), strict=True)
         self._spans |= dict(zip(ids.tolist(), spans, strict=True))
 
-    def write_down(self, ingested: Ingested) -> None:
-        """What came of the run, in one transaction; before it which days there are now of each series, which may be of
-        a million and would keep every other writer waiting."""
-        run = self.run
+    def widen(self) -> None:
+        """Note which days there are now of each series."""
         widen(self._register.series, self._spans)
-        with transaction.atomic():
-            run.quarantine.all().delete()
-            for row in self.held.rows:
-                row.run = run
-            QuarantinedRow.objects.bulk_create(self.held.rows, batch_size=500)
-            run.rows, run.quarantined = self._count, len(self.held)
-            run.unlisted = len(self.held) - len(self.held.rows)
-            run.opening = self._opening
-            run.days_written, run.days_unchanged = ingested.written, ingested.unchanged
-            run.finished_at = platform().now()
-            run.save()
+
+
+def _write_down(run: IngestRun, works: list[_Work], held: Held) -> None:
+    """What came of the run, in one transaction; before it which days there are now of each series, which may be of a
+    million and would keep every other writer waiting."""
+    for work in works:
+        work.widen()
+    with transaction.atomic():
+        run.quarantine.all().delete()
+        for row in held.rows:
+            row.run = run
+        QuarantinedRow.objects.bulk_create(held.rows, batch_size=500)
+        run.rows, run.opening = sum(work.count for work in works), sum(work.opening for work in works)
+        run.quarantined, run.unlisted = len(held), len(held) - len(held.rows)
+        run.days_written = sum(work.written for work in works)
+        run.days_unchanged = sum(work.unchanged for work in works)
+        run.finished_at = platform().now()
+        run.save()
 
 
 def _distinct(series_ids: NDArray[np.int64]) -> list[int]:

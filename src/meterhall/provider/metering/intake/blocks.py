@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.amounts import Unit
+from meterhall.domain.readings.granularity import Granularity
 
 MOST_TEXT = 200
 MOST_TOLD = 10_000
@@ -32,6 +33,8 @@ class Block:
     Of civil days and months, `starts` are what the file says and not moved: ends where `are_ends`, civil dates as if of
     UTC where `dated`, since the zone is the point's. `ends` (in the same way) is where a row states both.
 
+    `grain` is how long the file says these rows' slots are, where it does; they may be others than the file's own.
+
     `registers` says that the amounts are a register's readings at their starts, or that they are none; None: the file
     does not say, the profile does.
     """
@@ -51,6 +54,7 @@ class Block:
     are_ends: bool = False
     dated: bool = False
     registers: bool | None = None
+    grain: Granularity | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,4 +1,5 @@
-"""Files of whole curves, read by `formats`: ESPI and CIM. A usage point's name is a POD."""
+"""Files of whole curves, read by `formats`: ESPI and CIM. A usage point's name is a POD, and each curve says itself how
+long its slots are."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ class XmlTooLarge(TooLarge):
 
 
 def read_curves(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
-    """The values of each curve. Raises `BadReadingsFile` and `XmlTooLarge`."""
+    """The values of each curve; `grain` is that of a register's readings, which do not say it.
+
+    Raises `BadReadingsFile` and `XmlTooLarge`.
+    """
     if path.stat().st_size > MOST_BYTES:
         raise XmlTooLarge(field="/file")
     try:
@@ -40,7 +44,7 @@ def read_curves(path: Path, form: str, profile: Profile, grain: Granularity) -> 
         for curve in curves:
             there = np.flatnonzero(curve.present)
             if len(there):
-                yield replace(_block(curve, there, seen, profile, grain), registers=registers)
+                yield replace(_block(curve, there, seen, profile), registers=registers)
                 seen += len(there)
     for loose in (*found.registers, *found.others):
         if len(loose.values):
@@ -75,12 +79,9 @@ def _loose(loose: espi.Loose, seen: int, profile: Profile, grain: Granularity) -
     return block
 
 
-def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, grain: Granularity) -> Block:
+def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile) -> Block:
     count = len(there)
-    rules = np.zeros(count, np.uint8)
-    held = curve.series.granularity if isinstance(curve, CivilCurve) else Granularity(curve.series.resolution_s)
-    if held != grain:
-        rules[:] = Rule.RESOLUTION
+    grain = curve.series.granularity if isinstance(curve, CivilCurve) else Granularity(curve.series.resolution_s)
     return Block(
         points=[(profile.pod or curve.series.usage_point, str(curve.series.direction))],
         which=np.zeros(count, np.int64),
@@ -91,6 +92,7 @@ def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile, grain: 
         places=-curve.series.scale,
         unit=Unit.WH,
         quality=curve.quality[there],
-        rules=rules,
-        ends=np.asarray(curve.edges[1:][there], np.int64) if held.civil else None,
+        rules=np.zeros(count, np.uint8),
+        ends=np.asarray(curve.edges[1:][there], np.int64) if grain.civil else None,
+        grain=grain,
     )

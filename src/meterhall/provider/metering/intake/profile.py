@@ -80,7 +80,8 @@ class Profile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     resolution: str = Field(
-        "", description="How long a slot is: PT5M, PT15M, PT1H, …, P1D, P1M; the call may say it instead."
+        "",
+        description="How long a slot is: PT5M, PT15M, PT1H, …, P1D, P1M; the call may say it instead, ESPI and CIM do.",
     )
     format: Literal["", "csv", "parquet", "arrow", "jsonl", "espi", "cim"] = Field(
         "", description="Empty: found from the content."
