@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,15 +203,15 @@ def read_pem(path: Path, passphrase: str) -> SigningKey:
     return SigningKey(key)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that nobody but its owner can read, whole or not at all."""
+def write_private(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Write a file that nobody but its owner can read, whole or not at all; of blocks each as it comes."""
     fresh = path.with_name(path.name + ".new")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(content)
+            out.writelines([content] if isinstance(content, bytes) else content)
             out.flush()
             os.fsync(out.fileno())
         fresh.replace(path)
-    except OSError:
+    except BaseException:
         fresh.unlink(missing_ok=True)
         raise

@@ -32,7 +32,7 @@ PODS_A_PART: Final = 50
 PARTS: Final = 200
 """Of more PODs than fill so many parts, each part has more PODs and there are as many parts."""
 SLOTS_A_PART: Final = 2_000_000
-"""As text about 150 MB, which a part is held in while it is written, pushed and read."""
+"""As text about 150 MB, which a part is held in while it is pushed and read."""
 
 
 def pods_a_part(request: DataRequest, pods: int = 0) -> int:

@@ -5,21 +5,23 @@ A file is written whole or not at all, under a name of this attempt; what a cras
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.protocol.canonical import digest
 from meterhall.domain.protocol.deliveries import DataRequest, ForecastMade, GroupAnswer, NotForecast, Part
 from meterhall.domain.readings import Curve
 from meterhall.domain.readings.civil import midnight
 from meterhall.formats import FORMATS, PartHeader
+from meterhall.formats.base import Block
 from meterhall.formats.packing import SUFFIXES, packed
 from meterhall.provider.deliveries.curves import (
     PODS_A_PART,
@@ -67,11 +69,13 @@ class Drawing:
 
 @dataclass(slots=True)
 class Tally:
-    """What passed through an encoder."""
+    """What went into an encoder, and how long the file is that comes out."""
 
     readings: int = 0
     missing: int = 0
     pseudonyms: set[str] = field(default_factory=set)
+    size: int = 0
+    _hashed: Any = field(default_factory=hashlib.sha256)
 
     def counted(self, curves: Iterator[Curve]) -> Iterator[Curve]:
         """The same curves, counted on the way."""
@@ -81,6 +85,18 @@ class Tally:
             self.missing += len(curve) - there
             self.pseudonyms.add(curve.series.usage_point)
             yield curve
+
+    def weighed(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The same blocks, measured on the way."""
+        for block in blocks:
+            self.size += memoryview(block).nbytes
+            self._hashed.update(block)
+            yield block
+
+    @property
+    def digest(self) -> str:
+        """Of all blocks."""
+        return f"sha-256:{self._hashed.hexdigest()}"
 
 
 def draw_curves(delivery: Delivery, request: DataRequest, members: Iterable[Entitled], most: int) -> Iterator[Drawn]:
@@ -161,20 +177,19 @@ def _write(
     forecasts: Sequence[ForecastMade] | None = None,
 ) -> Drawn:
     form, tally = FORMATS[request.format], Tally()
-    blocks = form.encode(tally.counted(curves), _header(delivery, number, members))
-    content = b"".join(packed(blocks, request.compression))
+    blocks = packed(form.encode(tally.counted(curves), _header(delivery, number, members)), request.compression)
     extension = form.extension + SUFFIXES[request.compression]
     relative = f"{delivery.delivery_id}/{number}-{secrets.token_hex(4)}.{extension}"
     path = folder() / relative
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, content)
+    write_private(path, tally.weighed(blocks))
     part = Part(
         number=number,
         media_type=form.media_type,
         extension=extension,
         compression=request.compression,
-        size_bytes=len(content),
-        digest=digest(content),
+        size_bytes=tally.size,
+        digest=tally.digest,
         pseudonyms=tuple(sorted(tally.pseudonyms)),
         readings=tally.readings,
         missing=tally.missing,
