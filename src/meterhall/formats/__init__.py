@@ -34,14 +34,14 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         form.name: form
         for form in (
-            Format("parquet", "application/vnd.apache.parquet", "parquet", parquet.encode, parquet.decode),
-            Format("arrow", "application/vnd.apache.arrow.stream", "arrows", arrow.encode, arrow.decode),
-            Format("csv", "text/csv", "csv", csv_rows.encode, csv_rows.decode),
-            Format("espi", "application/atom+xml", "xml", espi.encode, espi.decode),
-            Format("cim", "application/xml", "xml", cim.encode_xml, cim.decode_xml),
-            Format("cim_json", "application/json", "json", cim.encode_json, cim.decode_json),
-            Format("jsonl", "application/x-ndjson", "jsonl", json_lines.encode, json_lines.decode),
-            Format("jsonl_rows", "application/x-ndjson", "jsonl", json_rows.encode, json_rows.decode),
+            Format("parquet", "application/vnd.apache.parquet", "parquet", parquet.encode, parquet.decode, 8),
+            Format("arrow", "application/vnd.apache.arrow.stream", "arrows", arrow.encode, arrow.decode, 48),
+            Format("csv", "text/csv", "csv", csv_rows.encode, csv_rows.decode, 112),
+            Format("espi", "application/atom+xml", "xml", espi.encode, espi.decode, 200),
+            Format("cim", "application/xml", "xml", cim.encode_xml, cim.decode_xml, 304),
+            Format("cim_json", "application/json", "json", cim.encode_json, cim.decode_json, 208),
+            Format("jsonl", "application/x-ndjson", "jsonl", json_lines.encode, json_lines.decode, 24),
+            Format("jsonl_rows", "application/x-ndjson", "jsonl", json_rows.encode, json_rows.decode, 208),
         )
     }
 )

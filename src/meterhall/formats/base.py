@@ -68,6 +68,7 @@ class Format:
     `encode(curves, header)` yields the file in blocks and holds a curve or so in memory; a curve without slots leaves
     no trace. `decode(source)` gives the curves of a file: those of one series that follow each other and became known
     at the same time come as one. It raises `DecodeError`, whose `field` points to the fault, and `FileTooLarge`.
+    `slot_bytes` is about as much as the longest value of a slot takes.
     """
 
     name: str
@@ -75,3 +76,4 @@ class Format:
     extension: str
     encode: Callable[[Iterable[Curve], PartHeader], Iterator[Block]]
     decode: Callable[[bytes], list[Curve]]
+    slot_bytes: int

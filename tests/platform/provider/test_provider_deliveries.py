@@ -14,7 +14,7 @@ from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.activations import Refresh, Schedule
-from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.base import FormatName, Period
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, DataRequest, Manifest, Receipt
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, payload_of, sign, signed_digest
 from meterhall.domain.protocol.offers import DataScope
@@ -470,6 +470,28 @@ def test_a_push_that_was_noted_is_not_stated_again(world: World, monkeypatch: py
     assert AccessLog.objects.filter(kind="push").count() == 1, "tried twice, had once"
 
 
+def test_a_push_goes_on_with_the_part_it_broke_off_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from meterhall.provider.deliveries import push
+
+    monkeypatch.setattr(curve_reading, "PODS_A_PART", 1)
+    delivery = world.deliver(world.activated(many(world, 3)), period=FEW)
+    job = PushJob.objects.create(version=delivery.versions.get())
+    repository = SimpleNamespace(repository=SimpleNamespace(url="https://peer.example/repository"))
+    monkeypatch.setattr(push, "contract_in_force", lambda subscription, requester: repository)
+    put: list[str] = []
+
+    def breaks_at_the_second(url: str, *how: object) -> None:
+        put.append(url.rpartition("/")[2])
+        if len(put) == 2:
+            raise OSError
+
+    monkeypatch.setattr(push, "_put", breaks_at_the_second)
+    with pytest.raises(OSError):  # noqa: PT011 - the line broke
+        push.push_version(job)
+    push.push_version(PushJob.objects.get(pk=job.pk))
+    assert put == ["1", "2", "2", "3", "manifest"]
+
+
 def test_who_is_admitted_again_gets_the_correction_of_meanwhile(world: World) -> None:
     points = many(world, 1)
     delivery = world.deliver(world.activated(points), period=FEW)
@@ -486,14 +508,27 @@ def test_who_is_admitted_again_gets_the_correction_of_meanwhile(world: World) ->
     assert delivery.version == 2
 
 
-@pytest.mark.parametrize(("days", "directions", "most"), [(30, 1, 50), (365, 1, 50), (365, 2, 28), (3650, 2, 2)])
-def test_the_longer_the_period_the_fewer_points_are_in_a_part(days: int, directions: int, most: int) -> None:
+@pytest.mark.parametrize(
+    ("form", "days", "directions", "most"),
+    [
+        ("parquet", 30, 1, 50),
+        ("parquet", 365, 1, 50),
+        ("parquet", 365, 2, 28),
+        ("parquet", 3650, 2, 2),
+        ("csv", 365, 1, 34),
+        ("cim", 365, 1, 12),
+        ("cim", 3650, 2, 1),
+    ],
+)
+def test_the_longer_the_period_and_the_text_the_fewer_points_are_in_a_part(
+    form: FormatName, days: int, directions: int, most: int
+) -> None:
     period = Period(first=date(2016, 1, 1), until=date(2016, 1, 1) + timedelta(days=days))
     asked = DataRequest(
         activation_id=f"act_{'0' * 24}",
         period=period,
         granularity="PT15M",
-        format="csv",
+        format=form,
         directions=("import", "export")[:directions],
     )
     assert curve_reading.pods_a_part(asked) == most

@@ -197,3 +197,13 @@ def test_scales_make_the_same_value() -> None:
         (back,) = through(name, [load_curve([5, 0], scale=3)])
         assert back.mantissas.tolist() == [5000, 0]
     assert np.array_equal(back.present, [True, True])
+
+
+@every_format
+def test_a_slot_takes_no_more_than_is_said_by_which_parts_are_cut(name: str) -> None:
+    """Values of as many digits as ESPI has, hardly a quality the usual one, of several a day and point."""
+    chance = np.random.default_rng(20260301)
+    codes = chance.choice([int(one) for one in Quality], 96 * 31).tolist()
+    curve = load_curve(chance.integers(2**46, 2**47, 96 * 31).tolist(), scale=-3, quality=codes)
+    size = sum(memoryview(block).nbytes for block in FORMATS[name].encode([curve], HEADER))
+    assert FORMATS[name].slot_bytes / 2 < size / len(curve) < FORMATS[name].slot_bytes * 1.1

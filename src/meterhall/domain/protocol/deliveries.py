@@ -32,6 +32,8 @@ MANIFEST_TYP = "meterhall-manifest+jws"
 RECEIPT_TYP = "meterhall-receipt+jws"
 GATE_BLOCK_BYTES = 256 * 1024
 """A part is sent in blocks of this size; before each, the consent epoch is compared."""
+MOST_PART_BYTES = 256 * 1024 * 1024
+"""No part is larger; a repository takes none that is."""
 
 Pseudonym = Annotated[str, StringConstraints(min_length=36, max_length=36)]
 

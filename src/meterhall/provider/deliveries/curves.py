@@ -17,6 +17,7 @@ from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.overlay import overlaid
+from meterhall.formats import FORMATS
 from meterhall.lake.lake import SeriesBlock
 from meterhall.provider.deliveries.entitled import ITEMS_AT_ONCE, Entitled
 from meterhall.provider.metering.civil import curve_of, cut, span
@@ -32,12 +33,14 @@ PODS_A_PART: Final = 50
 PARTS: Final = 200
 """Of more PODs than fill so many parts, each part has more PODs and there are as many parts."""
 SLOTS_A_PART: Final = 2_000_000
-"""As text about 150 MB, which a part is held in while it is pushed and read."""
+BYTES_A_PART: Final = 128 * 1024 * 1024
+"""A part is held in memory while it is pushed and read; a requester's repository takes twice as much."""
 
 
 def pods_a_part(request: DataRequest, pods: int = 0) -> int:
     """How many of so many PODs go into a part: fewer the longer the period is, more the more there are."""
-    return min(max(SLOTS_A_PART // _slots_a_pod(request), 1), max(PODS_A_PART, -(-pods // PARTS)))
+    slots = min(SLOTS_A_PART, BYTES_A_PART // FORMATS[request.format].slot_bytes)
+    return min(max(slots // _slots_a_pod(request), 1), max(PODS_A_PART, -(-pods // PARTS)))
 
 
 def _slots_a_pod(request: DataRequest) -> int:

@@ -168,6 +168,7 @@ class PushJob(PendingWork):
     """A published version to be put into the contract's repository."""
 
     version = models.OneToOneField(DeliveryVersion, on_delete=models.CASCADE, related_name="push")
+    parts = models.JSONField(default=list, help_text="The numbers of those that were put there.")
     pushed_at = models.DateTimeField(null=True)
 
 

@@ -36,7 +36,7 @@ class StorageDiffers(Unavailable):
 def push_version(job: PushJob) -> None:
     """Put every part, then the manifest, into the repository.
 
-    A newer version makes this one pointless, and so does the end of the contract; where a consent has ended the
+    What was put there is not put again, however often this is tried. A newer version makes this one pointless, and so does the end of the contract; where a consent has ended the
     version without it follows.
     """
     version = job.version
@@ -52,9 +52,9 @@ def push_version(job: PushJob) -> None:
     url, folder_of = contract.repository.url, f"{delivery.delivery_id}/{version.version}"
     if is_elsewhere(url):
         with opened(f"{url.rstrip('/')}/{folder_of}") as place:
-            whole = _put_all(version, partial(put_there, place))
+            whole = _put_all(job, partial(put_there, place))
     else:
-        whole = _put_all(version, partial(_put_https, f"{url.rstrip('/')}/{folder_of}"))
+        whole = _put_all(job, partial(_put_https, f"{url.rstrip('/')}/{folder_of}"))
     if whole:
         _note(job)
     else:
@@ -65,9 +65,10 @@ Put = Callable[[str, bytes, str, Opened | None], None]
 """Puts what has a name under the version, content and media type there; that of a part through its gate."""
 
 
-def _put_all(version: DeliveryVersion, put: Put) -> bool:
-    """Every part, each after it was let through, then the manifest; False where a consent ended before or midway."""
-    for part in live_parts(version.delivery):
+def _put_all(job: PushJob, put: Put) -> bool:
+    """Every part that is not there yet, each after it was let through, then the manifest; False where a consent ended
+    before or midway."""
+    for part in live_parts(job.version.delivery).exclude(number__in=job.parts):
         seen = epoch()
         until = passes(part)
         if until is None:
@@ -78,7 +79,9 @@ def _put_all(version: DeliveryVersion, put: Put) -> bool:
             put(f"parts/{part.number}", _read(part), part.document["media_type"], gate)
         except BodyWithdrawn:
             return False
-    put("manifest", view_of(version).canonical(), "application/json", None)
+        job.parts.append(part.number)
+        job.save(update_fields=["parts"])
+    put("manifest", view_of(job.version).canonical(), "application/json", None)
     return True
 
 

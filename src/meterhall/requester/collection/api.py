@@ -7,13 +7,12 @@ from ninja import NinjaAPI
 
 from meterhall.client.manifests import BadManifest
 from meterhall.domain.protocol.base import DeliveryId, Message, Page
-from meterhall.domain.protocol.deliveries import ManifestView
+from meterhall.domain.protocol.deliveries import MOST_PART_BYTES, ManifestView
 from meterhall.domain.protocol.keys import BadSignature
 from meterhall.requester.activations.service import UnknownActivation, find
 from meterhall.requester.collection.models import DataAsked, Delivery
 from meterhall.requester.collection.repository import (
     MOST_MANIFEST_BYTES,
-    MOST_PART_BYTES,
     NoPushAgreed,
     PartDiffers,
     PushMismatch,

@@ -12,7 +12,7 @@ from meterhall.client.signatures import verify_request
 from meterhall.domain.errors import Conflict, InvalidInput, NotPermitted, TooLarge
 from meterhall.domain.protocol.agreements import SubscriptionView
 from meterhall.domain.protocol.canonical import digest
-from meterhall.domain.protocol.deliveries import Manifest, ManifestView
+from meterhall.domain.protocol.deliveries import MOST_PART_BYTES, Manifest, ManifestView
 from meterhall.requester.collection import files
 from meterhall.requester.collection.manifests import activation_of, keep, read
 from meterhall.requester.collection.models import Delivery
@@ -22,7 +22,6 @@ from meterhall.web.home import write_private
 from meterhall.web.messaging.api import key_of
 from meterhall.web.platform import platform
 
-MOST_PART_BYTES = 256 * 1024 * 1024
 MOST_MANIFEST_BYTES = 16 * 1024 * 1024
 
 
