@@ -73,10 +73,8 @@ def check(namespace: str, route: str, method: str, response: HttpResponseBase) -
 
 def _operation(published: dict[str, Any], route: str, method: str) -> dict[str, Any] | None:
     plain = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route)
-    for path, item in published["paths"].items():
-        if plain == path.lstrip("/") or plain.endswith("/" + path.lstrip("/")):
-            return item.get(method.lower())
-    return None
+    ends = [path for path in published["paths"] if f"/{plain}".endswith(path)]
+    return published["paths"][max(ends, key=len)].get(method.lower()) if ends else None
 
 
 def _declared(operation: dict[str, Any], status: int) -> dict[str, Any] | None:

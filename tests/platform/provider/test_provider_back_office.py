@@ -352,3 +352,45 @@ def test_a_file_that_was_read_by_a_worker_killed_right_after_is_done(world: Worl
     world.work()
     run.refresh_from_db()
     assert (run.work_state, run.last_error, run.days_written) == ("done", "", 1)
+
+
+def test_what_was_known_of_a_point_at_an_instant_can_be_asked(world: World, office: Client) -> None:
+    point = world.points(1)[0]
+    world.readings([point], date(2026, 2, 28), date(2026, 3, 3), wh=100)
+    take_readings(f"pod,start,energy_wh\n{point.pod},2026-03-01,9000\n{point.pod},2026-03-02,9001".encode(), "P1D")
+    world.work()
+    between = world.clock() + timedelta(hours=1)
+    world.clock.now = between + timedelta(hours=1)
+    world.readings([point], date(2026, 3, 1), date(2026, 3, 2), wh=777)
+
+    def told(**more: str) -> dict[str, list[str]]:
+        answer = office.get(
+            f"/api/points/{point.handle}/readings", {"from": "2026-03-01", "until": "2026-03-02", **more}
+        )
+        assert answer.status_code == 200, answer.json()
+        series = answer.json()["series"]
+        assert {one["direction"] for one in series} == {"import"}
+        return {one["resolution"]: [value["energy_wh"] for value in one["values"]] for one in series}
+
+    now, then = told(), told(known_at=between.isoformat())
+    assert now["P1D"] == then["P1D"] == ["9000"], "each series for itself"
+    assert (len(now["PT15M"]), len(then["PT15M"])) == (96, 96)
+    assert (now["PT15M"][4:8], then["PT15M"][4:8]) == (["777", "778", "779", "780"], ["100", "101", "102", "103"])
+    assert now["PT15M"][:4] == then["PT15M"][:4], "the first hour in Rome is of the UTC day before"
+    assert told(known_at="2020-01-01T00:00:00Z") == {"P1D": [], "PT15M": []}
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "field"),
+    [
+        ({"from": "2026-03-02", "until": "2026-03-02"}, "period_empty", "/until"),
+        ({"from": "2026-03-02", "until": "2026-05-02"}, "invalid_input", "/until"),
+        ({"from": "yesterday", "until": "2026-05-02"}, "invalid_input", "/from"),
+        ({"from": "2026-03-02", "until": "2026-03-03", "known_at": "2026-03-02 12:00"}, "invalid_input", "/known_at"),
+    ],
+)
+def test_a_fault_in_what_is_asked_of_a_point_is_named(
+    world: World, office: Client, asked: dict[str, str], code: str, field: str
+) -> None:
+    answer = office.get(f"/api/points/{world.points(1)[0].handle}/readings", asked)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, code, field)

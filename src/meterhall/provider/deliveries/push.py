@@ -20,7 +20,7 @@ from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, about, log_closed
-from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, DeliveryVersion, PushJob
+from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, PushJob
 from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede, view_of
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
@@ -36,8 +36,8 @@ class StorageDiffers(Unavailable):
 def push_version(job: PushJob) -> None:
     """Put every part, then the manifest, into the repository.
 
-    What was put there is not put again, however often this is tried. A newer version makes this one pointless, and so does the end of the contract; where a consent has ended the
-    version without it follows.
+    What was put there is not put again, however often this is tried. A newer version makes this one pointless, and so
+    does the end of the contract; where a consent has ended the version without it follows.
     """
     version = job.version
     delivery = version.delivery

@@ -7,19 +7,22 @@ from typing import Literal
 
 from django.db.models import Count
 from django.http import HttpRequest
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Query
 from pydantic import Field
 
 from meterhall.domain.errors import InvalidInput, NotFound
+from meterhall.domain.market import PeriodEmpty
 from meterhall.domain.protocol.base import Instant, Message, Page
 from meterhall.domain.readings.amounts import decimal_text
 from meterhall.domain.readings.granularity import UnknownGranularity
 from meterhall.lake import EngineBlind, EngineUnavailable
 from meterhall.provider.metering.completeness import DayCount, completeness
+from meterhall.provider.metering.held_values import DaysAsked, PointSeries, held_values
 from meterhall.provider.metering.intake import PLAIN, BadProfile, UnknownProfile, load_profile
 from meterhall.provider.metering.models import Decision, IngestRun, QuarantinedRow, RowState
 from meterhall.provider.metering.release import NothingHeld, NotReleasable, OneSlotTwice, decide
 from meterhall.provider.metering.service import take_readings
+from meterhall.provider.points.service import NoSuchPoint, point_of
 from meterhall.web.api import Body, endpoint, page
 from meterhall.web.platform import platform
 from meterhall.web.staff.service import StaffAuth
@@ -54,6 +57,12 @@ class RunView(Message):
 
 class Completeness(Message):
     days: tuple[DayCount, ...]
+
+
+class PointReadings(Message):
+    """What the lake holds of a metering point, series by series."""
+
+    series: tuple[PointSeries, ...]
 
 
 class QuarantineView(Message):
@@ -159,6 +168,12 @@ def add_metering(api: NinjaAPI) -> None:
         if not 1 <= days <= MOST_DAYS:
             raise InvalidInput(f"1 to {MOST_DAYS} days are counted.", field="/days")
         return Completeness(days=tuple(completeness(days)))
+
+    @endpoint(api, "GET", "/points/{handle}/readings", response=PointReadings, auth=StaffAuth(), step="readings",
+              refuses=(NoSuchPoint, PeriodEmpty, EngineUnavailable, EngineBlind))  # fmt: skip
+    def get_held(request: HttpRequest, handle: str, asked: Query[DaysAsked]) -> PointReadings:
+        """The readings of a metering point on some days: as they are known now, or as they were known at an instant."""
+        return PointReadings(series=held_values(point_of(handle), asked))
 
     @endpoint(api, "GET", "/readings/{int:run}", response=RunView, auth=StaffAuth(), step="readings",
               refuses=(UnknownRun,))  # fmt: skip

@@ -6,7 +6,6 @@ from django.http import HttpRequest
 from ninja import NinjaAPI
 from pydantic import Field
 
-from meterhall.domain.errors import NotFound
 from meterhall.domain.pods import InvalidPod
 from meterhall.domain.protocol.base import Message, Page
 from meterhall.provider.points.models import Point
@@ -15,12 +14,14 @@ from meterhall.provider.points.service import (
     AmbiguousPod,
     BadZone,
     EmptyStay,
+    NoSuchPoint,
     NotReserved,
     OverlappingHolders,
     OverlappingMeters,
     RepeatedPod,
     SandboxFixed,
     pod_of,
+    point_of,
     register_points,
 )
 from meterhall.web.api import endpoint, page
@@ -30,11 +31,6 @@ REFUSES = (
     InvalidPod, AmbiguousPod, BadZone, NotReserved, OverlappingHolders, OverlappingMeters, EmptyStay, RepeatedPod,
     SandboxFixed,
 )  # fmt: skip
-
-
-class NoSuchPoint(NotFound):
-    code = "no_such_point"
-    title = "There is no metering point of this handle."
 
 
 class PointView(Message):
@@ -90,7 +86,4 @@ def add_points(api: NinjaAPI) -> None:
     @endpoint(api, "GET", "/points/{handle}", response=PointView, auth=staff, step="points", refuses=(NoSuchPoint,))
     def get_point(request: HttpRequest, handle: str) -> PointView:
         """One metering point."""
-        found = Point.objects.filter(handle=handle).first()
-        if found is None:
-            raise NoSuchPoint
-        return view(found)
+        return view(point_of(handle))

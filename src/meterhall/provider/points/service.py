@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
 
-from meterhall.domain.errors import InvalidInput
+from meterhall.domain.errors import InvalidInput, NotFound
 from meterhall.domain.pods import BY_CODE, Pod, is_sandbox, read
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.provider.consents.epoch import advance_epoch
@@ -50,6 +50,11 @@ class NotReserved(InvalidInput):
 class AmbiguousPod(InvalidInput):
     code = "pod_ambiguous"
     title = "The POD fits several schemes; say the country."
+
+
+class NoSuchPoint(NotFound):
+    code = "no_such_point"
+    title = "There is no metering point of this handle."
 
 
 class RepeatedPod(InvalidInput):
@@ -251,6 +256,14 @@ def _check_meters(meters: tuple[MeterIn, ...], field: str) -> None:
 def find_point(pod: Pod) -> Point | None:
     """The metering point of a POD, if the provider holds it."""
     return Point.objects.filter(pod=pod.value).first()
+
+
+def point_of(handle: str) -> Point:
+    """The point of a handle. Raises `NoSuchPoint`."""
+    found = Point.objects.filter(handle=handle).first()
+    if found is None:
+        raise NoSuchPoint
+    return found
 
 
 def points_by_pod(values: set[str]) -> dict[str, Point]:
