@@ -13,12 +13,13 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -394,8 +395,10 @@ def page(rows: QuerySet[M], view: Callable[[M], V], *, after: str | None, limit:
     """One page of `rows` ordered by the unique field `by`, after the cursor `after`. Raises `BadCursor`, `BadLimit`."""
     check_limit(limit)
     beyond = {f"{by}__gt": decode_cursor(after)} if after else {}
+    # A bad cursor must not break a transaction there is; to begin one would be to wait for whoever writes (SQLite).
+    guard = transaction.atomic() if after and connection.in_atomic_block else nullcontext()
     try:
-        with transaction.atomic(savepoint=bool(after)):
+        with guard:
             found = list(rows.order_by(by).filter(**beyond)[: limit + 1])
     except (TypeError, ValueError, DataError):
         raise BadCursor(field="/after") from None

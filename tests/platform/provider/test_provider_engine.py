@@ -7,19 +7,22 @@ from datetime import date
 
 import pytest
 
-from meterhall.domain.protocol.deliveries import DataRequest
+from meterhall.domain.protocol.deliveries import DataRequest, GroupOf
 from meterhall.lake import EngineBlind, EngineUnavailable
 from meterhall.provider.deliveries.changes import changes_since
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.models import Delivery
 from meterhall.provider.deliveries.service import request_data
 from meterhall.provider.metering import service
+from meterhall.provider.metering.completeness import completeness
 from meterhall.provider.metering.models import IngestRun
 from meterhall.provider.metering.readiness import engine
 from meterhall.provider.metering.service import take_readings
 from meterhall.web.work.engine import QUEUES, claim, discover, perform
 from tests.engines import NoEngine, Server, running
 from tests.platform.provider.conftest import MARCH, World
+from tests.platform.provider.test_provider_areas import DAYS, activated, ask, measured, told
+from tests.platform.provider.test_provider_deliveries import SUMS
 
 Choose = Callable[..., None]
 
@@ -70,6 +73,26 @@ def test_deliveries_and_the_feed_are_the_same(world: World, sail: Server, choose
     assert changes_since(activation, None) == feed
     assert len(near[0]) > 1000
     assert len(feed.items) == 14
+
+
+def test_groups_and_what_is_complete_are_the_same(world: World, sail: Server, choose: Choose) -> None:
+    points = world.points(12, area="10YIT")
+    measured(world, points, [*range(100, 112)])
+    listed, over = world.activated(points, SUMS), activated(world)
+
+    def told_here() -> list[object]:
+        ask_list = {"group": True, "period": DAYS, "granularity": "PT1H", "measures": ("sum", "mean", "p50")}
+        deliveries = [
+            world.deliver(listed, **ask_list),
+            ask(world, over, GroupOf(area="10YIT"), measures=("sum", "mean", "p50")),
+        ]
+        return [told(one)[1] for one in deliveries] + [completeness(31)]
+
+    near = told_here()
+    choose(sail.url)
+    assert told_here() == near
+    assert all(len(values) == 24 for group in near[:2] for values in group.values())  # type: ignore[attr-defined]
+    assert any(day.complete == 12 for day in near[2])  # type: ignore[attr-defined]
 
 
 def test_a_delivery_waits_for_the_engine(world: World, sail: Server, choose: Choose) -> None:

@@ -34,8 +34,11 @@ def test_one_measurement_is_printed_and_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["corrections", "corrected-reads", "at-rest", "series", "calculations", "platform", "deliveries", "years", "year"],
-)
+    [
+        "corrections", "corrected-reads", "at-rest", "series", "calculations", "platform", "deliveries", "years",
+        "year", "national", "intake", "spark",
+    ],
+)  # fmt: skip
 def test_a_measurement_runs_at_a_small_scale(name: str, tmp_path: Path) -> None:
     """The others take minutes even so, or are as quick as these at full size and were seen above."""
     result = tmp_path / "result.json"
