@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -59,10 +60,74 @@ def check(schema: etree.XMLSchema, feed: etree._Element) -> None:
         schema.assertValid(etree.fromstring(etree.tostring(content)))
 
 
+Read = dict[tuple[str, int, int, datetime], dict[int, tuple[int, int, int]]]
+
+
+def independently(feed: etree._Element) -> Read:
+    """By usage point, flow, power of ten and when it became known: of each start the duration, value and quality.
+
+    By the standard's links alone: a block is of the reading it is `up` from, that one of the type it is `related` to.
+    """
+    found: Read = {}
+    entries = feed.findall("a:entry", NAMES)
+    own = {link(entry, "self"): entry for entry in entries}
+    for entry in entries:
+        block = entry.find("a:content/e:IntervalBlock", NAMES)
+        if block is None:
+            continue
+        reading = own[link(entry, "up").removesuffix("/IntervalBlock")]
+        (kind,) = [own[one] for one in links(reading, "related") if "/ReadingType/" in one]
+        point = link(reading, "up").removesuffix("/MeterReading")
+        assert own[point].find("a:content/e:UsagePoint", NAMES) is not None
+        says = {child.tag.rpartition("}")[2]: int(child.text) for child in kind.find("a:content/e:ReadingType", NAMES)}
+        assert (says["uom"], says["commodity"], says["accumulationBehaviour"]) == (72, 1, 4)
+        known = datetime.fromisoformat(entry.findtext("a:updated", None, NAMES))
+        name = unquote(point.rpartition("/")[2]), says["flowDirection"], says["powerOfTenMultiplier"], known
+        slots = found.setdefault(name, {})
+        begin = number(block, "e:interval/e:start")
+        end = begin + number(block, "e:interval/e:duration")
+        for one in block.findall("e:IntervalReading", NAMES):
+            start, duration = number(one, "e:timePeriod/e:start"), number(one, "e:timePeriod/e:duration")
+            assert begin <= start < start + duration <= end
+            assert start not in slots
+            quality = one.findtext("e:ReadingQuality/e:quality", str(says["defaultQuality"]), NAMES)
+            slots[start] = duration, number(one, "e:value"), int(quality)
+    return {name: slots for name, slots in found.items() if slots}
+
+
+def number(above: etree._Element, path: str) -> int:
+    return int(above.findtext(path, None, NAMES))
+
+
+def links(entry: etree._Element, relation: str) -> list[str]:
+    return [one.get("href") for one in entry.findall("a:link", NAMES) if one.get("rel") == relation]
+
+
+def link(entry: etree._Element, relation: str) -> str:
+    (found,) = links(entry, relation)
+    return found
+
+
+def expected(curves: list[Curve]) -> Read:
+    flows = {Direction.IMPORT: 1, Direction.EXPORT: 19, Direction.NET: 4}
+    found: Read = {}
+    for curve in curves:
+        name = curve.series.usage_point, flows[curve.series.direction], curve.series.scale
+        slots = found.setdefault((*name, curve.available_at), {})
+        lengths = np.diff(curve.edges).tolist()
+        columns = curve.starts.tolist(), lengths, curve.mantissas.tolist(), curve.quality.tolist()
+        for start, length, value, quality in zip(*columns, strict=True):
+            if value != MISSING:
+                slots[start] = length, value, quality
+    return {name: slots for name, slots in found.items() if slots}
+
+
 @settings(max_examples=25, deadline=None)
 @given(curves=st.one_of(several(load_curves), several(civil_curves)))
-def test_every_feed_is_valid(schema: etree.XMLSchema, curves: list[Curve]) -> None:
-    check(schema, written(curves))
+def test_every_feed_is_valid_and_says_what_the_curves_say(schema: etree.XMLSchema, curves: list[Curve]) -> None:
+    feed = written(curves)
+    check(schema, feed)
+    assert independently(feed) == expected(curves)
 
 
 def test_a_wrong_feed_would_be_seen(schema: etree.XMLSchema) -> None:
