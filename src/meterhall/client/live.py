@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from meterhall.client.checks import MOST_BYTES, granularity_of, is_within
-from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
 from meterhall.client.line import Line
-from meterhall.domain.errors import InvalidInput, MeterhallError
+from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.base import DirectionName
 from meterhall.domain.protocol.deliveries import CurvesAsked, DataRequest
 from meterhall.domain.readings import Curve, parse_granularity
@@ -22,7 +21,7 @@ class LiveUnreadable(InvalidInput):
 def look(line: Line, path: str, asked: DataRequest, accepted: Collection[str]) -> list[Curve]:
     """The curves of an activation, at `path` there: of the pseudonyms that are asked for, each by itself, or of all.
 
-    Raises `LiveUnreadable`, of what was not asked for as well, and like `Line.call`.
+    Raises `LiveUnreadable`, of what was not asked for as well, `TooLarge`, and like `Line.call`.
     """
     return [
         curve
@@ -38,10 +37,9 @@ def _of(line: Line, path: str, asked: DataRequest, direction: DirectionName, nam
         direction=direction, pseudonym=next(iter(names)) if asked.pseudonyms else None,
     )  # fmt: skip
     try:
-        curves = list(FORMATS[asked.format].decode(line.read(f"{path}/curves", wanted.document(), MOST_BYTES)))
-    except (RemoteRefusal, RemoteUnreachable):
-        raise
-    except (MeterhallError, ValueError, KeyError) as fault:
+        content = line.read(f"{path}/curves", wanted.document(), MOST_BYTES)
+        curves = list(FORMATS[asked.format].decode(content))
+    except (InvalidInput, ValueError, KeyError) as fault:
         raise LiveUnreadable(f"The answer cannot be read as {asked.format}.") from fault
     slots = parse_granularity(asked.granularity)
     for curve in curves:

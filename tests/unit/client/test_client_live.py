@@ -20,7 +20,7 @@ from meterhall.domain.protocol.base import Compression, Period
 from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.domain.readings import Direction, LoadCurve, Series
 from meterhall.formats import FORMATS, PartHeader
-from meterhall.formats.packing import packed
+from meterhall.formats.packing import UnpackedTooLarge, packed
 
 NAME, OTHER = "0" * 35 + "1", "0" * 35 + "2"
 CURVE = LoadCurve(
@@ -68,7 +68,7 @@ def test_another_than_asked_for_is_not_shown(what: str) -> None:
 @pytest.mark.parametrize("how", ["none", "gzip", "zstd"])
 def test_no_more_is_taken_than_is_read(how: Compression, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_BYTES", 100)
-    with pytest.raises(LiveUnreadable):
+    with pytest.raises(UnpackedTooLarge):
         look(line(lambda request: told(CURVE, how)), "/v1/activations/x", ASKED, {NAME})
 
 

@@ -8,6 +8,7 @@ faster. What a crash leaves is forgotten and swept with the next version.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -58,6 +59,8 @@ from meterhall.provider.deliveries.groups import (
     note_sum,
 )
 from meterhall.provider.deliveries.models import (
+    FORGOTTEN,
+    NEVER_HAD,
     UNPUBLISHED,
     Delivery,
     DeliveryPart,
@@ -72,6 +75,9 @@ from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
 from meterhall.web.work.engine import NotYet
+
+CLOSED = ("expired", "ended")
+"""States of a delivery of which nothing more is had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ def build(delivery: Delivery) -> None:
     Whatever its size, no more than a part of it is in memory: files and what is in them are laid down as they are made.
     """
     request = DataRequest.model_validate(delivery.request)
+    if delivery.state in CLOSED:
+        return
     if request.over is not None:
         _build_over(delivery, request, request.over)
         return
@@ -106,11 +114,28 @@ def build(delivery: Delivery) -> None:
         return
     drawn = _drawn(delivery, request, _fresh(delivery, request, frame, kept))
     plan = Plan(kept, gone, drawn.files, cursor, seen, drawn.absent)
-    if not (request.group or delivery.is_forecast):
+    if request.group or delivery.is_forecast:
+        _publish_now(delivery, request, plan)
+        return
+    while True:
         plan = _settled(delivery, request, plan)
         if not (delivery.version or plan.drawn):
             raise NothingAccepted
-    _publish(delivery, request, plan)
+        with suppress(_Moved):
+            _publish(delivery, request, plan)
+            return
+
+
+class _Moved(Exception):
+    """Something ended somewhere after the last look at what is to be published."""
+
+
+def _publish_now(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
+    """Publish what cannot be looked at part by part; where something ended meanwhile all of it is made anew."""
+    try:
+        _publish(delivery, request, plan)
+    except _Moved:
+        raise NotYet(0.1) from None
 
 
 def _settled(delivery: Delivery, request: DataRequest, plan: Plan) -> Plan:
@@ -160,7 +185,9 @@ def _lay_down(delivery: Delivery, drawn: Drawn) -> Drawn:
 
 def forget_unfinished(delivery: Delivery) -> None:
     """Forget the files of an attempt that came to no version."""
-    delivery.parts.filter(replaced_reason=UNPUBLISHED).delete()
+    # Which ones is settled by one statement: what another attempt publishes meanwhile is not deleted.
+    delivery.parts.filter(replaced_reason=UNPUBLISHED).update(replaced_reason=FORGOTTEN)
+    delivery.parts.filter(replaced_reason=FORGOTTEN).delete()
 
 
 def _pods(delivery: Delivery, request: DataRequest) -> int:
@@ -193,7 +220,7 @@ def _having(delivery: Delivery, items: list[ActivationItem], parts: set[int]) ->
 
 def _once_in(delivery: Delivery) -> QuerySet[ActivationItem]:
     """The items of which something was in a version, by their position."""
-    published = PartContent.objects.filter(part__delivery=delivery).exclude(part__replaced_reason=UNPUBLISHED)
+    published = PartContent.objects.filter(part__delivery=delivery).exclude(part__replaced_reason__in=NEVER_HAD)
     return ActivationItem.objects.filter(pk__in=published.values("item")).order_by("position")
 
 
@@ -219,7 +246,7 @@ def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None
     forget_unfinished(delivery)
     drawn = draw_group(delivery, request, [], found.curves, ZoneInfo(platform().config.zone))
     files = [_lay_down(delivery, one) for one in drawn.files]
-    _publish(delivery, request, Plan([], {}, files, cursor, seen, drawn.absent, found))
+    _publish_now(delivery, request, Plan([], {}, files, cursor, seen, drawn.absent, found))
 
 
 def _sort_out(
@@ -252,8 +279,9 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
     manifest, told = _manifest(delivery, request, before, plan), told_by(request, delivery.is_forecast)
     with transaction.atomic():
         if hold_epoch() != plan.epoch:
-            raise NotYet(0.1)
-        if Delivery.objects.select_for_update().get(pk=delivery.pk).version != delivery.version:
+            raise _Moved
+        now = Delivery.objects.select_for_update().get(pk=delivery.pk)
+        if now.version != delivery.version or now.state in CLOSED:
             raise NotYet(0.1)
         if plan.answer is not None:
             check_stretches([one.stretch for one in plan.answer.stretches], told, minimum_group(delivery.activation))
@@ -264,9 +292,11 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
             group = plan.drawn[0].group
             withheld = group is not None and any(one.withheld for one in group.months)
             note_sum(delivery, told, {one.point_id for one in members}, withheld)
-        for key, reason in plan.gone.items():
-            DeliveryPart.objects.filter(pk=key).update(replaced_reason=reason)
-        rows = [DeliveryPart.objects.filter(pk__in=some) for some in pieces(one.row for one in plan.drawn)]
+        for reason in set(plan.gone.values()):
+            for some in pieces(key for key, why in plan.gone.items() if why == reason):
+                DeliveryPart.objects.filter(pk__in=some).update(replaced_reason=reason)
+        laid = DeliveryPart.objects.filter(replaced_reason=UNPUBLISHED)
+        rows = [laid.filter(pk__in=some) for some in pieces(one.row for one in plan.drawn)]
         if sum(some.update(replaced_reason="") for some in rows) != len(plan.drawn):
             raise NotYet(0.1)  # another attempt has begun anew
         version = _version(delivery, manifest)

@@ -28,7 +28,7 @@ from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.metrics import ABORTS
-from meterhall.provider.deliveries.models import UNPUBLISHED, AccessLog, Delivery, DeliveryPart
+from meterhall.provider.deliveries.models import NEVER_HAD, AccessLog, Delivery, DeliveryPart
 from meterhall.provider.deliveries.service import (
     ConsentRevoked,
     DeliveryExpired,
@@ -103,7 +103,7 @@ def open_part(delivery: Delivery, number: int) -> Opened:
     # The epoch is read first: what ends after it is found by the first comparison.
     seen = epoch()
     part = delivery.parts.filter(number=number).first()
-    if part is None or part.replaced_reason == UNPUBLISHED:
+    if part is None or part.replaced_reason in NEVER_HAD:
         raise UnknownDelivery("There is no such part.")
     part.delivery = delivery
     frame = frame_of(delivery.activation)

@@ -17,7 +17,7 @@ from meterhall.domain.readings.measures import PERCENTILES, rank
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.contracts.service import contract_in_force
 from meterhall.provider.deliveries.entitled import Member
-from meterhall.provider.deliveries.models import Delivery, GroupAnswered, PartContent
+from meterhall.provider.deliveries.models import NEVER_HAD, Delivery, GroupAnswered, PartContent
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
 
@@ -78,7 +78,8 @@ def seen_alone(points: set[int], period: Period) -> set[int]:
     forecasts = Q(part__delivery__is_forecast=True, first__lt=period.until + behind, first__gt=period.first)
     seen: set[int] = set()
     for some in pieces(points):
-        contents = PartContent.objects.filter(readings | forecasts, item__point__in=some)
+        had = PartContent.objects.exclude(part__replaced_reason__in=NEVER_HAD)
+        contents = had.filter(readings | forecasts, item__point__in=some)
         seen.update(contents.exclude(part__delivery__request__group=True).values_list("item__point", flat=True))
     return seen
 

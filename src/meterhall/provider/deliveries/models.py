@@ -58,12 +58,14 @@ class DeliveryVersion(models.Model):
         return f"{self.delivery_id} v{self.version}"
 
 
-UNPUBLISHED = "unpublished"
+UNPUBLISHED, FORGOTTEN = "unpublished", "forgotten"
+NEVER_HAD = (UNPUBLISHED, FORGOTTEN)
+"""Why nobody was ever given a part: it is in no version yet, or its attempt came to none and it is being removed."""
 
 
 class DeliveryPart(models.Model):
-    """One immutable file. `replaced_reason` says why it is not to be had: of no version yet (`UNPUBLISHED`); no longer,
-    after a correction, a revocation or by retention."""
+    """One immutable file. `replaced_reason` says why it is not to be had: of no version (`NEVER_HAD`); no longer, after
+    a correction, a revocation or by retention."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField()

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 
 from meterhall.domain.errors import Conflict, Gone, InvalidInput, NotFound
 from meterhall.domain.market import check_period
@@ -259,11 +259,13 @@ def view_of(version: DeliveryVersion) -> ManifestView:
 
 
 def supersede(deliveries: QuerySet[Delivery] | Iterable[Delivery]) -> None:
-    """Queue the next version of published deliveries. One that is being built is built once more after that."""
+    """Queue the next version of published deliveries. One that is being built is built once more after that: its lease
+    is left alone, and the worker sees by a later `due_at` that somebody asked."""
+    now = platform().now()
+    due_at = Case(When(leased_until=None, then=Value(now)), default=Value(now + timedelta(microseconds=1)))
     for some in pieces(one.pk for one in deliveries):
-        Delivery.objects.filter(pk__in=some, state="published").update(
-            work_state=WorkState.PENDING, due_at=platform().now(), leased_until=None, attempts=0
-        )
+        mine = Delivery.objects.filter(pk__in=some, state="published")
+        mine.update(work_state=WorkState.PENDING, attempts=0, due_at=due_at)
 
 
 def live_parts(delivery: Delivery) -> QuerySet[DeliveryPart]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -30,11 +31,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One that is free, if the file is the one it was opened on; else a new one."""
         self._file, free = self._found(), FREE.get(self._key, [])
-        while free:
-            file, connection = free.pop()
-            if file == self._file:
-                return connection
-            connection.close()
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                file, connection = free.pop()
+                if file == self._file:
+                    return connection
+                connection.close()
         return super().get_new_connection(conn_params)
 
     def _close(self) -> None:

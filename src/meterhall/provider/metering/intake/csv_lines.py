@@ -96,4 +96,6 @@ class _Quoted:
         step = 1 << 20
         parts = [self._content[first : min(first + step, at)] for first in range(0, at, step)]
         line = 1 + (sum(part.count(b"\n") for part in parts) or sum(part.count(b"\r") for part in parts))
-        return BadReadingsFile(f"The quote that opens in line {line} is not closed.", field="/file")
+        return BadReadingsFile(
+            f"The quote that opens in line {line} is not closed where its field ends.", field="/file"
+        )

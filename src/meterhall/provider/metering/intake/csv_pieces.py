@@ -24,6 +24,8 @@ from meterhall.provider.metering.intake.csv_lines import whole_lines
 from meterhall.provider.metering.intake.profile import Profile
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
+_BECOMES: Final = 3
+"""Bytes of UTF-8 that a byte of another encoding becomes, at most."""
 _READERS: Final = 2
 """Threads that read ahead."""
 _LOOKED_AT: Final = 65_536
@@ -100,8 +102,10 @@ class _Pieces:
             return "skip"
 
         names = None if has_head else self._names
+        # In one block, as long as it becomes: of several each would be cut at a line end, in quotes too.
+        whole = (1 if self._profile.encoding == "utf-8" else _BECOMES) * (end - start) + 1
         reading = pa_csv.ReadOptions(
-            encoding=self._profile.encoding, use_threads=False, column_names=names, block_size=end - start + 1
+            encoding=self._profile.encoding, use_threads=False, column_names=names, block_size=whole
         )
         parsing = pa_csv.ParseOptions(delimiter=self._profile.delimiter, invalid_row_handler=keep)
         converting = pa_csv.ConvertOptions(column_types=kinds, null_values=[""])

@@ -25,7 +25,9 @@ from meterhall.provider.metering.intake.csv_pieces import read_csv
 from meterhall.provider.metering.intake.profile import Profile
 
 ROWS = 500_000
-"""Rows of a batch, where the file leaves the choice."""
+"""Rows of a batch at most."""
+MOST_VALUES = 366 * 288
+"""Values of one line: a year of slots of five minutes."""
 
 
 def read_parquet(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -44,9 +46,16 @@ def read_arrow(path: Path, profile: Profile, grain: Granularity) -> Batches:
     if is_file:
         opened = ipc.open_file(source)
         found = (opened.get_batch(number) for number in range(opened.num_record_batches))
-        return Batches(sound(found), opened.schema.names)
+        return Batches(_cut(sound(found)), opened.schema.names)
     stream = ipc.open_stream(source)
-    return Batches(sound(stream), stream.schema.names)
+    return Batches(_cut(sound(stream)), stream.schema.names)
+
+
+def _cut(found: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches of a file in such of bounded size."""
+    for batch in found:
+        for first in range(0, batch.num_rows, ROWS):
+            yield batch.slice(first, ROWS)
 
 
 def read_json_lines(path: Path, profile: Profile, grain: Granularity) -> Batches:
@@ -116,10 +125,12 @@ def _of_line(document: Any, profile: Profile, grain: Granularity) -> list[dict[s
     columns, values = profile.columns, document["values"]
     if not isinstance(values, list):
         raise TypeError
+    if len(values) > MOST_VALUES:
+        raise ValueError
     if (stated := document.get("resolution")) and parse_granularity(str(stated)) != grain:
         raise OtherSlots
     scale = _number(document.get("scale", 0))
-    if scale != int(scale) or abs(scale) > MOST_DIGITS:
+    if abs(scale) > MOST_DIGITS or scale != int(scale):
         raise ValueError
     unit = Decimal(10) ** int(scale)
     quality = document.get("quality") or [None] * len(values)
