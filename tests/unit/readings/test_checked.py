@@ -17,7 +17,7 @@ HOUR, DAY = 3600, 86_400
 FIRST = 20_000 * DAY
 STRICT = Limits(spike_times=5, spike_floor_w=500, stuck_h=6, stuck_floor_w=10, latest_end=FIRST + 5 * DAY)
 FAULTS = (
-    "twice", "other value", "early", "late", "between", "gap", "negative", "large", "quality", "stranger", "spike",
+    "twice", "other value", "early", "late", "between", "gap", "negative", "large", "over", "quality", "spike",
     "stuck", "projected",
 )  # fmt: skip
 
@@ -55,7 +55,7 @@ def _broken(fault: str, rows: list[np.ndarray], at: int) -> list[np.ndarray]:
     changes = {
         "early": (starts, -HOUR), "late": (starts, FIRST + 5 * DAY), "between": (starts, starts[at] + 60),
         "gap": (values, MISSING), "negative": (values, -3), "large": (values, 10**15 + 1), "quality": (quality, 200),
-        "stranger": (ids, 999_999), "spike": (values, 900), "projected": (quality, int(Quality.PROJECTED)),
+        "over": (values, 1001), "spike": (values, 900), "projected": (quality, int(Quality.PROJECTED)),
     }  # fmt: skip
     if fault == "stuck":
         values[at : at + 30] = 50
