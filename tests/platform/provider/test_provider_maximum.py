@@ -116,7 +116,7 @@ def test_the_power_comes_by_the_interface_and_stays_where_it_is_not_said(world: 
         answer = office.put("/api/points", json.dumps(body), content_type="application/json",
                             headers={"Idempotency-Key": key})  # fmt: skip
         point = Point.objects.filter(pod=FIRST).first()
-        return answer.status_code, point and point.maximum_power_w
+        return answer.status_code, None if point is None else point.maximum_power_w
 
     assert put("a", maximum_power_w=6600) == (200, 6600)
     assert office.get("/api/points").json()["items"][0]["maximum_power_w"] == 6600
