@@ -23,6 +23,7 @@ from meterhall.web.home import Home
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 from tests.platform.provider.conftest import World, settings
+from tests.platform.provider.people import signed_in
 
 pytestmark = pytest.mark.django_db
 FIRST, SECOND = (demonstration_pod("IT", n).value for n in (0, 1))
@@ -135,3 +136,11 @@ def test_a_power_that_is_none_is_refused_by_line_and_column(world: World, tmp_pa
     with pytest.raises(InvalidInput) as refused:
         limited(tmp_path, 6000, said)
     assert (refused.value.field, Point.objects.exists()) == ("/lines/3/maximum_power_w", False)
+
+
+def test_staff_sees_what_the_connection_can_carry(world: World) -> None:
+    known, unknown = world.points(1, maximum_power_w=6600)[0], world.points(1, first=1)[0]
+    staff = signed_in("staff")
+    pages = [staff.get(f"/points/{one.handle}").content.decode() for one in (known, unknown)]
+    assert ["6600" in page.replace(",", "").replace("\N{NO-BREAK SPACE}", "") for page in pages] == [True, False]
+    assert all("Power of the connection (W)" in page for page in pages)
