@@ -47,7 +47,8 @@ CODES: Final = (
 )
 QUALITY_HEAD: Final = ("code", "name", "meaning", "ESPI", "CSV, JSON lines, Parquet, Arrow", "CIM", "CIM is read as")
 LOST: Final = (
-    f"ESPI leaves `ReadingQuality` out where it is the default of the `ReadingType`, {int(espi.DEFAULT_QUALITY)}. "
+    f"ESPI leaves `ReadingQuality` out where it is the default of the `ReadingType`, {int(espi.DEFAULT_QUALITY)}; that "
+    f"is read too where neither is there, and {int(Quality.OTHER)} where ESPI has a code that is none of these. "
     f"Where CIM's code alone would be read as another quality, the `Period` says it in words: `reason.code` "
     f"{cim.COMPLEMENTARY} and `reason.text` “{cim.SPOKEN}9”, here of 9. Whoever reads those words loses nothing. CIM's "
     f"{cim.NOT_AVAILABLE}, not available, is a slot without a value; a point without a code is read as "

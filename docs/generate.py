@@ -160,8 +160,10 @@ def messages() -> str:
 def validation() -> str:
     """The rules a reading must keep to enter the lake."""
     from meterhall.domain.readings.judging import FEWEST
+    from meterhall.domain.readings.rows import MANTISSA_MAX
     from meterhall.domain.readings.rules import Rule
     from meterhall.provider.metering.register import DIRECTION, UNKNOWN
+    from meterhall.provider.metering.service import HOUR_S, LONGEST_DAY_S, LONGEST_MONTH_S
     from meterhall.provider.metering.working import MONTH_DAYS, STUCK_DAYS
     from meterhall.web.config import Config
 
@@ -178,6 +180,13 @@ def validation() -> str:
         "A row kept out by a judgement may be right after all: whoever looked into it "
         "[releases](../operators/provider.md#rows-set-aside) it. The others cannot be kept as they are: hand in what "
         "is right, or register the metering point and hand the file in again.\n\n"
+        "## What a connection can carry\n\n"
+        "Of a point whose `maximum_power_w` is [kept](../operators/provider.md#what-is-kept-of-a-point), no slot may have "
+        "more energy than that power over its length, in either direction; of the others none more than the setting "
+        f"`maximum_power_w` ({usual['maximum_power_w']:g} unless you say more: none). A civil day counts as "
+        f"{LONGEST_DAY_S // HOUR_S} hours and a month as {LONGEST_MONTH_S // HOUR_S}: those in which the clock is put "
+        f"back. What is beyond {MANTISSA_MAX:,} units of the scale of its series can never be kept and breaks "
+        f"`{Rule.UNIT.id}`.\n\n"
         "## Spikes and stuck values\n\n"
         f"A value is a spike where it is more than `spike_times` ({usual['spike_times']:g}) times what 95 in 100 "
         "values of its series in the file do not exceed, and its mean power is above `spike_floor_w` "

@@ -106,7 +106,7 @@ def _check_values(curve: Curve, part: Part) -> None:
     if curve.series.direction != "net" and (values < 0).any():
         raise Rejected("format_invalid", f"Part {part.number}: {Rule.NEGATIVE.sentence} ({Rule.NEGATIVE.id})")
     if (np.abs(values) > MANTISSA_MAX).any():
-        raise Rejected("format_invalid", f"Part {part.number}: {Rule.OVER_MAXIMUM.sentence} ({Rule.OVER_MAXIMUM.id})")
+        raise Rejected("format_invalid", f"Part {part.number}: {Rule.UNIT.sentence} ({Rule.UNIT.id})")
 
 
 def _check_repeats(curves: list[Curve], part: Part) -> None:

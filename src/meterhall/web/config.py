@@ -109,6 +109,13 @@ class Config(BaseSettings):
         description="URL under which that server sees the folder `lake` of the home; empty: file:// and the same path "
         "(provider).",
     )
+    maximum_power_w: int = Field(
+        0,
+        ge=0,
+        le=10**12,
+        description="Mean power beyond which a value is set aside, in W, where nothing is known of the connection of "
+        "its point; 0: not judged (provider).",
+    )
     spike_times: float = Field(
         20,
         ge=0,

@@ -19,7 +19,7 @@ from tests.engines import NoEngine, Server, running
 
 from meterhall.domain.readings import MISSING, Rows
 from meterhall.domain.readings.resampling import SumOutOfRange, sums_of_rows
-from meterhall.domain.readings.rows import SeriesSpec, epoch_us
+from meterhall.domain.readings.rows import SeriesSpec, epoch_us, matrices
 from meterhall.lake import Lake
 from meterhall.lake.embedded import EmbeddedEngine
 from meterhall.lake.engine import Engine, EngineBlind, EngineUnavailable, FilesGone, Query, Span
@@ -271,11 +271,11 @@ def test_a_lake_reads_and_sums_alike_with_either(lake: Lake, server: Server, fol
 
 
 def test_a_sum_that_int64_cannot_hold_wraps_on_neither(tmp_path: Path, server: Server) -> None:
-    huge = [SeriesSpec(n, 900, maximum=2**62) for n in (1, 2)]
+    huge = [SeriesSpec(n, 900) for n in (1, 2)]
     lake = Lake(tmp_path, threads=1, engine=SparkEngine(server.url, tmp_path))
     start = int(START.timestamp())
     batch = Rows(np.array([1, 2]), np.full(2, start), np.full(2, 2**62), np.zeros(2, np.uint8))
-    lake.ingest(huge, batch, available_at=KNOWN[0], transaction=("a", 1))
+    lake.put(list(matrices(huge, batch)), available_at=KNOWN[0], transaction=("a", 1))
     with pytest.raises(SumOutOfRange):
         lake.sum_group(huge, START, START + timedelta(hours=1), 900)
     lake.close()

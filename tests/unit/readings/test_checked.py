@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ HOUR, DAY = 3600, 86_400
 FIRST = 20_000 * DAY
 STRICT = Limits(spike_times=5, spike_floor_w=500, stuck_h=6, stuck_floor_w=10, latest_end=FIRST + 5 * DAY)
 FAULTS = (
-    "twice", "other value", "early", "late", "between", "gap", "negative", "large", "quality", "stranger", "spike",
+    "twice", "other value", "early", "late", "between", "gap", "negative", "large", "over", "under", "quality", "spike",
     "stuck", "projected",
 )  # fmt: skip
 
@@ -55,7 +56,8 @@ def _broken(fault: str, rows: list[np.ndarray], at: int) -> list[np.ndarray]:
     changes = {
         "early": (starts, -HOUR), "late": (starts, FIRST + 5 * DAY), "between": (starts, starts[at] + 60),
         "gap": (values, MISSING), "negative": (values, -3), "large": (values, 10**15 + 1), "quality": (quality, 200),
-        "stranger": (ids, 999_999), "spike": (values, 900), "projected": (quality, int(Quality.PROJECTED)),
+        "over": (values, 1001), "under": (values, -1001), "spike": (values, 900),
+        "projected": (quality, int(Quality.PROJECTED)),
     }  # fmt: skip
     if fault == "stuck":
         values[at : at + 30] = 50
@@ -100,6 +102,23 @@ def test_a_run_of_one_value_is_found_wherever_it_begins() -> None:
         rows = Rows(np.repeat([1, 2], 24), starts, values, np.zeros(48, np.uint8))
         _, aside = checked(specs, [rows], limits)
         assert list(aside) == [(place, Rule.STUCK) for place in range(24 + begin, 30 + begin)]
+
+
+@pytest.mark.parametrize("value", [1000, 1001, -1000, -1001, 2001])
+@pytest.mark.parametrize("at", [0, 30, 71])
+def test_each_series_has_bounds_of_its_own(value: int, at: int) -> None:
+    specs = [
+        SeriesSpec(1, HOUR, maximum=1000),
+        SeriesSpec(2, HOUR, signed=True, maximum=1000),
+        SeriesSpec(3, HOUR, maximum=2000),
+    ]
+    values = np.tile(np.arange(24), 3)
+    values[at] = value
+    rows = Rows(np.repeat([1, 2, 3], 24), np.tile(FIRST + HOUR * np.arange(24), 3), values, np.zeros(72, np.uint8))
+    _, aside = checked(specs, [rows], NO_LIMITS)
+    signed, most = (at == 30), 2000 if at == 71 else 1000
+    expected = Rule.NEGATIVE if value < 0 and not signed else Rule.OVER_MAXIMUM if abs(value) > most else None
+    assert list(aside) == ([(at, expected)] if expected else [])
 
 
 def test_no_rows_make_no_days() -> None:

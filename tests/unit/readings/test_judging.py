@@ -88,5 +88,5 @@ def test_a_slot_to_come_has_no_value_unless_it_is_projected() -> None:
 
 def test_judgements_may_pass_and_what_cannot_be_kept_may_not() -> None:
     assert {rule for rule in Rule if rule.may_pass} == {
-        Rule.CONTRADICTION, Rule.SPIKE, Rule.STUCK, Rule.FUTURE
+        Rule.OVER_MAXIMUM, Rule.CONTRADICTION, Rule.SPIKE, Rule.STUCK, Rule.FUTURE
     }  # fmt: skip

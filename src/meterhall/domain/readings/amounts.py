@@ -60,6 +60,11 @@ def in_scale(
     return np.where(present, kept, MISSING), broken, beyond
 
 
+def most_of(power_w: int, slot_s: int, scale: int) -> int:
+    """The largest mantissa of `10**scale` Wh that a slot has at a mean power of at most so many W."""
+    return int(Fraction(power_w) * Fraction(slot_s, HOUR_S) / Fraction(10) ** scale)
+
+
 def decimal_text(mantissa: int, scale: int) -> str:
     """`mantissa × 10**scale` as a decimal, exactly."""
     if scale >= 0:

@@ -21,7 +21,7 @@ class SeriesSpec:
     """What storing and checking a series needs to know of it: no usage point, no customer.
 
     A value is `mantissa × 10**scale` Wh per slot of `resolution_s` seconds. `signed` series may be negative (net flow);
-    `maximum` is the largest magnitude a mantissa may have.
+    `maximum` is the largest magnitude a mantissa may have, `MANTISSA_MAX` at most.
     """
 
     id: int

@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Rule(IntEnum):
-    """Why a row is quarantined; `id` is what documents, logs and quarantine lists show."""
+    """Why a row is quarantined; `id` is what documents, logs and quarantine lists show. No number is given twice."""
 
     NEGATIVE = 1
     OVER_MAXIMUM = 2
@@ -15,7 +15,6 @@ class Rule(IntEnum):
     DUPLICATE = 4
     CONTRADICTION = 5
     MISALIGNED = 6
-    UNKNOWN_SERIES = 7
     UNKNOWN_QUALITY = 8
     OUT_OF_TIME = 9
     SPIKE = 10
@@ -46,12 +45,11 @@ class Rule(IntEnum):
 
 SENTENCES: Final = {
     Rule.NEGATIVE: "The value is negative, and its series is not one of net flow.",
-    Rule.OVER_MAXIMUM: "The value is over the stated maximum of its series.",
+    Rule.OVER_MAXIMUM: "The value is more than the connection can carry.",
     Rule.GAP: "The row names a slot and has no value.",
     Rule.DUPLICATE: "The same slot with the same value and quality came before in this batch.",
     Rule.CONTRADICTION: "The same slot comes with different values or qualities in this batch.",
     Rule.MISALIGNED: "The start does not lie on the edge of a slot of its series.",
-    Rule.UNKNOWN_SERIES: "The series is not registered.",
     Rule.UNKNOWN_QUALITY: "The quality is not one of the known codes.",
     Rule.OUT_OF_TIME: "The start lies outside the years 1970 to 2199.",
     Rule.SPIKE: "The value is far above all that is usual in its series.",
@@ -67,5 +65,5 @@ SENTENCES: Final = {
     Rule.NOT_ENERGY: "The file says that the series is no electrical energy that flowed or was counted.",
 }
 
-JUDGEMENTS: Final = frozenset((Rule.CONTRADICTION, Rule.SPIKE, Rule.STUCK, Rule.FUTURE))
+JUDGEMENTS: Final = frozenset((Rule.OVER_MAXIMUM, Rule.CONTRADICTION, Rule.SPIKE, Rule.STUCK, Rule.FUTURE))
 """Rules about what is likely or which of two is right. The others are of rows that cannot be kept as they are."""

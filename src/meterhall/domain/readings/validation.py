@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.readings.curves import MISSING, LoadCurve, Quality
+from meterhall.domain.readings.curves import MISSING, LoadCurve, MisalignedCurve, Quality
 from meterhall.domain.readings.judging import NO_LIMITS, Limits, judge
-from meterhall.domain.readings.rows import Rows, SeriesSpec, positions
+from meterhall.domain.readings.rows import MANTISSA_MAX, Rows, SeriesSpec, positions
 from meterhall.domain.readings.rules import Rule
 
 FIRST_START: Final = 0
@@ -50,16 +50,18 @@ def validate(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LIMITS
 
 
 def broken_rules(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LIMITS) -> NDArray[np.uint8]:
-    """The first rule each row breaks (a `Rule` value), or 0; uint8 of shape (rows,)."""
+    """The first rule each row breaks (a `Rule` value), or 0; uint8 of shape (rows,).
+
+    Raises `MisalignedCurve` where a row is of none of the series.
+    """
     rules = np.full(len(rows), _PASSED, np.uint8)
     if not len(rows):
         return rules
-    if not specs:
-        return np.full(len(rows), Rule.UNKNOWN_SERIES, np.uint8)
     ordered = sorted(specs, key=lambda spec: spec.id)
     ids = np.array([spec.id for spec in ordered], np.int64)
     place = positions(ids, rows.series_ids)
-    _mark(rules, ids[place] != rows.series_ids, Rule.UNKNOWN_SERIES)
+    if (ids[place] != rows.series_ids).any():
+        raise MisalignedCurve("Every row is of a series that is told.", field="/rows")
     _mark(rules, (rows.starts < FIRST_START) | (rows.starts >= LAST_START), Rule.OUT_OF_TIME)
     _mark(rules, rows.starts % _each([spec.resolution_s for spec in ordered], place) != 0, Rule.MISALIGNED)
     _mark(rules, ~KNOWN_QUALITY[rows.quality], Rule.UNKNOWN_QUALITY)
@@ -68,8 +70,8 @@ def broken_rules(specs: Sequence[SeriesSpec], rows: Rows, limits: Limits = NO_LI
         _mark(rules, (ends > limits.latest_end) & (rows.quality != Quality.PROJECTED), Rule.FUTURE)
     _mark(rules, rows.mantissas == MISSING, Rule.GAP)
     _mark(rules, (rows.mantissas < 0) & ~_each([spec.signed for spec in ordered], place).astype(bool), Rule.NEGATIVE)
-    maximum = _each([spec.maximum for spec in ordered], place)
-    _mark(rules, (rows.mantissas > maximum) | (rows.mantissas < -maximum), Rule.OVER_MAXIMUM)
+    _mark(rules, _beyond(rows.mantissas, np.int64(MANTISSA_MAX)), Rule.UNIT)
+    _mark(rules, _beyond(rows.mantissas, _each([spec.maximum for spec in ordered], place)), Rule.OVER_MAXIMUM)
     cells = _cells(place, rows, min(spec.resolution_s for spec in ordered))
     if not (_all_differ(cells) if cells is not None else _all_differ_sparse(place, rows.starts)):
         _mark_repeated(rules, rows)
@@ -87,6 +89,11 @@ def _each(values: Sequence[int], place: NDArray[np.int64]) -> NDArray[np.int64]:
     """The value of each row's series; one for all rows where the series agree."""
     distinct = set(values)
     return np.array(distinct.pop(), np.int64) if len(distinct) == 1 else np.array(values, np.int64)[place]
+
+
+def _beyond(values: NDArray[np.int64], most: NDArray[np.int64] | np.int64) -> NDArray[np.bool_]:
+    """Which are further from 0; of the missing ones, whose mantissa has no absolute one, all."""
+    return (values > most) | (values < -most)
 
 
 def _mark(rules: NDArray[np.uint8], broken: NDArray[np.bool_], rule: Rule) -> None:

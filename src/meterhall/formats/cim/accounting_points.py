@@ -1,7 +1,7 @@
 """Metering-point master data from CIM AccountingPoint (AP) 1.04: POD, country, delivery address, class of customer.
 
-What the document has no element for is not read out of it: grid area, zone, days of a holder or of a meter. Contract
-parties and what is told of them are passed over: nobody here needs it.
+What the document has no element for is not read out of it: grid area, zone, what the connection can carry, days of a
+holder or of a meter. Contract parties and what is told of them are passed over: nobody here needs it.
 """
 
 from __future__ import annotations

@@ -1,17 +1,5 @@
 """The code lists of CIM ValidatedHistoricalData 1.04 (ENTSO-E, IEC 62325-451) as far as load curves need them.
 
-Qualities (`QualityTypeList`) and ours, both ways:
-
-| CIM | says | read as | written for |
-|---|---|---|---|
-| `A01` | adjusted | 7 manually edited | 7, 15 normalised |
-| `A02` | not available | no value; 10 questionable where there is one all the same | a slot without a value |
-| `A03` | estimated | 8 by a reference day | 8, 9 by interpolation, 12 projected |
-| `A04` | as provided | 17 validated | 17, 0 valid, 14 raw, 16 other, 18 verified, 19 revenue |
-| `A05` | incomplete | 10 questionable | 10 |
-| `A06` | calculated | 11 derived | 11, 13 mixed |
-| `A07` | temporary (later versions only) | 10 questionable | never |
-
 CIM has six codes and ESPI fourteen. Where the code alone would be read as another quality, the `Period` gives ours in
 words beside it: `reason.code` A95 (complementary information), `reason.text` "ESPI quality 9".
 """
@@ -66,7 +54,8 @@ QUALITY_READ: Final = {
     "A07": Quality.QUESTIONABLE,
     "": Quality.VALIDATED,
 }
-"""A point without a quality is as provided."""
+"""A point without a quality is as provided; one with a value that is called not available (A02), or temporary (A07, in
+later versions), is in doubt."""
 SPOKEN: Final = "ESPI quality "
 """How the text of a reason names a quality of ours."""
 UNSPOKEN: Final = 255

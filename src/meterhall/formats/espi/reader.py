@@ -28,6 +28,7 @@ from meterhall.formats.espi.codes import (
     ACCUMULATIONS,
     BULK,
     DAILY,
+    DEFAULT_QUALITY,
     DELTA,
     ELECTRICITY,
     ENERGY_AS_IT_FLOWED,
@@ -285,8 +286,8 @@ def _curve(
 
 
 def _given(block: Block, kind: dict[str, int]) -> NDArray[np.int64]:
-    """The quality of each reading, the series' own where a reading has none."""
-    return np.where(block.quality < 0, kind.get("defaultQuality", int(Quality.VALID)), block.quality)
+    """The quality of each reading, the series' own where a reading has none; validated where neither says it."""
+    return np.where(block.quality < 0, kind.get("defaultQuality", int(DEFAULT_QUALITY)), block.quality)
 
 
 def _name(point: Links | None) -> str:

@@ -31,6 +31,7 @@ class Register:
         self.series: dict[int, Series] = {}
         self.beside: set[int] = set()
         """Those without values that stand beside one of longer slots that has some."""
+        self._powers: dict[int, int] = {}
 
     def find(self, pairs: list[tuple[str, str]]) -> list[int]:
         """The id of the series of each (POD, direction), or -1. A few queries for all that are new."""
@@ -43,7 +44,12 @@ class Register:
                 else:
                     self._ids[pair], self.rules[pair] = -1, one
             self.beside |= found.beside
+            self._powers |= found.powers
         return [self._ids[pair] for pair in pairs]
+
+    def power_of(self, series: Series) -> int | None:
+        """What the connection of a series' point can carry, in W; None where that is not known."""
+        return self._powers.get(series.point_id)
 
     def scales(self) -> set[int]:
         """The scales of the series found so far."""
@@ -51,18 +57,22 @@ class Register:
 
 
 class Looked(NamedTuple):
-    """What is found of some pairs, and which of the series stand beside one of longer slots, as in `Register`."""
+    """What is found of some pairs, which of the series stand beside one of longer slots, as in `Register`, and the
+    power of the points of which one is known."""
 
     of_pairs: list[Found]
     beside: set[int]
+    powers: dict[int, int]
 
 
 def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0, civil: str = "") -> Looked:
     """The series of each (POD, direction), or the rule by which its rows are set aside. A few queries for all."""
     pods = {pod for pod, _ in pairs}
-    points = keys_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
-    keys = {pod: pod if pod in points else pod_key(pod, platform().config.country) for pod in pods}
-    points |= keys_by_pod({key for key in keys.values() if key and key not in points})
+    there = keys_by_pod({pod for pod in pods if pod.isascii() and pod.isalnum()})
+    keys = {pod: pod if pod in there else pod_key(pod, platform().config.country) for pod in pods}
+    there |= keys_by_pod({key for key in keys.values() if key and key not in there})
+    points = {pod: pk for pod, (pk, _) in there.items()}
+    powers = {pk: power_w for pk, power_w in there.values() if power_w is not None}
     wanted = dict.fromkeys(
         (points[keys[pod]], direction) for pod, direction in pairs if keys[pod] in points and direction in DIRECTIONS
     )
@@ -81,7 +91,7 @@ def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0,
     coarser = [one for one in every if one.first_day and (one.civil, one.resolution_s) > (civil, resolution_s)]
     longer = {(one.point_id, one.direction) for one in coarser}
     beside = {one.pk for line, one in known.items() if line in longer and one.first_day is None}
-    return Looked([_one(points.get(keys[pod]), direction, known) for pod, direction in pairs], beside)
+    return Looked([_one(points.get(keys[pod]), direction, known) for pod, direction in pairs], beside, powers)
 
 
 def _known(points: Iterable[int]) -> list[Series]:

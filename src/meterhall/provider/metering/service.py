@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import lru_cache
@@ -22,11 +22,12 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings.amounts import most_of
 from meterhall.domain.readings.civil import midnight
 from meterhall.domain.readings.curves import Direction
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.resampling import slot_edges
-from meterhall.domain.readings.rows import SeriesSpec
+from meterhall.domain.readings.rows import MANTISSA_MAX, SeriesSpec
 from meterhall.lake import Lake
 from meterhall.lake.spark import SparkEngine
 from meterhall.provider.metering.intake import PLAIN, Profile, check_fits, format_of
@@ -39,6 +40,8 @@ from meterhall.web.work.models import WorkState
 
 PIECE_BYTES = 1024 * 1024
 DAY_S, HOUR_S = 86_400, 3600
+LONGEST_DAY_S, LONGEST_MONTH_S = 25 * HOUR_S, (31 * 24 + 1) * HOUR_S
+"""Of civil days and months: those in which the clock is put back."""
 REGISTERS = "PT15M"
 """How far apart a register's readings are where neither its file nor anybody else says it."""
 MOST_DAYS_AHEAD = 400
@@ -56,10 +59,24 @@ def lake() -> Lake:
     return _lake(platform().home.path / "lake", config.engine, config.engine_lake)
 
 
-def spec(series: Series) -> SeriesSpec:
+def spec(series: Series, maximum: int = MANTISSA_MAX) -> SeriesSpec:
     """What the lake needs to know of a series."""
-    signed = series.direction == Direction.NET
-    return SeriesSpec(id=series.pk, resolution_s=series.resolution_s, scale=series.scale, signed=signed)
+    return SeriesSpec(series.pk, series.resolution_s, series.scale, series.direction == Direction.NET, maximum)
+
+
+def bounded(series: Iterable[Series], power_of: Callable[[Series], int | None]) -> list[SeriesSpec]:
+    """What readings of series are checked by: no value is more than the connection of its point can carry, or than the
+    settings say where that is not known."""
+    usual_w = platform().config.maximum_power_w
+    return [spec(one, _largest(power_of(one) or usual_w, one.resolution_s, one.civil, one.scale)) for one in series]
+
+
+@lru_cache(maxsize=4096)
+def _largest(power_w: int, resolution_s: int, civil: str, scale: int) -> int:
+    if not power_w:
+        return MANTISSA_MAX
+    slot_s = {"": resolution_s, "P1D": LONGEST_DAY_S, "P1M": LONGEST_MONTH_S}[civil]
+    return min(most_of(power_w, slot_s, scale), MANTISSA_MAX)
 
 
 def take_readings(

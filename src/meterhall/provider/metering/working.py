@@ -30,7 +30,7 @@ from meterhall.provider.metering.intake.gathering import Gathering, Taken, joine
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import SERIES_AT_ONCE, Register
 from meterhall.provider.metering.resolution import lie_oddly, of_coarser, of_finer
-from meterhall.provider.metering.service import ingest_folder, lake, spec
+from meterhall.provider.metering.service import bounded, ingest_folder, lake
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces, write_back
 
@@ -178,7 +178,8 @@ class _Work:
         for share in self.gathering.parts():
             known = {pk: self._register.series[pk] for piece in share for pk in _distinct(piece.series_ids)}
             taken, rows = self._settled(share, known)
-            days, aside = checked([spec(series) for series in known.values()], rows, self._limits)
+            specs = bounded(known.values(), self._register.power_of)
+            days, aside = checked(specs, rows, self._limits)
             if len(aside):
                 self.held.of_series(joined(taken).where(aside.rows), aside.rules, known)
             for matrix in days:

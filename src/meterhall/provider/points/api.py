@@ -44,6 +44,7 @@ class PointView(Message):
     postal_code: str
     municipality: str
     usage_class: str
+    maximum_power_w: int | None = Field(description="What its connection can carry, in W; null where not known.")
     sandbox: bool
     holders: int = Field(description="How many stays are known.")
     meters: int = Field(description="How many meters have hung there.")
@@ -61,6 +62,7 @@ def view(point: Point) -> PointView:
         postal_code=point.postal_code,
         municipality=point.municipality,
         usage_class=point.usage_class,
+        maximum_power_w=point.maximum_power_w,
         sandbox=point.is_sandbox,
         holders=len(point.occupancies.all()),
         meters=len(point.meters.all()),

@@ -16,7 +16,8 @@ from meterhall.provider.points.schemas import MeterIn, OccupancyIn, PointIn
 
 NEEDED = ("pod", "zone")
 PLACE = ("area", "postal_code", "municipality", "address")
-OF_POINT = ("pod", "country", "zone", *PLACE, "usage_class", "sandbox")
+OF_POINT = ("pod", "country", "zone", *PLACE, "usage_class", "maximum_power_w", "sandbox")
+TEXTS = tuple(name for name in OF_POINT if name not in ("maximum_power_w", "sandbox"))
 OF_STAY = ("holder_reference", "from", "until")
 OF_METER = ("meter", "meter_from", "meter_until")
 COLUMNS = OF_POINT + OF_STAY + OF_METER
@@ -65,10 +66,10 @@ def read_points(path: Path) -> tuple[tuple[PointIn, ...], tuple[int, ...]]:
     """The points in the order they first appear, and the line each first stands on. Nothing is stored.
 
     UTF-8 with a heading line; comma or semicolon between. Columns: `pod`, `zone`; and, where wanted, `country`, `area`,
-    `postal_code`, `municipality`, `address`, `usage_class`, `sandbox` (yes, no), `holder_reference`, `from`, `until`
-    (civil days; `until` is the first day that is no longer the holder's), and the same of a meter: `meter`,
-    `meter_from`, `meter_until`. A column that is not there says nothing; an empty cell of a place says that there is
-    none. A stay or meter that stands on several lines is one.
+    `postal_code`, `municipality`, `address`, `usage_class`, `maximum_power_w`, `sandbox` (yes, no), `holder_reference`,
+    `from`, `until` (civil days; `until` is the first day that is no longer the holder's), and the same of a meter:
+    `meter`, `meter_from`, `meter_until`. A column that is not there says nothing; an empty cell of a place, or of the
+    power, says that there is none. A stay or meter that stands on several lines is one.
     Raises `BadPointsFile` naming line and column: `/lines/12/zone`.
     """
     points: dict[tuple[str, str], PointIn] = {}
@@ -128,14 +129,22 @@ def _point(line: int, row: dict[str, str]) -> PointIn:
     sandbox = row.get("sandbox", "").lower()
     if sandbox not in TRUE | FALSE:
         raise _fault(line, "sandbox", "is yes or no")
-    values = {name: row[name] for name in OF_POINT if row.get(name) or (name in PLACE and name in row)}
+    values = {name: row[name] for name in TEXTS if row.get(name) or (name in PLACE and name in row)}
     try:
-        told = {"sandbox": sandbox in TRUE} if "sandbox" in row else {}
+        told: dict[str, object] = {"sandbox": sandbox in TRUE} if "sandbox" in row else {}
+        if (power := row.get("maximum_power_w")) is not None:
+            told["maximum_power_w"] = _watts(line, power)
         stays = told | {"occupancies": _stays(line, row), "meters": _meters(line, row)}
         return PointIn.model_validate(values | stays)
     except ValidationError as fault:
         first = fault.errors(include_input=False)[0]
         raise _fault(line, str(first["loc"][0]), first["msg"].removeprefix("Value error, ").lower()) from None
+
+
+def _watts(line: int, text: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit()):
+        raise _fault(line, "maximum_power_w", "is a whole number of watts")
+    return int(text) if text else None
 
 
 def _stays(line: int, row: dict[str, str]) -> tuple[OccupancyIn, ...]:

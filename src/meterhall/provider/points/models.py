@@ -20,6 +20,9 @@ class Point(models.Model):
     municipality = models.CharField(max_length=120, default="", blank=True)
     address = models.CharField(max_length=200, default="", blank=True, help_text="For the holder and staff only.")
     usage_class = models.CharField(max_length=40, default="household")
+    maximum_power_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What its connection can carry, in W; unknown where null."
+    )
     is_sandbox = models.BooleanField(default=False)
     holders_epoch = models.BigIntegerField(
         default=0, db_index=True, help_text="The consent epoch at which its holders last changed."

@@ -20,6 +20,7 @@ def own_point(point: Point, holder_reference: str) -> dict[str, object]:
         "municipality": point.municipality,
         "address": point.address,
         "usage_class": point.usage_class,
+        "maximum_power_w": point.maximum_power_w,
         "stays": [_days(one.first, one.until) for one in stays],
         "meters": [
             {"number": one.number, **_days(one.first, one.until)}

@@ -79,6 +79,7 @@ def point_page(request: HttpRequest, handle: str) -> HttpResponseBase:
             Fact(_("Grid area"), point.area or None),
             *place_facts(point),
             Fact(_("Class"), word(USAGE_CLASS, point.usage_class)),
+            Fact(_("Power of the connection (W)"), point.maximum_power_w),
         ],
         "series": plain_table(
             _("Series"), [_("Direction"), _("Granularity"), _("First day"), _("Until")], series, empty=_("none")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Final
 
 from pydantic import Field
 
 from meterhall.domain.protocol.activations import PodText
 from meterhall.domain.protocol.base import Message, ShortText
+
+MOST_POWER_W: Final = 10**12
 
 
 class OccupancyIn(Message):
@@ -39,6 +42,13 @@ class PointIn(Message):
     municipality: str = Field("", max_length=120)
     address: str = Field("", max_length=200, repr=False, description="Shown to the holder and to staff only.")
     usage_class: str = Field("household", min_length=1, max_length=40, description="The class of customer.")
+    maximum_power_w: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_POWER_W,
+        description="What its connection can carry, in W: rather the main fuse than the power agreed on. Readings of "
+        "more are set aside. null: not known.",
+    )
     sandbox: bool = Field(False, description="A fictitious point of the test facility; its POD is of a reserved range.")
     occupancies: tuple[OccupancyIn, ...] = ()
     meters: tuple[MeterIn, ...] = Field((), description="Meter exchanges, first to last; they cut no holder's days.")

@@ -19,7 +19,7 @@ from meterhall.provider.points.schemas import MeterIn, OccupancyIn, PointIn, Poi
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces, write_back
 
-COLUMNS = ["scheme", "zone", "area", "postal_code", "municipality", "address", "usage_class"]
+COLUMNS = ["scheme", "zone", "area", "postal_code", "municipality", "address", "usage_class", "maximum_power_w"]
 
 
 class BadZone(InvalidInput):
@@ -271,10 +271,13 @@ def points_by_pod(values: set[str]) -> dict[str, Point]:
     return {point.pod: point for some in pieces(values) for point in Point.objects.filter(pod__in=some)}
 
 
-def keys_by_pod(values: set[str]) -> dict[str, int]:
-    """The primary keys of the points of these PODs, by POD: of many, half of what whole points take."""
+def keys_by_pod(values: set[str]) -> dict[str, tuple[int, int | None]]:
+    """The primary keys of the points of these PODs and what their connections can carry, in W or None where that is not
+    known, by POD: of many, half of what whole points take."""
     return {
-        pod: pk for some in pieces(values) for pod, pk in Point.objects.filter(pod__in=some).values_list("pod", "pk")
+        pod: (pk, power_w)
+        for some in pieces(values)
+        for pod, pk, power_w in Point.objects.filter(pod__in=some).values_list("pod", "pk", "maximum_power_w")
     }
 
 

@@ -106,7 +106,9 @@ class Profile(BaseModel):
     )
     pod: str = Field("", description="The POD of all rows of a file that names none.")
     direction: Direction = Field(Direction.IMPORT, description="Of rows that do not say it.")
-    quality: Quality = Field(Quality.VALIDATED, description="Of values that do not say it.")
+    quality: Quality = Field(
+        Quality.VALIDATED, description="Of values of a table that do not say it; those of ESPI and CIM are then 17."
+    )
     directions: Mapping[str, Direction] = Field(default_factory=dict, description="The file's own words for them.")
     columns: Columns = Columns()
 
