@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -177,6 +178,21 @@ def test_civil_days_are_kept_and_corrected(
     assert readings(staff, PSEUDONYMS[0], known_at=first, **days)["values"] == [10, 20, 30]
     assert readings(staff, PSEUDONYMS[0], known_at=corrected, **days)["values"] == [10, 21, 30]
     assert CivilValue.objects.count() == 4
+
+
+def test_the_days_that_are_held_grow_both_ways_and_never_shrink(
+    staff: Client, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    whole = curve()
+    held = []
+    for version, (first, until) in enumerate([(96, 188), (100, 104), (0, 4), (280, 284)], 1):
+        start = whole.start + first * whole.series.resolution
+        cut = replace(whole, start=start, mantissas=whole.mantissas[first:until], quality=whole.quality[first:until])
+        grid.publish({version: [cut]}, delivery_id, version=version)
+        assert ready(delivery_id, version).state == "received"
+        (series,) = staff.get("/api/series").json()["items"]
+        held.append((series["first_day"][-2:], series["until_day"][-2:]))
+    assert held == [("30", "31"), ("30", "31"), ("29", "31"), ("29", "01")]
 
 
 def test_readings_as_they_were_known_before_a_correction(
