@@ -150,6 +150,10 @@ class B2BClient(PublicClient):
         """Headers that authorise one call of this platform by another tool. Raises like `TokenEndpoint.post`."""
         return self._dpop.headers(method, url)
 
+    def ready(self) -> None:
+        """Have a token at hand before other threads need one: what is shown for it is looked up on this one."""
+        self._dpop.ready()
+
 
 def post_event(
     http: httpx.Client,

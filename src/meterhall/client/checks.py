@@ -63,8 +63,9 @@ def check_content(curves: list[Curve], part: Part, manifest: Manifest, foreign: 
             f"Part {part.number} holds {readings} readings and {missing} gaps; announced are {part.readings} and "
             f"{part.missing}.",
         )
+    granularity = parse_granularity(manifest.granularity)
     for curve in curves:
-        _check_slots(curve, part, manifest)
+        _check_slots(curve, part, manifest, granularity)
         _check_values(curve, part)
     _check_repeats(curves, part)
 
@@ -82,8 +83,7 @@ def granularity_of(curve: Curve) -> Granularity:
     return curve.series.granularity if isinstance(curve, CivilCurve) else Granularity(curve.series.resolution_s)
 
 
-def _check_slots(curve: Curve, part: Part, manifest: Manifest) -> None:
-    granularity = parse_granularity(manifest.granularity)
+def _check_slots(curve: Curve, part: Part, manifest: Manifest, granularity: Granularity) -> None:
     if granularity_of(curve) != granularity:
         raise Rejected("format_invalid", f"Part {part.number} is not in the manifest's granularity.")
     if not is_within(curve, manifest.period, granularity):
@@ -103,18 +103,21 @@ def _midnight(day: date) -> datetime:
 
 def _check_values(curve: Curve, part: Part) -> None:
     values = curve.mantissas[curve.present]
-    if curve.series.direction != "net" and (values < 0).any():
+    least, most = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if curve.series.direction != "net" and least < 0:
         raise Rejected("format_invalid", f"Part {part.number}: {Rule.NEGATIVE.sentence} ({Rule.NEGATIVE.id})")
-    if (np.abs(values) > MANTISSA_MAX).any():
+    if max(-least, most) > MANTISSA_MAX:
         raise Rejected("format_invalid", f"Part {part.number}: {Rule.UNIT.sentence} ({Rule.UNIT.id})")
 
 
 def _check_repeats(curves: list[Curve], part: Part) -> None:
     """No slot of a series comes twice."""
-    starts: dict[tuple[str, str], list[np.ndarray]] = {}
+    series: dict[tuple[str, str], list[Curve]] = {}
     for curve in curves:
-        starts.setdefault((curve.series.usage_point, curve.series.direction), []).append(curve.starts[curve.present])
-    for pieces in starts.values():
-        slots = np.concatenate(pieces)
-        if len(pieces) > 1 and len(np.unique(slots)) < len(slots):
+        series.setdefault((curve.series.usage_point, curve.series.direction), []).append(curve)
+    for several in series.values():
+        if len(several) == 1:
+            continue
+        slots = np.concatenate([curve.starts[curve.present] for curve in several])
+        if len(np.unique(slots)) < len(slots):
             raise Rejected("format_invalid", f"Part {part.number} gives a slot twice.")

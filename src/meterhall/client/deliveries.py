@@ -4,19 +4,22 @@ for, the bytes that came and the receipt that was made are in the home."""
 from __future__ import annotations
 
 import shutil
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from meterhall.client.advice import advice_for
 from meterhall.client.checks import Rejected, check_bytes, check_content, decode
 from meterhall.client.desk import Desk
-from meterhall.client.downloads import TooLong, bring, drop, length, partial_of
+from meterhall.client.downloads import Came, TooLong, bring, drop, length, partial_of
 from meterhall.client.errors import RemoteRefusal, RemoteUnreachable
 from meterhall.client.manifests import BadManifest, read_manifest
 from meterhall.client.patience import TimedOut
+from meterhall.client.together import together
 from meterhall.domain.errors import Gone, InvalidInput
 from meterhall.domain.protocol.base import Jws, Message, Signed
 from meterhall.domain.protocol.canonical import commitment, new_salt
@@ -36,6 +39,8 @@ from meterhall.domain.readings import Curve
 
 ENDED = frozenset({"consent_revoked", "part_replaced"})
 KIND = "delivery"
+Arrived = Callable[[Part, int], None]
+"""Told how many bytes of a part are here."""
 
 
 class DeliveryRefused(Gone):
@@ -149,7 +154,7 @@ class Collector:
         while True:
             found = self._manifest(kept, until)
             try:
-                found.curves = self._bring_all(kept, found.manifest)
+                found.curves = self._bring_all(found.manifest)
             except _Superseded:
                 if time.monotonic() > until:
                     raise TimedOut("The version that follows was not published; wait again.") from None
@@ -196,33 +201,47 @@ class Collector:
         """Where a part is while it is on its way; named by its digest, so that an unchanged part is kept."""
         return self.desk.home.files / delivery_id / f"{part.digest[-32:]}.part"
 
-    def _bring_all(self, kept: DeliveryKept, manifest: Manifest) -> list[Curve]:
+    def _bring_all(self, manifest: Manifest) -> list[Curve]:
         """Every part, each checked against the manifest before anything is shown. Raises `Rejected`."""
-        total = sum(part.size_bytes for part in manifest.parts)
         curves: list[Curve] = []
-        done = 0
-        for part in manifest.parts:
-            target = self.path_of(manifest.delivery_id, part)
-            self._bring(manifest, part, target, done, total)
-            check_bytes(target, part)
-            found = decode(target, part, manifest)
-            check_content(found, part, manifest, self._foreign)
-            curves += found
-            done += part.size_bytes
-            self.desk.tell("download", done, total, "bytes")
+        together(
+            manifest.parts,
+            partial(self._checked, manifest, self._progress(manifest)),
+            lambda _, found: curves.extend(found),
+        )
         return curves
+
+    def _progress(self, manifest: Manifest) -> Arrived:
+        """Tells, one thread at a time, how much of all parts is here, whenever more of one has come."""
+        total = sum(part.size_bytes for part in manifest.parts)
+        here: dict[int, int] = {}
+        telling = threading.Lock()
+
+        def arrived(part: Part, size: int) -> None:
+            with telling:
+                here[part.number] = size
+                self.desk.tell("download", sum(here.values()), total, "bytes")
+
+        return arrived
+
+    def _checked(self, manifest: Manifest, arrived: Arrived, part: Part) -> list[Curve]:
+        """The curves of a part. On a thread of its own."""
+        target = self.path_of(manifest.delivery_id, part)
+        self._bring(manifest, part, target, partial(arrived, part))
+        check_bytes(target, part)
+        found = decode(target, part, manifest)
+        check_content(found, part, manifest, self._foreign)
+        arrived(part, part.size_bytes)
+        return found
 
     def _foreign(self, pseudonyms: Iterable[str]) -> set[str]:
         return set(pseudonyms) - self.pseudonyms
 
-    def _bring(self, manifest: Manifest, part: Part, target: Path, done: int, total: int) -> None:
-        def came(size: int) -> None:
-            self.desk.tell("download", done + size, total, "bytes")
-            self.desk.pace.sleep(0)
-
+    def _bring(self, manifest: Manifest, part: Part, target: Path, came: Came) -> None:
         line, attempt, since = self.desk.provider(self.provider), 0, time.monotonic()
         while True:
             before = length(partial_of(target))
+            self.desk.pace.hold(line.client.base_url)
             try:
                 bring(line.client, manifest.delivery_id, part.number, part.size_bytes, target, came)
                 return

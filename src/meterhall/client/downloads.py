@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from meterhall.client.b2b import PublicClient, RemoteUnreachable
+from meterhall.client.patience import go_on
 
 BREAKS_IN_A_ROW = 3
 """How often a body may break without a single new byte before the caller lets go and comes back later."""
@@ -40,7 +41,8 @@ def bring(
 ) -> None:
     """Have the whole part at `target`, going on from the bytes that are here already; nothing to do when it is there.
 
-    Raises `RemoteRefusal` (410: the part is no longer to be had), `RemoteUnreachable`, `TooLong`.
+    Raises `RemoteRefusal` (410: the part is no longer to be had), `RemoteUnreachable`, `TooLong`; `Stopped` at the next
+    block when it is ended from outside, with what came kept.
     """
     if target.exists():
         return
@@ -74,6 +76,7 @@ def _bring_from(client: PublicClient, path: str, size_bytes: int, partial: Path,
         with os.fdopen(os.open(partial, flags, 0o600), "wb") as out:
             size = start if resumed else 0
             for block in response.iter_raw():
+                go_on()
                 out.write(block)
                 size += len(block)
                 if came is not None:

@@ -59,7 +59,8 @@ class Meterhall:
     def connect(cls, client: str | Path, *, on_progress: OnProgress | None = None, patience_s: float = 300) -> Self:
         """The client of this name (`~/.meterhall/<name>`) or in this folder; nobody is called yet.
 
-        Calls that fail for reasons that may pass are repeated for `patience_s`. Raises `NoClient`, `BadClient`.
+        Calls that fail for reasons that may pass are repeated for `patience_s`. While parts of a delivery come,
+        `on_progress` is called on threads of the client's, one at a time. Raises `NoClient`, `BadClient`.
         """
         home = ClientHome(folder_of(client))
         desk = Desk(home, Pace(patience_s), on_progress)

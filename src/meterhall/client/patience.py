@@ -36,6 +36,13 @@ class Stopped(Unavailable):
     title = "The wait was ended from outside."
 
 
+def go_on() -> None:
+    """Nothing, unless the present call is ended from outside. Raises `Stopped`."""
+    stop = STOP.get()
+    if stop is not None and stop.is_set():
+        raise Stopped
+
+
 def may_pass(fault: MeterhallError) -> bool:
     """Whether the same call may well succeed later: nobody answered, or the answer says so."""
     if isinstance(fault, RemoteRefusal):

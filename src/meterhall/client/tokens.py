@@ -88,15 +88,18 @@ class TokenEndpoint:
         self._attestation = attestation
         self._nonce: str | None = None
 
-    def proof(self, method: str, url: str, token: str | None = None) -> str:
-        """A proof for one request, with the nonce last heard."""
-        return dpop_proof(self._dpop_key, method, url, nonce=self._nonce, token=token)
+    def proof(self, method: str, url: str, token: str | None = None, nonce: str | None = None) -> str:
+        """A proof for one request, with this nonce, else the one last heard."""
+        return dpop_proof(self._dpop_key, method, url, nonce=nonce or self._nonce, token=token)
 
-    def learn_nonce(self, response: httpx.Response) -> bool:
-        """Keep the nonce of an answer; whether there was one."""
-        nonce = response.headers.get("DPoP-Nonce")
+    def learn_nonce(self, response: httpx.Response) -> str | None:
+        """Keep the nonce of an answer, and give it if there was one.
+
+        Whoever repeats a request shows the nonce it was answered with: other threads may have heard an older one since.
+        """
+        nonce: str | None = response.headers.get("DPoP-Nonce")
         self._nonce = nonce or self._nonce
-        return nonce is not None
+        return nonce
 
     def post(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
         """The answer of `/oauth/token` or `/oauth/par`.
@@ -106,8 +109,8 @@ class TokenEndpoint:
         if self._attestation is not None and (attestation := self._attestation()):
             form = {**form, "attestation": attestation}
         response = self._once(path, form)
-        if self.learn_nonce(response) and oauth_error(response) == "use_dpop_nonce":
-            response = self._once(path, form)
+        if (nonce := self.learn_nonce(response)) and oauth_error(response) == "use_dpop_nonce":
+            response = self._once(path, form, nonce)
             self.learn_nonce(response)
         if response.is_error:
             raise TokenRefused(response)
@@ -132,14 +135,14 @@ class TokenEndpoint:
             raise UnreadableAnswer(f"{self.issuer}{METADATA} does not answer as RFC 8414 has it.")
         return answer
 
-    def _once(self, path: str, form: Mapping[str, str]) -> httpx.Response:
+    def _once(self, path: str, form: Mapping[str, str], nonce: str | None = None) -> httpx.Response:
         url = self.issuer + path
         shown = {
             "client_id": self._access_number,
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": client_assertion(self._access_number, self._key, self.issuer),
         }
-        headers = {"DPoP": self.proof("POST", url), "Accept": "application/json"}
+        headers = {"DPoP": self.proof("POST", url, nonce=nonce), "Accept": "application/json"}
         try:
             return self._http.post(url, data={**form, **shown}, headers=headers, auth=httpx.Auth())
         except httpx.TransportError as fault:
@@ -190,20 +193,25 @@ class DPoPAuth(httpx.Auth):
         token = self._fetch()
         return {"Authorization": f"DPoP {token.value}", "DPoP": self._endpoint.proof(method, url, token.value)}
 
+    def ready(self) -> None:
+        """Have a token at hand, got on this thread where there is none. Raises like `TokenEndpoint.post`."""
+        self._current()
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send with token and proof; once more after a new nonce, once more after a new token."""
         can_repeat = isinstance(request.stream, httpx.ByteStream)
         token = self._current()
         answered: set[str | None] = set()
+        nonce: str | None = None
         while True:
             request.headers["Authorization"] = f"DPoP {token.value}"
-            request.headers["DPoP"] = self._endpoint.proof(request.method, str(request.url), token.value)
+            request.headers["DPoP"] = self._endpoint.proof(request.method, str(request.url), token.value, nonce)
             response = yield request
-            has_nonce = self._endpoint.learn_nonce(response)
+            nonce = self._endpoint.learn_nonce(response)
             if response.status_code not in {401, 403} or not can_repeat:
                 return
             error = oauth_error(response)
-            if error in answered or (error, has_nonce) == ("use_dpop_nonce", False):
+            if error in answered or (error, nonce) == ("use_dpop_nonce", None):
                 return
             if error in {"invalid_token", "insufficient_scope"}:
                 token = self._current(refused=token)

@@ -70,7 +70,7 @@ def _runs(ordered: list[Curve]) -> Iterator[list[Curve]]:
 def _check_overlaps(runs: list[list[Curve]]) -> None:
     ends: dict[object, datetime] = {}
     for run in sorted(runs, key=lambda run: run[0].start):
-        series = replace(run[0].series, scale=0)
+        series = run[0].series if run[0].series.scale == 0 else replace(run[0].series, scale=0)
         if series in ends and run[0].start < ends[series]:
             raise DecodeError(f"A slot of a usage point comes twice at {run[0].start}.", field="/start")
         ends[series] = run[-1].end

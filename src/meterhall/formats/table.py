@@ -38,6 +38,7 @@ NAMES: Final = (
 )  # fmt: skip
 _EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999."""
+_NAMED: Final = ("usage_point", "direction", "resolution")
 _OF_A_CURVE: Final = ("usage_point", "direction", "resolution", "scale", "available_at")
 
 
@@ -162,10 +163,17 @@ def curves_of(table: Any) -> list[Curve]:
     new = starts[1:] != ends[:-1]
     for name in _OF_A_CURVE:
         new |= table[name][1:].ne_missing(table[name][:-1]).to_numpy()
-    cuts = (np.flatnonzero(new) + 1).tolist()
+    for code in np.unique(columns["quality"]).tolist():
+        read_quality(code, "/quality")
+    columns["quality"] = columns["quality"].astype(np.uint8)
+    firsts = np.concatenate([[0], np.flatnonzero(new) + 1])
+    lengths = ends - starts
+    ranges_s = np.stack([np.minimum.reduceat(lengths, firsts), np.maximum.reduceat(lengths, firsts)], axis=1).tolist()
+    heads = zip(*(columns[name][firsts].to_list() for name in _NAMED), strict=True)
+    cuts = [*firsts.tolist(), len(table)]
     return joined(
-        _curve(columns, starts, ends, slice(first, end))
-        for first, end in zip([0, *cuts], [*cuts, len(table)], strict=True)
+        _curve(head, columns, starts, ends, slice(first, end), range_s)
+        for head, first, end, range_s in zip(heads, cuts[:-1], cuts[1:], ranges_s, strict=True)
     )
 
 
@@ -185,7 +193,7 @@ def _column(table: Any, name: str) -> Any:
     if column.null_count() and name not in nulls:
         raise DecodeError(f"The column {name} has an empty field.", field=f"/{name}")
     try:
-        if name in ("usage_point", "direction", "resolution"):
+        if name in _NAMED:
             return column.cast(pl.String)
         if name in ("start", "end", "available_at"):
             if getattr(column.dtype, "time_zone", None) is None:
@@ -206,23 +214,28 @@ def _whole(column: Any, unit: Any) -> Any:
     return cast
 
 
-def _curve(columns: dict[str, Any], starts: np.ndarray, ends: np.ndarray, rows: slice) -> Curve:
+def _curve(
+    head: tuple[str, str, str],
+    columns: dict[str, Any],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    rows: slice,
+    lengths_s: list[int],
+) -> Curve:
+    """The curve in these rows; `head` has its `_NAMED` texts; `lengths_s` are its shortest and longest slot."""
+    name, direction, resolution = head
     first = rows.start
-    granularity = read_granularity(columns["resolution"][first], "/resolution")
-    edges = np.append(starts[rows], ends[rows.stop - 1])
-    if not granularity.civil and (np.diff(edges) != granularity.period_s).any():
+    granularity = read_granularity(resolution, "/resolution")
+    if not granularity.civil and lengths_s != [granularity.period_s] * 2:
         raise DecodeError("A slot is not as long as its resolution says.", field="/end")
-    quality = columns["quality"][rows]
-    for code in np.unique(quality).tolist():
-        read_quality(code, "/quality")
     return piece(
-        columns["usage_point"][first],
+        name,
         granularity,
-        read_direction(columns["direction"][first], "/direction"),
+        read_direction(direction, "/direction"),
         int(columns["scale"][first]),
-        edges,
+        np.append(starts[rows], ends[rows.stop - 1]) if granularity.civil else starts[first : first + 1],
         columns["mantissa"][rows],
-        quality.astype(np.uint8),
+        columns["quality"][rows],
         instant_of(int(columns["available_at"][first])),
         "/start",
     )

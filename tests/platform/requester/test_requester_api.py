@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from meterhall.requester.partners.models import Subscription
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 
-from .conftest import FIRST, GROUP, PODS, PSEUDONYMS, UNTIL, GridDouble, curve, ready, work
+from .conftest import FIRST, GROUP, PODS, PSEUDONYMS, UNTIL, Clock, GridDouble, curve, ready, work
 
 pytestmark = pytest.mark.django_db
 
@@ -172,7 +173,54 @@ def test_civil_days_are_kept_and_corrected(
         assert ready(delivery_id, version).state == "received"
     days = {"first": str(FIRST), "until": str(UNTIL)}
     assert readings(staff, PSEUDONYMS[0], **days)["values"] == [10, 21, 30]
+    first = CivilValue.objects.earliest("known_at").known_at.isoformat()
+    corrected = CivilValue.objects.latest("known_at").known_at.isoformat()
+    assert readings(staff, PSEUDONYMS[0], known_at=first, **days)["values"] == [10, 20, 30]
+    assert readings(staff, PSEUDONYMS[0], known_at=corrected, **days)["values"] == [10, 21, 30]
     assert CivilValue.objects.count() == 4
+
+
+def test_the_days_that_are_held_grow_both_ways_and_never_shrink(
+    staff: Client, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    whole = curve()
+    held = []
+    for version, (first, until) in enumerate([(96, 188), (100, 104), (0, 4), (280, 284)], 1):
+        start = whole.start + first * whole.series.resolution
+        cut = replace(whole, start=start, mantissas=whole.mantissas[first:until], quality=whole.quality[first:until])
+        grid.publish({version: [cut]}, delivery_id, version=version)
+        assert ready(delivery_id, version).state == "received"
+        (series,) = staff.get("/api/series").json()["items"]
+        held.append((series["first_day"][-2:], series["until_day"][-2:]))
+    assert held == [("30", "31"), ("30", "31"), ("29", "31"), ("29", "01")]
+
+
+def test_readings_as_they_were_known_before_a_correction(
+    staff: Client, collected: str, grid: GridDouble, clock: Clock
+) -> None:
+    point = CustomerPoint.objects.create(reference="A-1", pod=PODS[0])
+    before, clock.ahead = clock(), timedelta(minutes=2)
+    corrected = curve(gaps=(4,))
+    corrected.mantissas[3] = 7
+    grid.publish({2: [corrected], 3: [curve(PSEUDONYMS[1])]}, collected, version=2, reason="correction")
+    assert ready(collected, 2).state == "received"
+
+    def known(at: str | None) -> list[int | None]:
+        query = {} if at is None else {"known_at": at}
+        one, other = (
+            staff.get(path, query).json()
+            for path in (f"/api/readings/{PSEUDONYMS[0]}", f"/api/customers/{point.pk}/readings")
+        )
+        assert one == other
+        values: list[int | None] = one["values"][:5]
+        return values
+
+    assert known(None) == known(clock().isoformat()) == [100, 101, 102, 7, None]
+    assert known((before + timedelta(minutes=1)).isoformat()) == [100, 101, 102, 103, None]
+    assert known("2020-01-01T00:00:00Z") == [None] * 5
+    for unread in ("yesterday", "2020-01-01T00:00:00", "2020-01-01"):
+        answer = readings(staff, PSEUDONYMS[0], known_at=unread)
+        assert (answer["status"], answer["code"], answer["field"]) == (422, "invalid_input", "/known_at")
 
 
 def test_a_group_of_the_providers_points_is_asked_for_stored_and_shown(

@@ -108,6 +108,18 @@ def test_a_resource_may_change_its_nonce() -> None:
     assert claims(grid.requests[-1].headers["DPoP"])["nonce"] == "n2"
 
 
+def test_a_repetition_shows_the_nonce_it_was_answered_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = TokenEndpoint.learn_nonce
+
+    def overtaken(endpoint: TokenEndpoint, response: httpx.Response) -> str | None:
+        nonce = learn(endpoint, response)
+        endpoint._nonce = "older"  # what another thread's answer, sent before, says
+        return nonce
+
+    monkeypatch.setattr(TokenEndpoint, "learn_nonce", overtaken)
+    assert client(Grid()).get(f"{BASE}/v1/x").text == "DPoP t1"
+
+
 def test_a_refused_token_is_renewed_once() -> None:
     grid = Grid(refuses={"/v1/x": [challenge("invalid_token")]})
     http = client(grid)

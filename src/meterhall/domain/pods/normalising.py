@@ -59,6 +59,8 @@ def normalise(text: str) -> Normalised:
 
 def unified(text: str) -> str:
     """The text in NFKC form, every decimal digit an ASCII digit, every dash a hyphen."""
+    if text.isascii():
+        return text
     compatible = "".join(unicodedata.normalize("NFKC", character) for character in text)
     return "".join(_plain(character) for character in compatible)
 
@@ -71,6 +73,8 @@ def _plain(character: str) -> str:
 
 
 def _without_spaces(text: str) -> str:
+    if text.isalnum():
+        return text
     return "".join(c for c in text if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc", "Zs", "Zl", "Zp"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from meterhall.domain.errors import InvalidInput
@@ -49,6 +50,7 @@ CIVIL_DAY: Final = Granularity()
 CIVIL_MONTH: Final = Granularity(monthly=True)
 
 
+@lru_cache(maxsize=128)
 def parse_granularity(text: str, *, field: str = "/granularity") -> Granularity:
     """The granularity an ISO 8601 duration names: `P1D`, `P1M` or hours, minutes and seconds that divide a day.
 

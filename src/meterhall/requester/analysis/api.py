@@ -132,10 +132,12 @@ def add_analysis(api: NinjaAPI) -> None:
         until: date | None = None,
         format: Literal["json", "csv"] = "json",
         forecast: bool = False,
+        known_at: Instant | None = None,
     ) -> ReadingsView | HttpResponse:
-        """The load curve of the POD or group behind a pseudonym; `format=csv` for a table, `forecast` for forecasts."""
+        """The load curve of the POD or group behind a pseudonym; `format=csv` for a table, `forecast` for forecasts,
+        `known_at` for the values as they were known here at that instant, before later corrections."""
         subject = replace(subject_of(pseudonym), is_forecast=forecast)
-        return _answer(subject, direction, granularity, (first, until), format)
+        return _answer(subject, direction, granularity, (first, until), format, known_at)
 
     @endpoint(api, "GET", "/customers/{number}/readings", response=ReadingsView, auth=staff, step="readings",
               refuses=(UnknownPoint, *REFUSES))  # fmt: skip
@@ -148,10 +150,12 @@ def add_analysis(api: NinjaAPI) -> None:
         until: date | None = None,
         format: Literal["json", "csv"] = "json",
         forecast: bool = False,
+        known_at: Instant | None = None,
     ) -> ReadingsView | HttpResponse:
-        """The load curve of a line of the customer list; `format=csv` for a table, `forecast` for forecasts."""
+        """The load curve of a line of the customer list; `format=csv` for a table, `forecast` for forecasts,
+        `known_at` for the values as they were known here at that instant, before later corrections."""
         subject = replace(subject_of_pod(find_point(number).pod), is_forecast=forecast)
-        return _answer(subject, direction, granularity, (first, until), format)
+        return _answer(subject, direction, granularity, (first, until), format, known_at)
 
     @endpoint(api, "GET", "/readings/{pseudonym}/completeness", response=list[CompletenessView], auth=staff,
               step="readings", refuses=REFUSES)  # fmt: skip
@@ -214,9 +218,14 @@ def _period(subject: Subject, direction: str, bounds: tuple[date | None, date | 
 
 
 def _answer(
-    subject: Subject, direction: str, granularity: str | None, bounds: tuple[date | None, date | None], form: str
+    subject: Subject,
+    direction: str,
+    granularity: str | None,
+    bounds: tuple[date | None, date | None],
+    form: str,
+    known_at: datetime | None,
 ) -> ReadingsView | HttpResponse:
-    curve = load_curve(subject, direction, _period(subject, direction, bounds), granularity)
+    curve = load_curve(subject, direction, _period(subject, direction, bounds), granularity, known_at)
     if form == "csv":
         lines = HttpResponse("".join(csv_rows(subject, curve)), content_type="text/csv; charset=utf-8")
         lines["Content-Disposition"] = 'attachment; filename="readings.csv"'

@@ -117,11 +117,13 @@ def known_period(series: Sequence[Series]) -> Period:
     return Period(first=first, until=until)
 
 
-def load_curve(subject: Subject, direction: str, period: Period, granularity: str | None = None) -> PeriodCurve:
+def load_curve(
+    subject: Subject, direction: str, period: Period, granularity: str | None = None, known_at: datetime | None = None
+) -> PeriodCurve:
     """The curve of a subject over civil days in its zone, each slot from the finest series that has it whole.
 
-    Without a granularity, in the finest there is. A slot nobody has whole is missing, never estimated. Raises
-    `NothingCollected`, `GranularityUnavailable`, `PeriodTooLong`.
+    Without a granularity, in the finest there is; with `known_at` as it was known here at that instant. A slot nobody
+    has whole is missing, never estimated. Raises `NothingCollected`, `GranularityUnavailable`, `PeriodTooLong`.
     """
     held = series_of(subject, direction)
     wanted = parse_granularity(granularity or held[0].granularity)
@@ -129,42 +131,44 @@ def load_curve(subject: Subject, direction: str, period: Period, granularity: st
     edges = slot_edges(wanted, subject.zone, start, end)
     if len(edges) > MOST_SLOTS:
         raise PeriodTooLong(field="/until")
-    curves = [curve for one in held if (curve := _of_series(one, wanted, subject.zone, edges)) is not None]
+    curves = [curve for one in held if (curve := _of_series(one, wanted, subject.zone, edges, known_at)) is not None]
     if not curves:
         raise GranularityUnavailable(f"Nothing collected is as fine as {wanted}.", field="/granularity")
     return _overlaid(curves)
 
 
-def _of_series(series: Series, wanted: Granularity, zone: ZoneInfo, edges: NDArray[np.int64]) -> PeriodCurve | None:
+def _of_series(
+    series: Series, wanted: Granularity, zone: ZoneInfo, edges: NDArray[np.int64], known_at: datetime | None
+) -> PeriodCurve | None:
     """One series in the slots wanted; None where its own are no whole part of them."""
     own = parse_granularity(series.granularity)
     if own.civil:
-        return _of_civil(series, wanted, edges) if own == wanted else None
+        return _of_civil(series, wanted, edges, known_at) if own == wanted else None
     if not wanted.civil and wanted.period_s % own.period_s:
         return None
     start, end = (datetime.fromtimestamp(int(edge), UTC) for edge in (edges[0], edges[-1]))
-    blocks = list(lake().read([spec(series)], start, end))
+    blocks = list(lake().read([spec(series)], start, end, as_known_at=known_at))
     known = CurveSeries(series.pseudonym, own.period_s, Direction(series.direction), series.scale)
     curve = LoadCurve(
         known,
         start,
         np.concatenate([block.mantissas for block in blocks]) if blocks else np.empty(0, np.int64),
         np.concatenate([block.quality for block in blocks]) if blocks else np.empty(0, np.uint8),
-        max((block.available_at for block in blocks if block.available_at), default=platform().now()),
+        max((block.available_at for block in blocks if block.available_at), default=known_at or platform().now()),
     )
     return resample(curve, wanted, zone)
 
 
-def _of_civil(series: Series, wanted: Granularity, edges: NDArray[np.int64]) -> PeriodCurve:
+def _of_civil(series: Series, wanted: Granularity, edges: NDArray[np.int64], known_at: datetime | None) -> PeriodCurve:
     slots = len(edges) - 1
-    values = civil.newest(series, int(edges[0]), int(edges[-1]))
+    values = civil.newest(series, int(edges[0]), int(edges[-1]), known_at)
     mantissas, quality = np.full(slots, MISSING, np.int64), np.zeros(slots, np.uint8)
     for place, edge in enumerate(edges[:-1].tolist()):
         if edge in values:
             mantissas[place], quality[place] = values[edge].mantissa, values[edge].quality
     known = CurveSeries(series.pseudonym, 86_400, Direction(series.direction), series.scale)
     there = (mantissas != MISSING).astype(np.int64)
-    at = max((value.known_at for value in values.values()), default=platform().now())
+    at = max((value.known_at for value in values.values()), default=known_at or platform().now())
     return PeriodCurve(known, wanted, edges, mantissas, quality, there, np.ones(slots, np.int64), at)
 
 

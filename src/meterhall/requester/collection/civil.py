@@ -36,9 +36,11 @@ def put(series: Series, curve: CivilCurve, known_at: datetime) -> int:
     return len(fresh)
 
 
-def newest(series: Series, first_s: int, until_s: int) -> dict[int, CivilValue]:
-    """The newest version of each value that starts in `first_s` to `until_s` (exclusive), by its start."""
+def newest(series: Series, first_s: int, until_s: int, known_at: datetime | None = None) -> dict[int, CivilValue]:
+    """The newest version of each value that starts in `first_s` to `until_s` (exclusive), by its start; of those known
+    at an instant, where one is given."""
     rows = series.civil_values.filter(start_s__gte=first_s, start_s__lt=until_s).order_by("start_s", "version")
+    rows = rows if known_at is None else rows.filter(known_at__lte=known_at)
     return {row.start_s: row for row in rows}
 
 

@@ -5,13 +5,16 @@ Every step looks at what is there already, so a worker that was killed goes on w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
+
+from django.db import connections
 
 from meterhall.client.b2b import B2BClient, RemoteRefusal
 from meterhall.client.checks import Rejected, check_bytes, check_content, decode
 from meterhall.client.downloads import TooLong
+from meterhall.client.together import AT_ONCE, together
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.deliveries import Manifest
 from meterhall.domain.protocol.deliveries import Part as PartOut
@@ -19,7 +22,7 @@ from meterhall.domain.readings import Curve
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.collection import files
 from meterhall.requester.collection.manifests import activation_of, fetch, manifest_of
-from meterhall.requester.collection.models import Delivery, Part, Version
+from meterhall.requester.collection.models import Delivery, Version
 from meterhall.requester.collection.settle import send_receipts, settle
 from meterhall.requester.collection.store import check_scales, store
 from meterhall.requester.collection.withdrawal import withdrawn_in
@@ -63,16 +66,17 @@ def _collect(client: B2BClient, delivery: Delivery) -> None:
     if version.outcome == SUPERSEDED:
         raise NotYet(1)
     if version.outcome == "":
+        manifest = manifest_of(version)
         try:
-            take_in(client, delivery, version)
-            withdrawn_in(manifest_of(version))
+            take_in(client, delivery, manifest)
+            withdrawn_in(manifest)
         except Superseded:
             Version.objects.filter(pk=version.pk, outcome="").update(outcome=SUPERSEDED)
             raise NotYet(0.5) from None
         except Rejected as reason:
-            settle(version, reason)
+            settle(version, manifest, reason)
         else:
-            settle(version)
+            settle(version, manifest)
         files.drop_all(delivery)
     send_receipts(client, delivery)
 
@@ -92,27 +96,31 @@ def _newest(client: B2BClient, delivery: Delivery) -> Version:
         raise
 
 
-def take_in(client: B2BClient, delivery: Delivery, version: Version) -> None:
-    """Bring, check and store every part that is not stored yet; nothing is stored before all are checked.
+def take_in(client: B2BClient, delivery: Delivery, manifest: Manifest) -> None:
+    """Bring and check the parts that are not stored yet, several at a time; when all are well, store them in order.
 
-    Raises `Superseded` and `Rejected`.
+    The database and the lake are worked from this thread alone. Raises `Superseded` and `Rejected`.
     """
-    manifest = manifest_of(version)
-    activation = activation_of(manifest)
+    foreign = partial(_foreign, activation_of(manifest))
     said = {part.number: part for part in manifest.parts}
-    awaited = list(delivery.parts.exclude(state=STORED))
-    for row in awaited:
-        _bring(client, delivery, row)
-        check_bytes(files.path_of(delivery, row.number), said[row.number])
-    curves: list[Curve] = []
-    for row in awaited:
-        curves = _decoded(delivery, said[row.number], manifest)
-        check_content(curves, said[row.number], manifest, partial(_foreign, activation))
-        check_scales(curves, said[row.number], manifest)
-    for row in awaited:
-        part = said[row.number]
-        store(curves if len(awaited) == 1 else _decoded(delivery, part, manifest), part, manifest)
-        Part.objects.filter(pk=row.pk, digest=row.digest).update(state=STORED)
+    awaited = [said[row.number] for row in delivery.parts.exclude(state=STORED)]
+    kept: dict[int, list[Curve]] = {}
+
+    def check(part: PartOut, curves: list[Curve]) -> None:
+        check_content(curves, part, manifest, foreign)
+        check_scales(curves, part, manifest)
+        if len(awaited) <= AT_ONCE:  # more are not held in memory, but read a second time
+            kept[part.number] = curves
+
+    def read(part: PartOut) -> list[Curve]:
+        return kept.pop(part.number, None) or decode(files.path_of(delivery, part.number), part, manifest)
+
+    def put(part: PartOut, curves: list[Curve]) -> None:
+        store(curves, part, manifest)
+        delivery.parts.filter(number=part.number, digest=part.digest).update(state=STORED)
+
+    together(_in_turn(client, delivery, awaited), partial(_brought, client, delivery, manifest), check)
+    together(awaited, read, put)
 
 
 def _foreign(activation: Activation, pseudonyms: Iterable[str]) -> set[str]:
@@ -126,18 +134,33 @@ def _foreign(activation: Activation, pseudonyms: Iterable[str]) -> set[str]:
     return found - {pseudonym for pseudonym, of in known if of == activation.pk}
 
 
-def _decoded(delivery: Delivery, part: PartOut, manifest: Manifest) -> list[Curve]:
-    return decode(files.path_of(delivery, part.number), part, manifest)
+def _in_turn(client: B2BClient, delivery: Delivery, parts: Iterable[PartOut]) -> Iterator[PartOut]:
+    """The parts, each once there is a token to fetch it with: what a token is got for is in the database."""
+    for part in parts:
+        if not files.path_of(delivery, part.number).exists():
+            client.ready()
+        yield part
 
 
-def _bring(client: B2BClient, delivery: Delivery, row: Part) -> None:
+def _brought(client: B2BClient, delivery: Delivery, manifest: Manifest, part: PartOut) -> list[Curve]:
+    """A part, on this disk, with the digest the manifest says. On a thread of its own."""
+    try:
+        _bring(client, delivery, part)
+    finally:
+        connections.close_all()  # opened where a token ended on the way
+    path = files.path_of(delivery, part.number)
+    check_bytes(path, part)
+    return decode(path, part, manifest)
+
+
+def _bring(client: B2BClient, delivery: Delivery, part: PartOut) -> None:
     """Have the part on this disk. A part whose consent ended is dropped, what came of it included."""
     try:
-        files.pull(client, delivery, row)
+        files.pull(client, delivery, part)
     except TooLong:
-        raise Rejected("digest_mismatch", f"Part {row.number} is longer than the manifest says.") from None
+        raise Rejected("digest_mismatch", f"Part {part.number} is longer than the manifest says.") from None
     except RemoteRefusal as refusal:
         if refusal.remote_status != 410 or refusal.remote_code not in ENDED:
             raise
-        files.drop(delivery, row.number)
+        files.drop(delivery, part.number)
         raise Superseded from refusal

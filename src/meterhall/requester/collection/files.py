@@ -6,7 +6,8 @@ from pathlib import Path
 
 from meterhall.client import downloads
 from meterhall.client.b2b import B2BClient
-from meterhall.requester.collection.models import Delivery, Part
+from meterhall.domain.protocol.deliveries import Part
+from meterhall.requester.collection.models import Delivery
 from meterhall.web.platform import platform
 
 

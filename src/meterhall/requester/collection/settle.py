@@ -11,16 +11,14 @@ from meterhall.domain.protocol.canonical import commitment, digest
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, Manifest, Receipt, ReceiptTaken
 from meterhall.domain.protocol.keys import sign
 from meterhall.domain.protocol.statements import StatementType
-from meterhall.requester.collection.manifests import manifest_of
 from meterhall.requester.collection.models import Delivery, Version
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import in_present_key, state
 from meterhall.web.platform import platform
 
 
-def settle(version: Version, rejected: Rejected | None = None) -> None:
+def settle(version: Version, manifest: Manifest, rejected: Rejected | None = None) -> None:
     """Write down that a version was received, or why it is rejected; once, whatever is said later."""
-    manifest = manifest_of(version)
     now = platform().now()
     receipt = Receipt(
         delivery_id=manifest.delivery_id,
@@ -57,7 +55,7 @@ def _say(manifest: Manifest, version: Version, receipt: Receipt) -> None:
 
 def send_receipts(client: B2BClient, delivery: Delivery) -> None:
     """Send the provider every answer it has not taken yet. Safe to repeat: the provider knows an answer it has."""
-    for version in delivery.versions.exclude(receipt="").filter(receipted_at=None):
+    for version in delivery.versions.exclude(receipt="").filter(receipted_at=None).only("pk", "receipt"):
         path = f"/v1/deliveries/{delivery.delivery_id}/receipt"
         jws = in_present_key(version.receipt, RECEIPT_TYP)
         client.call("POST", path, Signed(jws=jws), ReceiptTaken, key=digest(jws.encode())[-64:])

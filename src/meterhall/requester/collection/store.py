@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import transaction
+from django.db.models import DateField, Q, Value
+from django.db.models.functions import Coalesce, Greatest, Least
 
 from meterhall.client.checks import Rejected, granularity_of
 from meterhall.domain.protocol.deliveries import GroupOf, Manifest, Part
@@ -23,7 +27,9 @@ from meterhall.requester.collection import civil
 from meterhall.requester.collection.models import Series
 from meterhall.requester.collection.zones import zones_of_pseudonyms
 from meterhall.web.platform import platform
-from meterhall.web.sets import pieces, write_back
+from meterhall.web.sets import pieces
+
+ANY: Final = Q()
 
 
 @lru_cache(maxsize=4)
@@ -44,11 +50,13 @@ def spec(series: Series) -> SeriesSpec:
 
 def check_scales(curves: list[Curve], part: Part, manifest: Manifest) -> None:
     """Whether every value can be kept exactly where its series is kept already. Raises `Rejected`."""
-    held = _held(curves, manifest)
-    for curve in curves:
-        series = held.get(_name(curve))
-        if series is not None:
-            _scaled(curve, series.scale, part)
+    for scale in {curve.series.scale for curve in curves}:
+        of_scale = [curve for curve in curves if curve.series.scale == scale]
+        otherwise = _held(of_scale, manifest, Q(scale__lt=scale) | Q(scale__gt=scale))
+        for curve in of_scale if otherwise else ():
+            series = otherwise.get(_name(curve))
+            if series is not None:
+                _scaled(curve, series.scale, part)
 
 
 def store(curves: list[Curve], part: Part, manifest: Manifest) -> None:
@@ -85,12 +93,13 @@ def _into_lake(pairs: list[tuple[Series, Curve]], part: Part, manifest: Manifest
 
 
 def _rows(pairs: list[tuple[Series, Curve]]) -> Rows:
-    kept = [(series.pk, curve, curve.present) for series, curve in pairs]
+    mantissas = np.concatenate([curve.mantissas for _, curve in pairs])
+    there = mantissas != MISSING
     return Rows(
-        np.concatenate([np.full(int(there.sum()), number, np.int64) for number, _, there in kept]),
-        np.concatenate([curve.starts[there] for _, curve, there in kept]),
-        np.concatenate([curve.mantissas[there] for _, curve, there in kept]),
-        np.concatenate([curve.quality[there] for _, curve, there in kept]),
+        np.repeat([series.pk for series, _ in pairs], [len(curve) for _, curve in pairs])[there],
+        np.concatenate([curve.starts for _, curve in pairs])[there],
+        mantissas[there],
+        np.concatenate([curve.quality for _, curve in pairs])[there],
     )
 
 
@@ -99,9 +108,9 @@ def _name(curve: Curve) -> tuple[str, str, str]:
     return curve.series.usage_point, str(curve.series.direction), str(granularity_of(curve))
 
 
-def _held(curves: Iterable[Curve], manifest: Manifest) -> dict[tuple[str, str, str], Series]:
-    """The series there are of these curves' usage points, by name; a query for many."""
-    of = Series.objects.filter(provider=manifest.provider, is_forecast=manifest.forecast is not None)
+def _held(curves: Iterable[Curve], manifest: Manifest, such: Q = ANY) -> dict[tuple[str, str, str], Series]:
+    """The series there are of these curves' usage points, such as are asked for, by name; a query for many."""
+    of = Series.objects.filter(such, provider=manifest.provider, is_forecast=manifest.forecast is not None)
     return {
         (one.pseudonym, one.direction, one.granularity): one
         for some in pieces({curve.series.usage_point for curve in curves})
@@ -161,21 +170,27 @@ def _scaled(curve: Curve, scale: int, part: Part) -> Curve:
 
 
 def _stretch(taken: Sequence[tuple[Series, Curve]]) -> None:
-    """Widen the known civil days of these series by what came in."""
+    """Widen the known civil days of these series by what came in: a query for many of which the same days came."""
     zones = zones_of_pseudonyms(series.pseudonym for series, _ in taken)
-    held = {
-        one.pk: one
-        for some in pieces({series.pk for series, _ in taken})
-        for one in Series.objects.select_for_update().filter(pk__in=some)
-    }
-    now = platform().now()
+    came: dict[tuple[date, date], list[int]] = {}
     for series, curve in taken:
-        mine, zone = held[series.pk], zones[series.pseudonym]
-        first = curve.start.astimezone(zone).date()
-        until = (curve.end - timedelta(microseconds=1)).astimezone(zone).date() + timedelta(days=1)
-        mine.first_day, mine.until_day = min(first, mine.first_day or first), max(until, mine.until_day or until)
-        mine.received_at = now
-    write_back(list(held.values()), ["first_day", "until_day", "received_at"])
+        came.setdefault(_civil_days(curve.start, curve.end, zones[series.pseudonym]), []).append(series.pk)
+    now = platform().now()
+    for days, numbers in came.items():
+        first, until = (Value(day, DateField()) for day in days)
+        for some in pieces(numbers):
+            Series.objects.filter(pk__in=some).update(
+                first_day=Least(Coalesce("first_day", first), first),
+                until_day=Greatest(Coalesce("until_day", until), until),
+                received_at=now,
+            )
+
+
+@lru_cache(maxsize=1024)
+def _civil_days(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[date, date]:
+    """The civil days from `start` to `end` in a zone: the first, and the one after the last."""
+    last = (end - timedelta(microseconds=1)).astimezone(zone).date()
+    return start.astimezone(zone).date(), last + timedelta(days=1)
 
 
 def withdraw(provider: str, pseudonyms: Iterable[str], at: datetime) -> int:
