@@ -7,12 +7,12 @@ from django.utils.translation import gettext_lazy
 from meterhall.domain.errors import MeterhallError
 from meterhall.domain.protocol.events import Event, PlayerChanged
 from meterhall.provider.deliveries.areas import freeze_begun
-from meterhall.provider.deliveries.build import build
+from meterhall.provider.deliveries.build import build, sweep
 from meterhall.provider.deliveries.changed import changed_points
 from meterhall.provider.deliveries.follow import close_ended, follow_ends, follow_values
 from meterhall.provider.deliveries.models import Delivery, PushJob
 from meterhall.provider.deliveries.push import push_version
-from meterhall.provider.deliveries.retention import expire_files
+from meterhall.provider.deliveries.retention import expire_files, sweep_over
 from meterhall.provider.deliveries.schedules import run_schedules
 from meterhall.provider.deliveries.service import supersede
 from meterhall.web.messaging.handlers import on
@@ -28,6 +28,7 @@ def build_delivery(delivery: Delivery) -> None:
         if refusal.status >= 500:
             raise
         Delivery.objects.filter(pk=delivery.pk, version=0).update(state="refused", code=refusal.code)
+        sweep(delivery)
         return
     # Read anew, not refreshed: by the lease on its own row the worker sees whether somebody asked again meanwhile.
     if changed_points(Delivery.objects.get(pk=delivery.pk)):
@@ -75,3 +76,4 @@ def retention() -> None:
     """Remove what is kept no longer; and the files of deliveries whose activation has ended."""
     close_ended()
     expire_files()
+    sweep_over()
