@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from meterhall.domain.protocol.base import Period
+from meterhall.domain.protocol.canonical import new_id
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.contracts.service import end_contract
 from meterhall.provider.deliveries import tasks
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.models import Delivery
 from meterhall.provider.deliveries.service import live_parts
+from meterhall.provider.metering import tasks as metering
+from meterhall.provider.metering.models import IngestRun
+from meterhall.provider.metering.service import ingest_folder, take_readings
 from tests.platform.provider.conftest import HOLDER, World
 
 FEW = Period(first=date(2026, 3, 1), until=date(2026, 3, 3))
@@ -49,6 +55,28 @@ def dies(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> None:
 
 def _die(path: Path, missing_ok: bool = False) -> None:
     raise Killed(path)
+
+
+def test_readings_that_nobody_took_whole_go_and_those_of_a_run_stay(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(**values: object) -> None:
+        raise Killed
+
+    waiting = ingest_folder() / take_readings(b"pod,start,energy_wh\n", "PT15M").file
+    with monkeypatch.context() as broken:
+        broken.setattr(IngestRun.objects, "create", die)
+        with pytest.raises(Killed):
+            take_readings(b"pod,start,energy_wh\n\n", "PT15M")
+    (ingest_folder() / f".{new_id('in')}").write_text("pod,start,ener")
+    assert len(list(ingest_folder().iterdir())) == 3
+    metering.clear()
+    assert len(list(ingest_folder().iterdir())) == 3, "they may be on their way"
+    then = time.time() - 25 * 3600
+    for file in ingest_folder().iterdir():
+        os.utime(file, (then, then))
+    metering.clear()
+    assert list(ingest_folder().iterdir()) == [waiting]
 
 
 def state(delivery: Delivery) -> str:

@@ -56,6 +56,7 @@ def collect(delivery: Delivery) -> None:
 
 def _refused(delivery: Delivery, code: str, detail: str) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(state="refused", code=code[:60], detail=detail[:300])
+    files.drop_all(delivery)
 
 
 def _collect(client: B2BClient, delivery: Delivery) -> None:
@@ -73,7 +74,7 @@ def _collect(client: B2BClient, delivery: Delivery) -> None:
             settle(version, reason)
         else:
             settle(version)
-        files.drop_all(delivery)
+    files.drop_all(delivery)
     send_receipts(client, delivery)
 
 
