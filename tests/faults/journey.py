@@ -201,6 +201,9 @@ def check_files(journey: Journey) -> None:
     streets = journey.streets
     assert left(streets["esco"].home / "files" / "collected") == []
     made = streets["grid"].home / "files" / "deliveries"
+    states = "SELECT delivery_id, state FROM provider_deliveries_delivery"
+    ended = {(delivery, "ended") for delivery in journey.deliveries}
+    wait_for("the deliveries to end", lambda: ended <= set(rows(streets, "grid", states)))
     hourly = "meterhall.provider.deliveries.tasks.retention"
     assert rows(streets, "grid", f"DELETE FROM web_work_schedule WHERE name = '{hourly}' RETURNING name")  # due at once
     wait_for("the files to go", lambda: not any(left(made / delivery) for delivery in journey.deliveries))
