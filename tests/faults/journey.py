@@ -163,6 +163,7 @@ def check(journey: Journey) -> None:
     ours = [one for one in journey.grid.all("/deliveries") if one["requester"] == streets.numbers["esco"]]
     ended = {one["delivery_id"]: (one["version"], one["outcome"]) for one in ours}
     assert ended == dict.fromkeys(journey.deliveries, (3, "received"))
+    check_files(journey)
 
 
 def check_log(streets: Streets) -> None:
@@ -192,6 +193,25 @@ def check_values(journey: Journey) -> None:
         more = MORE if number == CORRECTED else 0
         expected = [measured(number, start) + more for start in starts]
         assert shown["values"] == expected, number
+
+
+def check_files(journey: Journey) -> None:
+    """Nothing of what was delivered is left in a file: not where it was collected, nor, an hour after the contract's
+    end at the latest, where it was made."""
+    streets = journey.streets
+    assert left(streets["esco"].home / "files" / "collected") == []
+    made = streets["grid"].home / "files" / "deliveries"
+    states = "SELECT delivery_id, state FROM provider_deliveries_delivery"
+    ended = {(delivery, "ended") for delivery in journey.deliveries}
+    wait_for("the deliveries to end", lambda: ended <= set(rows(streets, "grid", states)))
+    hourly = "meterhall.provider.deliveries.tasks.retention"
+    assert rows(streets, "grid", f"DELETE FROM web_work_schedule WHERE name = '{hourly}' RETURNING name")  # due at once
+    wait_for("the files to go", lambda: not any(left(made / delivery) for delivery in journey.deliveries))
+
+
+def left(folder: Path) -> list[Path]:
+    """The files in a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def stated(journey: Journey) -> Counter[tuple[str, str]]:

@@ -1,5 +1,5 @@
 """The named points: for each platform the commands of the ten steps, killed before and after their commit, and the
-calls, lake commits and files killed right after."""
+calls, lake commits, files and logged accesses killed right after."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRADING = {
              "provider.contracts.service:refresh_from_attestation", "provider.contracts.service:end_contract",
              "post_evidence", "post_activation", "provider.activations.service:answer", "post_data_request",
              "provider.deliveries.build:_publish", "provider.deliveries.push:push_version",
-             "provider.deliveries.access:log_part", "post_receipt", "web.messaging.api:receive",
+             "provider.deliveries.retention:close", "post_receipt", "web.messaging.api:receive",
              "provider.metering.working:_write_down", "provider.consents.service:_end",
              "provider.activations.ends:end_with_contracts"],
     "esco": ["post_customers", "post_localisation", "post_wish", "post_subscription", "post_activation",
@@ -42,7 +42,8 @@ SENT = {
     "marketplace": ["after-send POST /v1/inbox"],
     "grid": ["after-send POST /v1/inbox", "after-send POST /v1/statements", "after-send POST /oauth/token",
              "after-send POST /v1/subscriptions/*/signatures", "after-send PUT /repository/**/parts*",
-             "after-send PUT /repository/**/manifest", "before-lake commit", "after-lake commit", "after-file .csv"],
+             "after-send PUT /repository/**/manifest", "before-lake commit", "after-lake commit", "after-file .csv",
+             "after-log part"],
     "esco": ["after-send POST /v1/statements", "after-send POST /v1/subscriptions", "after-send POST /v1/attestations",
              "after-send POST /v1/subscriptions/*/signatures", "after-send POST /v1/evidence",
              "after-send POST /v1/activations", "after-send GET /v1/activations/*/answers",
@@ -50,7 +51,8 @@ SENT = {
              "after-send GET /v1/deliveries/*/parts*", "after-send POST /v1/deliveries/*/receipt",
              "after-send POST /v1/subscriptions/*/quit", "before-lake commit", "after-lake commit", "after-file .part"],
 }  # fmt: skip
-"""What was sent and not yet marked, what is in the lake and not yet in the database, what is only a file."""
+"""What was sent and not yet marked, what is in the lake and not yet in the database, what is only a file,
+what is logged as let out and not yet sent."""
 WHOLE = {
     "after-send POST /v1/inbox",
     "before-commit post_statements",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,10 @@ from meterhall.lake.snapshot import Snapshot, snapshot_of
 
 _TARGET_BYTES: Final = 256 * 1024 * 1024
 _ERASED_AT_ONCE: Final = 1000
+_KEPT_H: Final = 7 * 24
+"""How long files stay that the newest version is without: readers of an older one may be at them."""
+STAGED: Final = "*#[0-9]*"
+"""What a file is called while the library writes it; it lists none of these, and so removes none."""
 OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 WHY: Final = {
     errno.ENOSPC: "no space is left on the disk",
@@ -132,7 +137,7 @@ class Table:
     def compact(self) -> int:
         """Rewrites crowded partitions, neighbours side by side; clears files a week old; returns how many partitions.
 
-        Every version of a day is kept. Readers go on undisturbed.
+        Every version of a day is kept. Readers go on undisturbed. Safe to kill: a partition is rewritten in one commit.
         """
         with self.writing(), self._guard:
             crowded = self.snapshot().crowded(_TARGET_BYTES)
@@ -143,7 +148,7 @@ class Table:
                     target_size=_TARGET_BYTES,
                     writer_properties=WRITER,
                 )
-            self._table.vacuum(dry_run=False)
+            self._clear(_KEPT_H)
             self._table.create_checkpoint()
             self._table.cleanup_metadata()
             return len(crowded)
@@ -156,8 +161,17 @@ class Table:
             self._table.update_incremental()
             for first in range(0, len(wanted), _ERASED_AT_ONCE):
                 deleted += self._delete(wanted[first : first + _ERASED_AT_ONCE])
-            self._table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+            self._clear(0)
         return deleted
+
+    def _clear(self, hours: int) -> None:
+        """Removes the files, so old at least, that the newest version is without: what was rewritten or deleted, and
+        what a killed commit or compaction left behind, which is in no version. Only while writing."""
+        self._table.vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False, full=True)
+        before = time.time() - hours * 3600
+        for staged in self._root.rglob(STAGED):
+            if staged.stat().st_mtime <= before:
+                staged.unlink()
 
     def _delete(self, series_ids: Sequence[int]) -> int:
         buckets = sorted({bucket_of(series_id, self._buckets) for series_id in series_ids})

@@ -2,7 +2,8 @@
 outside, so that a process kills itself at a named point. The product knows nothing of it.
 
 A point is `<role> <kind> <name>`. Kinds: `before-commit` and `after-commit` of a transaction named by the command it
-is in; `after-send` of an HTTP call; `before-lake` and `after-lake` of a commit of the lake; `after-file` of a file.
+is in; `after-send` of an HTTP call; `before-lake` and `after-lake` of a commit of the lake; `after-file` of a file;
+`after-log` of an access in the log of what was let out.
 FAULTS/armed lists points with how they kill: `process provider after-commit …` kills the one process, `platform …` all
 processes of the platform. Each fires once: FAULTS/fired has a file for it. FAULTS/seen lists what was passed, if there.
 
@@ -115,6 +116,16 @@ def wrap_files(module) -> None:
     module.write_private = written
 
 
+def wrap_access(module) -> None:
+    log_part = module.log_part
+
+    def logged(*args, **how):
+        log_part(*args, **how)
+        reach("after-log", "part")
+
+    module.log_part = logged
+
+
 def shift() -> float:
     """By how many seconds the clock is ahead."""
     try:
@@ -158,6 +169,7 @@ WRAPPED = {
     "httpx": wrap_http,
     "meterhall.client.signatures": wrap_datetime,
     "meterhall.lake.table": wrap_lake,
+    "meterhall.provider.deliveries.access": wrap_access,
     "meterhall.web.home": wrap_files,
     "meterhall.web.platform": wrap_clock,
     "meterhall.web.serve": hasten_restarts,

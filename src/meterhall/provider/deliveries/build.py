@@ -2,7 +2,7 @@
 
 Files are written first, whole or not at all, under names of this attempt, and laid down with what is in them, as parts
 of no version; then one short transaction makes them one, unless meanwhile something ended or another attempt was
-faster. What a crash leaves is forgotten and swept with the next version.
+faster. What a crash leaves is forgotten and swept when the work is taken up again, and of what is over by `retention`.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ from meterhall.provider.deliveries.groups import (
 )
 from meterhall.provider.deliveries.models import (
     FORGOTTEN,
+    GOING_ON,
     NEVER_HAD,
     UNPUBLISHED,
     Delivery,
@@ -75,10 +76,6 @@ from meterhall.web.messaging.service import notify, state
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
 from meterhall.web.work.engine import NotYet
-
-CLOSED = ("expired", "ended")
-"""States of a delivery of which nothing more is had."""
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -98,9 +95,10 @@ def build(delivery: Delivery) -> None:
 
     Whatever its size, no more than a part of it is in memory: files and what is in them are laid down as they are made.
     """
-    request = DataRequest.model_validate(delivery.request)
-    if delivery.state in CLOSED:
+    if delivery.state not in GOING_ON:
+        sweep(delivery)
         return
+    request = DataRequest.model_validate(delivery.request)
     if request.over is not None:
         _build_over(delivery, request, request.over)
         return
@@ -111,6 +109,7 @@ def build(delivery: Delivery) -> None:
     gone |= {part.pk: part.replaced_reason for part in _withheld(delivery)}
     if delivery.version and not gone:
         Delivery.objects.filter(pk=delivery.pk).update(lake_cursor=cursor)
+        sweep(delivery)
         return
     drawn = _drawn(delivery, request, _fresh(delivery, request, frame, kept))
     plan = Plan(kept, gone, drawn.files, cursor, seen, drawn.absent)
@@ -234,6 +233,7 @@ def _in_pieces(items: QuerySet[ActivationItem]) -> Iterator[list[ActivationItem]
 def _build_over(delivery: Delivery, request: DataRequest, over: GroupOf) -> None:
     """The one version of a group of our own points. It is not corrected: what changed would be one member's change."""
     if delivery.version:
+        sweep(delivery)
         return
     seen = epoch()
     frame_of(delivery.activation)
@@ -280,8 +280,8 @@ def _publish(delivery: Delivery, request: DataRequest, plan: Plan) -> None:
     with transaction.atomic():
         if hold_epoch() != plan.epoch:
             raise _Moved
-        now = Delivery.objects.select_for_update().get(pk=delivery.pk)
-        if now.version != delivery.version or now.state in CLOSED:
+        held = Delivery.objects.select_for_update().get(pk=delivery.pk)
+        if (held.version, held.state) != (delivery.version, delivery.state):
             raise NotYet(0.1)
         if plan.answer is not None:
             check_stretches([one.stretch for one in plan.answer.stretches], told, minimum_group(delivery.activation))
@@ -322,10 +322,13 @@ def _version(delivery: Delivery, manifest: Manifest) -> DeliveryVersion:
 def sweep(delivery: Delivery) -> None:
     """Remove the files that are in no part that may be had, and what came to no version."""
     forget_unfinished(delivery)
-    wanted = {Path(part.path).name for part in live_parts(delivery)}
-    for file in (folder() / delivery.delivery_id).glob("*"):
+    place, wanted = folder() / delivery.delivery_id, {Path(part.path).name for part in live_parts(delivery)}
+    for file in place.glob("*"):
         if file.name not in wanted:
             file.unlink(missing_ok=True)
+    if not wanted:
+        with suppress(OSError):  # somebody is writing into it, or it is gone
+            place.rmdir()
 
 
 def _manifest(delivery: Delivery, request: DataRequest, before: DeliveryVersion | None, plan: Plan) -> Manifest:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from django.db import transaction
 from django.db.models import Q
 
 from meterhall.lake import CursorExpired
 from meterhall.provider.activations.ends import cut_to_holders, end_with_consents, end_with_contracts
 from meterhall.provider.consents.epoch import epoch
-from meterhall.provider.deliveries.build import sweep
-from meterhall.provider.deliveries.models import Delivery, DeliveryPart, Follower, PartContent
+from meterhall.provider.deliveries.models import Delivery, Follower, PartContent
+from meterhall.provider.deliveries.retention import close
 from meterhall.provider.deliveries.service import covers_day, supersede
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake
@@ -38,10 +37,7 @@ def follow_ends() -> None:
 def close_ended() -> None:
     """Deliveries of an ended activation: nothing follows, and their files go."""
     for delivery in Delivery.objects.filter(activation__state="ended", state="published"):
-        with transaction.atomic():
-            Delivery.objects.filter(pk=delivery.pk).update(state="ended")
-            DeliveryPart.objects.filter(delivery=delivery, replaced_reason="").update(replaced_reason="revocation")
-        sweep(delivery)
+        close(delivery, "ended", "revocation")
 
 
 def follow_values() -> None:

@@ -37,6 +37,10 @@ class Delivery(PendingWork):
         return self.delivery_id
 
 
+GOING_ON = ("preparing", "published")
+"""The states of a delivery that is not over."""
+
+
 class DeliveryVersion(models.Model):
     """A published manifest and the receipt for it."""
 

@@ -12,7 +12,7 @@ from meterhall.provider.deliveries.changed import changed_points
 from meterhall.provider.deliveries.follow import close_ended, follow_ends, follow_values
 from meterhall.provider.deliveries.models import Delivery, PushJob
 from meterhall.provider.deliveries.push import push_version
-from meterhall.provider.deliveries.retention import expire_files
+from meterhall.provider.deliveries.retention import expire_files, sweep_over
 from meterhall.provider.deliveries.schedules import run_schedules
 from meterhall.provider.deliveries.service import supersede
 from meterhall.web.messaging.handlers import on
@@ -76,3 +76,4 @@ def retention() -> None:
     """Remove what is kept no longer; and the files of deliveries whose activation has ended."""
     close_ended()
     expire_files()
+    sweep_over()

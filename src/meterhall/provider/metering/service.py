@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -143,6 +144,18 @@ def _keep(content: bytes | IO[bytes], path: Path) -> str:
 def ingest_folder() -> Path:
     """Where files rest until they are worked in."""
     return platform().home.path / "files" / "ingest"
+
+
+def clear_unfinished() -> int:
+    """Remove files that came a day ago and are no run's: whoever was taking them died. How many."""
+    folder, before = ingest_folder(), time.time() - DAY_S
+    old = [file.name for file in folder.glob("*") if file.is_file() and file.stat().st_mtime < before]
+    gone = 0
+    for some in pieces(old):
+        for name in set(some) - set(IngestRun.objects.filter(file__in=some).values_list("file", flat=True)):
+            (folder / name).unlink(missing_ok=True)
+            gone += 1
+    return gone
 
 
 def series_of(points: Iterable[int]) -> dict[int, list[Series]]:

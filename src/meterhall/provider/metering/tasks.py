@@ -12,7 +12,7 @@ from meterhall.provider.metering.drop_folder import look_into
 from meterhall.provider.metering.drop_storage import look_elsewhere
 from meterhall.provider.metering.models import Decision, IngestRun
 from meterhall.provider.metering.release import carry_out
-from meterhall.provider.metering.service import lake
+from meterhall.provider.metering.service import clear_unfinished, lake
 from meterhall.provider.metering.working import work_in
 from meterhall.web.platform import platform
 from meterhall.web.storage import is_elsewhere
@@ -59,3 +59,9 @@ def look_into_drop_storage() -> None:
 def compact() -> None:
     """Rewrite crowded partitions of the lake."""
     lake().compact()
+
+
+@every(3600)
+def clear() -> None:
+    """Remove files that were never taken whole."""
+    clear_unfinished()

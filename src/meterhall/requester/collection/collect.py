@@ -59,6 +59,7 @@ def collect(delivery: Delivery) -> None:
 
 def _refused(delivery: Delivery, code: str, detail: str) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(state="refused", code=code[:60], detail=detail[:300])
+    files.drop_all(delivery)
 
 
 def _collect(client: B2BClient, delivery: Delivery) -> None:
@@ -77,7 +78,7 @@ def _collect(client: B2BClient, delivery: Delivery) -> None:
             settle(version, manifest, reason)
         else:
             settle(version, manifest)
-        files.drop_all(delivery)
+    files.drop_all(delivery)
     send_receipts(client, delivery)
 
 

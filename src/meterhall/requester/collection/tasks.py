@@ -1,4 +1,4 @@
-"""Collecting in the background: data requests out, deliveries in, ended consents worked off."""
+"""Collecting in the background: data requests out, deliveries in, ended consents worked off; the lake kept tidy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from meterhall.domain.protocol.events import ConsentChanged, DeliveryMatched, De
 from meterhall.requester.collection.collect import collect
 from meterhall.requester.collection.models import DataAsked, Delivery, Withdrawal
 from meterhall.requester.collection.service import announce, note_match, send_request
+from meterhall.requester.collection.store import lake
 from meterhall.requester.collection.withdrawal import end_processing, hear
 from meterhall.web.messaging.handlers import on
 from meterhall.web.messaging.peers import UnknownPeer, transport_keys
-from meterhall.web.work.engine import LONG_S, works_on
+from meterhall.web.work.engine import LONG_S, every, works_on
 
 
 @works_on(DataAsked, gettext_lazy("ask a provider for data"))
@@ -30,6 +31,12 @@ def collect_delivery(delivery: Delivery) -> None:
 def work_off(withdrawal: Withdrawal) -> None:
     """Erase what was taken back."""
     end_processing(withdrawal)
+
+
+@every(3600)
+def compact() -> None:
+    """Rewrite crowded partitions of the lake."""
+    lake().compact()
 
 
 @on("delivery.ready", DeliveryReady)
