@@ -77,6 +77,7 @@ from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
 from meterhall.web.work.engine import NotYet
 
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the next version consists of: parts that stay, parts that go and why, files that are new."""
