@@ -233,7 +233,7 @@ def test_days_by_themselves_are_due_after_their_end(
     assert overdue() == 1
     [late] = [one for one in promised() if one.came is None]
     assert late.at == midnight(ROME, UNTIL + 2 * DAY), "the next day's end, and a day"
-    assert rows(enter("staff"), "/lateness?export=promises")[2][1:4] == ["a day or month by itself", "1 day", "2"]
+    assert rows(enter("staff"), "/lateness?export=promises")[2][1:4] == ["a day, week or month by itself", "1 day", "2"]
     Version.objects.update(manifest=Version.objects.get().manifest | {"created_at": str(clock())})
     assert sum(one.late_by(clock()) is not None for one in promised()) == 2, "it came two days late"
     Activation.objects.update(scope=longer | {"timing": "forecast"})

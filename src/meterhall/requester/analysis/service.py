@@ -28,6 +28,7 @@ from meterhall.domain.readings import (
     resample,
 )
 from meterhall.domain.readings import Series as CurveSeries
+from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import ActivationItem
@@ -38,7 +39,6 @@ from meterhall.requester.collection.zones import zone_of_pod, zone_of_pseudonym
 from meterhall.web.platform import platform
 
 MOST_SLOTS = 200_000
-MONTH_S = 31 * 86_400
 """Slots of one answer: a year of quarter hours of five PODs."""
 
 
@@ -105,9 +105,9 @@ def series_of(subject: Subject, direction: str) -> list[Series]:
 
 
 def slot_s(granularity: str) -> int:
-    """How long a slot is, in seconds; of a civil day or month about, to compare by."""
+    """How long a slot is, in seconds; of a civil day, week or month about, to compare by."""
     found = parse_granularity(granularity)
-    return found.period_s or (MONTH_S if found.monthly else 86_400)
+    return found.period_s or found.most_days * DAY_S
 
 
 def known_period(series: Sequence[Series]) -> Period:
