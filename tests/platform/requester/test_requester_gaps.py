@@ -36,7 +36,7 @@ from meterhall.requester.collection.models import DataAsked, Series
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 
-from .conftest import FIRST, PSEUDONYMS, START, UNTIL, GridDouble, curve, ready, work
+from .conftest import FIRST, PSEUDONYMS, START, UNTIL, Enter, GridDouble, curve, ready, work
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -183,7 +183,7 @@ def test_months_are_missed_whole_and_only_those_that_can_be_had(
 
 
 def test_weeks_are_missed_whole_and_only_those_that_can_be_had(
-    activation: Activation, grid: GridDouble, delivery_id: str
+    enter: Enter, activation: Activation, grid: GridDouble, delivery_id: str
 ) -> None:
     """From a Wednesday to a Tuesday: three weeks can be had, of which the clock changes in the second."""
     zone, period = ZoneInfo("Europe/Rome"), Period(first=date(2025, 3, 12), until=date(2025, 4, 8))
@@ -205,6 +205,8 @@ def test_weeks_are_missed_whole_and_only_those_that_can_be_had(
     held = load_curve(subject_of(PSEUDONYMS[1]), "import", period, "P7D")
     assert held.mantissas.tolist() == [MISSING, 20, 30, 40, MISSING]
     assert np.diff(held.edges).tolist() == [168 * 3600, 168 * 3600, 167 * 3600, 168 * 3600, 168 * 3600]
+    shown = enter("staff").get(f"/curves/{PSEUDONYMS[1]}?from={period.first}&to={period.until}")
+    assert (shown.status_code, "granularity=P1M" in shown.content.decode()) == (200, False)
 
 
 def test_of_sums_and_forecasts_nothing_is_told(activation: Activation) -> None:

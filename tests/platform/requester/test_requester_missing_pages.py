@@ -237,9 +237,9 @@ def test_days_by_themselves_are_due_after_their_end(
     Version.objects.update(manifest=Version.objects.get().manifest | {"created_at": str(clock())})
     assert sum(one.late_by(clock()) is not None for one in promised()) == 2, "it came two days late"
     Activation.objects.update(schedule={"every": "P7D", "format": "csv", "granularity": "P7D"})
-    clock.ahead = midnight(ROME, date(2025, 4, 8)) - timezone.now()
+    clock.ahead = midnight(ROME, date(2025, 4, 8)) - timedelta(hours=1) - timezone.now()
     assert overdue() == 0, "of a week that ended on Sunday, the promised day is not over"
-    clock.ahead += timedelta(hours=1)
+    clock.ahead += timedelta(hours=2)
     assert [one.at for one in promised() if one.came is None] == [midnight(ROME, date(2025, 4, 8))]
     Activation.objects.update(scope=longer | {"timing": "forecast"})
     assert list(promised()) == []
