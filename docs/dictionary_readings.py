@@ -35,7 +35,8 @@ SLOT_HEAD: Final = ("`granularity`", "a slot is", "ESPI `intervalLength`", "slot
 SLOTS: Final = (
     "A slot holds its start and not its end. The resolution of a meter may be any time that divides a day, as `PT5M` "
     "or `PT10M`; a granularity is a whole multiple of it. CIM's `Period.resolution` is the same text as `granularity`. "
-    f"ESPI's `timeAttribute` is {espi.DAILY} with civil days, {espi.MONTHLY} with civil months, else "
+    f"ESPI's `timeAttribute` is {espi.DAILY} with civil days, {espi.WEEKLY} with civil weeks, "
+    f"{espi.MONTHLY} with civil months, else "
     f"{espi.NOT_APPLICABLE}."
 )
 DIRECTION_HEAD: Final = (

@@ -368,6 +368,11 @@ GRANULARITIES: Final = {
         "86400; each `timePeriod` has the true length",
         "at midnight of the POD's zone",
     ),
+    "P7D": (
+        "a civil week (ISO 8601): 167, 168 or 169 hours",
+        "604800; each `timePeriod` has the true length",
+        "at midnight of its Monday, in the POD's zone",
+    ),
     "P1M": (
         "a civil month",
         "left out; each `timePeriod` has the true length",

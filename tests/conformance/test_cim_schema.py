@@ -18,6 +18,7 @@ from tests.unit.formats.curves_for_formats import HEADER, civil_curves, load_cur
 from meterhall.domain.readings import (
     CIVIL_DAY,
     CIVIL_MONTH,
+    CIVIL_WEEK,
     MISSING,
     CivilCurve,
     Curve,
@@ -132,8 +133,8 @@ def test_a_year_of_quarter_hours_with_both_clock_changes(schema: etree.XMLSchema
 
 
 @pytest.mark.parametrize("zone", ["Europe/Madrid", "Europe/Lisbon", "Atlantic/Reykjavik", "Atlantic/Azores"])
-@pytest.mark.parametrize("granularity", [CIVIL_DAY, CIVIL_MONTH])
-def test_civil_days_and_months_need_no_zone_to_be_read(schema: etree.XMLSchema, zone: str, granularity: object) -> None:
+@pytest.mark.parametrize("granularity", [CIVIL_DAY, CIVIL_WEEK, CIVIL_MONTH])
+def test_civil_slots_need_no_zone_to_be_read(schema: etree.XMLSchema, zone: str, granularity: object) -> None:
     coarse = resample(replace(year(zone), mantissas=np.ones(35_040, np.int64)), granularity, ZoneInfo(zone)).curve()  # type: ignore[arg-type]
     envelope = written([coarse])
     schema.assertValid(envelope)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from tests.unit.formats.curves_for_formats import HEADER, civil_curves, load_curve, load_curves, said, several
 
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, Curve, Direction, LoadCurve, resample
+from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, CIVIL_WEEK, MISSING, Curve, Direction, LoadCurve, resample
 from meterhall.domain.readings.civil import midnight
 from meterhall.formats import FORMATS, DecodeError
 
@@ -231,9 +231,10 @@ def test_clock_change_days_are_blocks_of_23_and_25_hours(schema: etree.XMLSchema
 
 @pytest.mark.parametrize(("granularity", "name", "lengths"), [
     (CIVIL_DAY, "11", {86_400: 363, 82_800: 1, 90_000: 1}),
+    (CIVIL_WEEK, "24", {168 * 3600: 49, 167 * 3600: 1, 169 * 3600: 1}),
     (CIVIL_MONTH, "13", {31 * 86_400: 6, 30 * 86_400: 4, 28 * 86_400: 1, 31 * 86_400 - 3600: 1}),
 ])  # fmt: skip
-def test_civil_days_and_months_say_their_own_lengths(
+def test_civil_slots_say_their_own_lengths(
     schema: etree.XMLSchema, granularity: object, name: str, lengths: dict[int, int]
 ) -> None:
     coarse = resample(year(), granularity, ZoneInfo("Europe/Madrid")).curve()  # type: ignore[arg-type]

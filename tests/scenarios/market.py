@@ -16,7 +16,7 @@ from meterhall.web.messaging.peers import remember_marketplace, remember_player,
 MARKETPLACE, PROVIDER, REQUESTER = "MH0000000009", "MH0000000017", "MH0000000025"
 SUBSCRIPTION, OF_AGGREGATES = f"sub_{1:024x}", f"sub_{2:024x}"
 OF_FORECASTS, OF_AGGREGATE_FORECASTS = f"sub_{3:024x}", f"sub_{4:024x}"
-GRANULARITIES = ("PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "P1D", "P1M")
+GRANULARITIES = ("PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "P1D", "P7D", "P1M")
 
 
 def enter_market(now: datetime) -> None:
@@ -52,7 +52,8 @@ def _contract(now: datetime, legal_id: LegalIdentifier, subscription: str, kind:
         title="Readings",
         service_type="forecast" if "timing" in kind else "metering_data",
         scope=DataScope.model_validate(
-            {"granularities": GRANULARITIES[: 5 if "timing" in kind else 7], "directions": ("import", "export")} | kind
+            {"granularities": GRANULARITIES[: 5 if "timing" in kind else None], "directions": ("import", "export")}
+            | kind
         ),
         minimum_group=10 if "kind" in kind else None,
         formats=tuple(FORMATS),

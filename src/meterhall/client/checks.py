@@ -92,7 +92,7 @@ def _check_slots(curve: Curve, part: Part, manifest: Manifest, granularity: Gran
 
 def is_within(curve: Curve, period: Period, granularity: Granularity) -> bool:
     """Whether a curve lies on the civil days of a period, whatever its zone is."""
-    slack = timedelta(days=31) if granularity.monthly else ZONE_SLACK
+    slack = max(timedelta(days=granularity.most_days), ZONE_SLACK)
     first, until = _midnight(period.first), _midnight(period.until)
     return not len(curve) or (curve.start >= first - slack and curve.end <= until + slack)
 

@@ -14,7 +14,7 @@ from meterhall.client.answers import PodAnswer
 from meterhall.domain.pods import InvalidPod, read
 from meterhall.domain.pods.zones import zones_of_country
 from meterhall.domain.protocol.base import Period
-from meterhall.domain.readings import Curve, Granularity, civil_days, civil_months, midnight, zone_of
+from meterhall.domain.readings import Curve, Granularity, civil_periods, midnight, zone_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -139,7 +139,7 @@ def _expected(
     ends: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     for first, until in stretches:
         if granularity.civil:
-            slots = (civil_months if granularity.monthly else civil_days)(zone, first, until)
+            slots = civil_periods(granularity, zone, first, until)
             starts.append(np.array([int(slot.start.timestamp()) for slot in slots], np.int64))
             ends.append(np.array([int(slot.end.timestamp()) for slot in slots], np.int64))
         else:

@@ -20,7 +20,7 @@ the exact value in Wh, its quality, when it became known. A missing value stays 
     >>> [(len(read), int(read.present.sum())) for read in FORMATS["espi"].decode(feed)]
     [(3, 2)]
 
-Curves of civil days and months (`domain.readings.CivilCurve`) go through the same doors.
+Curves of civil days, weeks and months (`domain.readings.CivilCurve`) go through the same doors.
 """
 
 from collections.abc import Mapping

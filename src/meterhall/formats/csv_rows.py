@@ -9,7 +9,7 @@
 | `energy_wh` | the value in Wh, an exact decimal; empty where there is none: zero is `0` |
 | `quality` | ESPI 4.0 code of the value; empty where there is none |
 | `available_at` | when the youngest value of the curve became known |
-| `end` | only with civil days and months (`P1D`, `P1M`), which differ in length: the slot's end |
+| `end` | only with civil days, weeks and months (`P1D`, `P7D`, `P1M`), which differ in length: the slot's end |
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def encode(curves: Iterable[Curve], header: PartHeader) -> Iterator[Block]:
     out.add((",".join(CIVIL_COLUMNS if civil else COLUMNS) + "\n").encode())
     for block in chain([first] if first is not None else [], blocks):
         if isinstance(block, CivilCurve) != civil:
-            raise EncodeError("One CSV file holds either equal slots or civil days and months.", field="/resolution")
+            raise EncodeError(
+                "One CSV file holds either equal slots or civil days, weeks and months.", field="/resolution"
+            )
         _add(out, block)
         yield from out.full()
     yield out.rest()
@@ -127,7 +129,7 @@ def _curves(key: tuple[str, ...], rows: list[Row]) -> Iterator[Curve]:
     mantissas, scale = read_decimals([row[4] for row in rows], "/energy_wh")
     quality = _qualities([row[5] for row in rows], [row[4] for row in rows])
     if granularity.civil and len(rows[0]) < len(CIVIL_COLUMNS):
-        raise DecodeError("Civil days and months have a column end.", field="/end")
+        raise DecodeError("Civil days, weeks and months have a column end.", field="/end")
     ends = _seconds([row[7] for row in rows], "/end") if granularity.civil else starts + granularity.period_s
     cuts = np.flatnonzero(starts[1:] != ends[:-1]) + 1
     for first, end in zip([0, *cuts], [*cuts, len(rows)], strict=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from django.http.response import HttpResponse
 from django.test import Client
 
 from meterhall.domain.pods.sandbox import demonstration_pod
-from meterhall.domain.readings import CIVIL_DAY, CivilCurve, CivilSeries
+from meterhall.domain.protocol.base import Period
+from meterhall.domain.readings import CIVIL_DAY, MISSING, CivilCurve, CivilSeries, midnight
+from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.collection.models import CivilValue, Series
 from meterhall.requester.customers.models import CustomerPoint
@@ -21,7 +24,7 @@ from meterhall.requester.partners.models import Subscription
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 
-from .conftest import FIRST, GROUP, PODS, PSEUDONYMS, UNTIL, Clock, GridDouble, curve, ready, work
+from .conftest import FIRST, GROUP, PODS, PSEUDONYMS, UNTIL, Clock, Enter, GridDouble, curve, ready, work
 
 pytestmark = pytest.mark.django_db
 
@@ -221,6 +224,25 @@ def test_readings_as_they_were_known_before_a_correction(
     for unread in ("yesterday", "2020-01-01T00:00:00", "2020-01-01"):
         answer = readings(staff, PSEUDONYMS[0], known_at=unread)
         assert (answer["status"], answer["code"], answer["field"]) == (422, "invalid_input", "/known_at")
+
+
+def test_weeks_and_months_are_made_of_the_days_that_are_held(
+    enter: Enter, staff: Client, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    """From a Monday to a Monday two weeks on, in which the clock changes; the first of April is missing."""
+    zone, first, until = ZoneInfo("Europe/Rome"), date(2025, 3, 24), date(2025, 4, 7)
+    edges = slot_edges(CIVIL_DAY, zone, midnight(zone, first), midnight(zone, until))
+    values = np.array([10, 11, 12, 13, 14, 15, 16, 17, MISSING, 19, 20, 21, 22, 23])
+    of = CivilSeries(PSEUDONYMS[0], CIVIL_DAY)
+    daily = CivilCurve(of, edges, values, np.full(14, 17, np.uint8), datetime(2025, 4, 8, tzinfo=UTC))
+    grid.publish({1: [daily]}, delivery_id, granularity="P1D", period=Period(first=first, until=until))  # type: ignore[list-item]
+    assert ready(delivery_id).state == "received"
+    said = {"first": str(first), "until": str(until)}
+    weeks = readings(staff, PSEUDONYMS[0], **said, granularity="P7D")
+    assert weeks["values"] == [10 + 11 + 12 + 13 + 14 + 15 + 16, None]
+    assert readings(staff, PSEUDONYMS[0], **said, granularity="P1M")["values"] == [None, None]
+    page = enter("staff").get(f"/curves/{PSEUDONYMS[0]}?from={first}&to={until}").content.decode()
+    assert [code for code in ("PT1H", "P1D", "P7D", "P1M") if f"granularity={code}" in page] == ["P7D", "P1M"]
 
 
 def test_a_group_of_the_providers_points_is_asked_for_stored_and_shown(

@@ -15,18 +15,28 @@ from django.test import Client
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, CivilCurve, CivilSeries, LoadCurve, midnight
+from meterhall.domain.readings import (
+    CIVIL_DAY,
+    CIVIL_MONTH,
+    CIVIL_WEEK,
+    MISSING,
+    CivilCurve,
+    CivilSeries,
+    LoadCurve,
+    midnight,
+)
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.lake import Lake, SeriesSpec
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.analysis.gaps import NothingMissing, ask_again, gaps
 from meterhall.requester.analysis.lateness import lateness
+from meterhall.requester.analysis.service import load_curve, subject_of
 from meterhall.requester.collection.models import DataAsked, Series
 from meterhall.web.platform import Platform
 from meterhall.web.staff.service import create_staff_key
 
-from .conftest import FIRST, PSEUDONYMS, START, UNTIL, GridDouble, curve, ready, work
+from .conftest import FIRST, PSEUDONYMS, START, UNTIL, Enter, GridDouble, curve, ready, work
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -170,6 +180,33 @@ def test_months_are_missed_whole_and_only_those_that_can_be_had(
     assert told(activation) == [(PSEUDONYMS[0], date(2025, 3, 1), date(2025, 4, 1), 0, 31)]
     [late] = lateness()
     assert late.due == date(2025, 5, 1)
+
+
+def test_weeks_are_missed_whole_and_only_those_that_can_be_had(
+    enter: Enter, activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    """From a Wednesday to a Tuesday: three weeks can be had, of which the clock changes in the second."""
+    zone, period = ZoneInfo("Europe/Rome"), Period(first=date(2025, 3, 12), until=date(2025, 4, 8))
+    activation.scope = DataScope(granularities=("P7D", "P1M"), period=period).document()
+    activation.save(update_fields=["scope"])
+    assert told(activation) == [(name, date(2025, 3, 17), date(2025, 4, 7), 0, 21) for name in PSEUDONYMS]
+    edges = slot_edges(CIVIL_WEEK, zone, midnight(zone, period.first), midnight(zone, period.until))
+    weekly = [
+        CivilCurve(CivilSeries(name, CIVIL_WEEK), edges, np.array(values), np.zeros(5, np.uint8), START)
+        for name, values in zip(
+            PSEUDONYMS, ([MISSING, 20, MISSING, 40, MISSING], [MISSING, 20, 30, 40, MISSING]), strict=True
+        )
+    ]
+    grid.publish({1: weekly}, delivery_id, granularity="P7D", period=period)  # type: ignore[dict-item]
+    ready(delivery_id)
+    assert told(activation) == [(PSEUDONYMS[0], date(2025, 3, 24), date(2025, 3, 31), 0, 7)]
+    [late] = lateness()
+    assert late.due == date(2025, 4, 7)
+    held = load_curve(subject_of(PSEUDONYMS[1]), "import", period, "P7D")
+    assert held.mantissas.tolist() == [MISSING, 20, 30, 40, MISSING]
+    assert np.diff(held.edges).tolist() == [168 * 3600, 168 * 3600, 167 * 3600, 168 * 3600, 168 * 3600]
+    shown = enter("staff").get(f"/curves/{PSEUDONYMS[1]}?from={period.first}&to={period.until}")
+    assert (shown.status_code, "granularity=P1M" in shown.content.decode()) == (200, False)
 
 
 def test_of_sums_and_forecasts_nothing_is_told(activation: Activation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -233,9 +233,14 @@ def test_days_by_themselves_are_due_after_their_end(
     assert overdue() == 1
     [late] = [one for one in promised() if one.came is None]
     assert late.at == midnight(ROME, UNTIL + 2 * DAY), "the next day's end, and a day"
-    assert rows(enter("staff"), "/lateness?export=promises")[2][1:4] == ["a day or month by itself", "1 day", "2"]
+    assert rows(enter("staff"), "/lateness?export=promises")[2][1:4] == ["a day, week or month by itself", "1 day", "2"]
     Version.objects.update(manifest=Version.objects.get().manifest | {"created_at": str(clock())})
     assert sum(one.late_by(clock()) is not None for one in promised()) == 2, "it came two days late"
+    Activation.objects.update(schedule={"every": "P7D", "format": "csv", "granularity": "P7D"})
+    clock.ahead = midnight(ROME, date(2025, 4, 8)) - timedelta(hours=1) - timezone.now()
+    assert overdue() == 0, "of a week that ended on Sunday, the promised day is not over"
+    clock.ahead += timedelta(hours=2)
+    assert [one.at for one in promised() if one.came is None] == [midnight(ROME, date(2025, 4, 8))]
     Activation.objects.update(scope=longer | {"timing": "forecast"})
     assert list(promised()) == []
 

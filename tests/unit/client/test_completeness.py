@@ -80,7 +80,7 @@ def test_an_island_has_its_own_midnight():
     assert (found.expected, found.missing) == (71, 0)
 
 
-@pytest.mark.parametrize(("slots", "expected"), [("P1D", 3), ("P1M", 1), ("PT15M", 284)])
+@pytest.mark.parametrize(("slots", "expected"), [("P1D", 3), ("P7D", 2), ("P1M", 1), ("PT15M", 284)])
 def test_every_granularity_is_counted_in_its_own_slots(slots: str, expected: int):
     assert report(accepted(), [], slots=slots).expected == expected
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from meterhall.domain.readings import (
     CIVIL_DAY,
     CIVIL_MONTH,
+    CIVIL_WEEK,
     MISSING,
     CivilCurve,
     CivilSeries,
@@ -19,8 +20,7 @@ from meterhall.domain.readings import (
     LoadCurve,
     Quality,
     Series,
-    civil_days,
-    civil_months,
+    civil_periods,
 )
 from meterhall.formats import PartHeader
 
@@ -64,10 +64,9 @@ def load_curves(draw: st.DrawFn, point: str) -> LoadCurve:
 def civil_curves(draw: st.DrawFn, point: str) -> CivilCurve:
     zone = ZoneInfo(HEADER.default_zone)
     first = draw(st.dates(date(2020, 1, 1), date(2030, 1, 1)))
-    days = civil_days(zone, first, first + timedelta(days=draw(st.integers(1, 70))))
-    months = civil_months(zone, first, first + timedelta(days=draw(st.integers(1, 700))))
-    granularity = draw(st.sampled_from([CIVIL_DAY, CIVIL_MONTH]))
-    periods = months if granularity.monthly else days
+    granularity = draw(st.sampled_from([CIVIL_DAY, CIVIL_WEEK, CIVIL_MONTH]))
+    days = draw(st.integers(1, 70 if granularity == CIVIL_DAY else 700))
+    periods = civil_periods(granularity, zone, first, first + timedelta(days=days))
     edges = np.array([int(periods[0].start.timestamp()), *(int(one.end.timestamp()) for one in periods)], np.int64)
     values = draw(st.lists(mantissas, min_size=len(periods), max_size=len(periods)))
     codes = draw(st.lists(st.sampled_from(list(Quality)), min_size=len(values), max_size=len(values)))

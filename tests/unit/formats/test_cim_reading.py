@@ -44,7 +44,7 @@ def refused(content: str | bytes, name: str = "cim") -> str | None:
         ("<position>1<", "<position>-1<", f"{PERIOD}/Point/0/position"),
         ("quality>A04<", "quality>A08<", f"{PERIOD}/Point/0/energy_Quantity.quality"),
         (">PT15M<", ">PT7M<", f"{PERIOD}/resolution"),
-        (">PT15M<", ">P7D<", f"{PERIOD}/resolution"),
+        (">PT15M<", ">P8D<", f"{PERIOD}/resolution"),
         (">PT15M<", ">P1Y<", f"{PERIOD}/resolution"),
         (">PT15M<", ">15 minutes<", f"{PERIOD}/resolution"),
         (">PT15M<", ">PT1H<", f"{PERIOD}/timeInterval/end"),

@@ -378,6 +378,7 @@ def test_a_coverage_of_many_points_is_taken(kind: str, country: str, value: str)
         ("metering_data", "forecast", ("PT1H",), "/scope/timing"),
         ("forecast", "historical", ("PT1H",), "/scope/timing"),
         ("forecast", "forecast", ("PT1H", "P1D"), "/scope/granularities"),
+        ("forecast", "forecast", ("PT1H", "P7D"), "/scope/granularities"),
     ],
 )
 def test_a_service_of_forecasts_has_their_timing_and_slots_of_a_day(

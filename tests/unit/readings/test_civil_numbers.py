@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, HOUR, MISSING, CivilCurve, CivilSeries
+from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, CIVIL_WEEK, HOUR, MISSING, CivilCurve, CivilSeries
 from meterhall.domain.readings.civil import midnight
-from meterhall.domain.readings.civil_numbers import edges_of, first_days, numbers_of, numbers_on, starts_of
+from meterhall.domain.readings.civil_numbers import days_around, edges_of, first_days, numbers_of, numbers_on, starts_of
 from meterhall.domain.readings.days import EPOCH_DAY
 from meterhall.domain.readings.granularity import Granularity, GranularityUnavailable
 from meterhall.domain.readings.resampling import resample_civil
@@ -25,7 +25,7 @@ def seconds(*text: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("zone", [ROME, AZORES, ZoneInfo("UTC"), ZoneInfo("Europe/Athens")])
-@pytest.mark.parametrize("grain", [CIVIL_DAY, CIVIL_MONTH])
+@pytest.mark.parametrize("grain", [CIVIL_DAY, CIVIL_WEEK, CIVIL_MONTH])
 def test_a_number_and_its_first_instant_name_each_other(zone: ZoneInfo, grain: Granularity) -> None:
     numbers = numbers_on(grain, np.arange(number(date(2025, 1, 1)), number(date(2027, 1, 1)), dtype=np.int64))
     starts = starts_of(grain, zone, numbers)
@@ -46,6 +46,14 @@ def test_days_of_the_clock_changes_have_their_length() -> None:
     october = int(numbers_on(CIVIL_MONTH, np.array([autumn]))[0])
     assert np.diff(edges_of(CIVIL_MONTH, ROME, october, october + 1)).tolist() == [(31 * 24 + 1) * 3600]
     assert first_days(CIVIL_MONTH, np.array([october])).tolist() == [number(date(2026, 10, 1))]
+
+
+def test_weeks_are_those_of_iso_8601() -> None:
+    for day in (date(1969, 12, 28) + timedelta(days=place) for place in range(0, 40_000, 5)):
+        monday = date.fromisocalendar(*day.isocalendar()[:2], 1)
+        assert days_around(CIVIL_WEEK, day) == (monday, monday + timedelta(days=7))
+    assert days_around(CIVIL_MONTH, date(2026, 12, 31)) == (date(2026, 12, 1), date(2027, 1, 1))
+    assert days_around(CIVIL_DAY, date(2026, 12, 31)) == (date(2026, 12, 31), date(2027, 1, 1))
 
 
 def test_an_instant_beyond_the_calendar_is_of_no_period() -> None:
@@ -74,10 +82,25 @@ def test_days_are_summed_over_the_months_they_fill() -> None:
     assert (found.mantissas.tolist(), found.quality.tolist()) == ([sum(range(1, 32))], [13])
 
 
+def test_days_are_summed_over_the_weeks_they_fill() -> None:
+    curve = days(date(2026, 10, 14), date(2026, 11, 4))  # from a Wednesday to a Tuesday
+    found = resample_civil(curve, CIVIL_WEEK, ROME)
+    mondays = [date(2026, 10, 12), date(2026, 10, 19), date(2026, 10, 26), date(2026, 11, 2), date(2026, 11, 9)]
+    assert found.edges.tolist() == [int(midnight(ROME, monday).timestamp()) for monday in mondays]
+    assert np.diff(found.edges).tolist() == [168 * 3600, 169 * 3600, 168 * 3600, 168 * 3600]
+    assert found.mantissas.tolist() == [MISSING, sum(range(6, 13)), sum(range(13, 20)), MISSING]
+    curve.mantissas[8], curve.quality[14] = MISSING, 8
+    found = resample_civil(curve, CIVIL_WEEK, ROME)
+    assert (found.mantissas.tolist()[1:3], found.quality.tolist()[2]) == ([MISSING, sum(range(13, 20))], 13)
+
+
 def test_nothing_finer_is_made_of_days_or_months() -> None:
     curve = days(date(2026, 10, 1), date(2026, 11, 1))
     assert resample_civil(curve, CIVIL_DAY, ROME) is curve
     months = resample_civil(curve, CIVIL_MONTH, ROME)
-    for held, wanted in ((curve, HOUR), (months, HOUR), (months, CIVIL_DAY)):
+    weeks = resample_civil(curve, CIVIL_WEEK, ROME)
+    of_months = ((months, wanted) for wanted in (HOUR, CIVIL_DAY, CIVIL_WEEK))
+    of_weeks = ((weeks, wanted) for wanted in (HOUR, CIVIL_DAY, CIVIL_MONTH))
+    for held, wanted in ((curve, HOUR), *of_months, *of_weeks):
         with pytest.raises(GranularityUnavailable):
             resample_civil(held, wanted, ROME)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from meterhall.domain.readings import (
     CIVIL_DAY,
     CIVIL_MONTH,
+    CIVIL_WEEK,
     HOUR,
     MISSING,
     QUARTER_HOUR,
@@ -19,7 +20,7 @@ from meterhall.domain.readings import (
     Series,
     resample,
 )
-from meterhall.domain.readings.resampling import SumOutOfRange
+from meterhall.domain.readings.resampling import SumOutOfRange, resample_civil
 
 MADRID = ZoneInfo("Europe/Madrid")
 KNOWN = datetime(2026, 6, 1, tzinfo=UTC)
@@ -72,6 +73,40 @@ def test_a_civil_day_sums_its_own_hours(first: tuple[int, ...], hours: int) -> N
     assert daily.expected.tolist() == [4 * hours]
 
 
+@pytest.mark.parametrize(("monday", "hours"), [((2026, 3, 23), 167), ((2026, 10, 19), 169), ((2026, 6, 29), 168)])
+@pytest.mark.parametrize("zone", [MADRID, ZoneInfo("Atlantic/Azores")])
+def test_a_week_sums_the_hours_its_clock_shows(monday: tuple[int, int, int], hours: int, zone: ZoneInfo) -> None:
+    start = datetime(*monday, tzinfo=zone).astimezone(UTC) - timedelta(days=9)
+    values = [7 * n % 1000 for n in range(4 * 24 * 29)]
+    by_week: dict[tuple[int, int], list[int]] = {}
+    for place, value in enumerate(values):
+        shown = (start + timedelta(minutes=15 * place)).astimezone(zone)
+        by_week.setdefault(shown.isocalendar()[:2], []).append(value)
+    expected = [sum(week) if len(week) >= 4 * 167 else MISSING for week in by_week.values()]
+    weekly = resample(curve(values, start=start), CIVIL_WEEK, zone)
+    assert weekly.mantissas.tolist() == expected
+    week = int(np.searchsorted(weekly.edges, datetime(*monday, tzinfo=zone).timestamp()))
+    assert (weekly.expected[week], np.diff(weekly.edges)[week]) == (4 * hours, 3600 * hours)
+    assert (expected[0], expected[-1]) == (MISSING, MISSING), "of a week that is cut there is no sum"
+
+
+@given(
+    st.lists(st.one_of(st.just(MISSING), st.integers(-(10**9), 10**9)), max_size=24 * 40),
+    st.integers(0, 24 * 700),
+    st.sampled_from(["Europe/Madrid", "Europe/Lisbon", "Atlantic/Azores", "UTC"]),
+)
+def test_a_week_is_the_sum_of_its_seven_days(values: list[int], hour: int, zone: str) -> None:
+    fine = curve(values, start=at(2026, 1, 1) + timedelta(hours=hour), step_s=3600)
+    daily, weekly = (resample(fine, grain, ZoneInfo(zone)) for grain in (CIVIL_DAY, CIVIL_WEEK))
+    for n, total in enumerate(weekly.mantissas.tolist()):
+        inside = (daily.edges[:-1] >= weekly.edges[n]) & (daily.edges[:-1] < weekly.edges[n + 1])
+        days = daily.mantissas[inside].tolist()
+        assert total == (sum(days) if len(days) == 7 and MISSING not in days else MISSING)
+        assert datetime.fromtimestamp(int(weekly.edges[n]), ZoneInfo(zone)).isoweekday() == 1
+    again = resample_civil(daily.curve(), CIVIL_WEEK, ZoneInfo(zone)) if len(values) else weekly  # type: ignore[arg-type]
+    assert again.mantissas.tolist() == weekly.mantissas.tolist()
+
+
 def test_a_leap_february_has_29_days() -> None:
     monthly = resample(curve([1] * (29 * 24), start=at(2028, 1, 31, 23), step_s=3600), CIVIL_MONTH, MADRID)
     assert monthly.mantissas.tolist() == [29 * 24]
@@ -105,7 +140,7 @@ def test_a_sum_never_wraps() -> None:
 @given(
     st.lists(st.one_of(st.just(MISSING), st.integers(-(10**9), 10**9)), max_size=300),
     st.integers(0, 60_000),
-    st.sampled_from([QUARTER_HOUR, HOUR, CIVIL_DAY, CIVIL_MONTH]),
+    st.sampled_from([QUARTER_HOUR, HOUR, CIVIL_DAY, CIVIL_WEEK, CIVIL_MONTH]),
 )
 def test_resampling_counts_and_adds_every_value_once(values: list[int], quarter: int, granularity: Granularity) -> None:
     fine = curve(values, start=at(2026, 3, 1) + timedelta(minutes=15 * quarter))

@@ -133,7 +133,7 @@ def _levels(contract: ServiceContract) -> Iterator[tuple[str, str]]:
     level = contract.offer.service_level
     yield "Answer to an activation", f"within {level.answer_within_s} s"
     yield "Delivery", f"within {level.delivery_within_s} s of the request"
-    yield "Scheduled delivery", f"within {level.scheduled_within_s} s of the end of its day or month"
+    yield "Scheduled delivery", f"within {level.scheduled_within_s} s of the end of its day, week or month"
     yield "Stop after a withdrawal of consent", f"within {level.stop_within_s} s"
     yield "Availability", f"{level.availability_percent} %"
 

@@ -12,6 +12,7 @@ from meterhall.domain.market.texts import holds_pod
 from meterhall.domain.pods import InvalidPod, read
 from meterhall.domain.pods.coverage import FEWEST_FREE, check_coverage, is_narrow
 from meterhall.domain.protocol.offers import CoverageArea, Offer
+from meterhall.domain.readings import CivilUnit
 
 _SHORTEST_POD: Final = 10
 
@@ -57,7 +58,7 @@ def check_offer(offer: Offer) -> None:
 def _check_forecast(offer: Offer) -> None:
     if (offer.service_type == "forecast") != (offer.scope.timing == "forecast"):
         raise InvalidOffer("A service of forecasts has the timing `forecast`, and only it has.", field="/scope/timing")
-    if offer.scope.timing == "forecast" and {"P1D", "P1M"} & set(offer.scope.granularities):
+    if offer.scope.timing == "forecast" and set(CivilUnit) & set(offer.scope.granularities):
         raise InvalidOffer("A forecast is of the slots of a day, of an hour at most.", field="/scope/granularities")
 
 

@@ -50,12 +50,12 @@ REFUSALS: dict[str, str] = {
 
 
 class Schedule(Message):
-    """Deliver without being asked each time: every day for the day before, or every month for the month before."""
+    """Deliver without being asked each time: every day, week or month for the one before."""
 
-    every: Literal["P1D", "P1M"] = Field(
+    every: Literal["P1D", "P7D", "P1M"] = Field(
         "P1D",
-        description="How often (ISO 8601 duration): once a civil day or month, when it is over in the POD's zone; "
-        "forecasts every day. The offer's service level says how soon after that.",
+        description="How often (ISO 8601 duration): once a civil day, week (from Monday on) or month, when it is over "
+        "in the POD's zone; forecasts every day. The offer's service level says how soon after that.",
     )
     format: FormatName = Field(description="The file format of each delivery; one the contract's offer has.")
     granularity: GranularityName = Field(description="How long a slot is; one of the activation's scope.")
@@ -88,7 +88,8 @@ class ActivationRequest(Message):
     )
     scope: DataScope = Field(description="Which data is asked for, within the contract's offer.")
     schedule: Schedule | None = Field(
-        None, description="Deliver every day or month without being asked; absent: only what data requests ask for."
+        None,
+        description="Deliver every day, week or month without being asked; absent: only what data requests ask for.",
     )
     items: tuple[ActivationItem, ...] = Field(
         (), max_length=10_000, description="The PODs; may be empty for aggregates over the provider's own points."

@@ -82,7 +82,7 @@ Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+
 Environment = Literal["regulated", "unregulated"]
 PlayerRole = Literal["provider", "requester"]
 DirectionName = Literal["import", "export"]
-GranularityName = Literal["PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "P1D", "P1M"]
+GranularityName = Literal["PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "P1D", "P7D", "P1M"]
 FormatName = Literal["parquet", "arrow", "csv", "jsonl", "jsonl_rows", "espi", "cim", "cim_json"]
 Compression = Literal["none", "gzip", "zstd"]
 Assurance = Literal["requester_stated", "customer_signed", "customer_confirmed"]

@@ -27,6 +27,7 @@ from meterhall.domain.protocol.base import (
     SubscriptionId,
 )
 from meterhall.domain.protocol.offers import Transmission
+from meterhall.domain.readings.granularity import CivilUnit
 
 MANIFEST_TYP = "meterhall-manifest+jws"
 RECEIPT_TYP = "meterhall-receipt+jws"
@@ -348,7 +349,8 @@ class ReceiptTaken(Message):
 
 
 class ChangedValues(Message):
-    """New or corrected values of one usage point: of one UTC day, or of civil days or months that follow each other."""
+    """New or corrected values of one usage point: of one UTC day, or of civil days, weeks or months that follow
+    each other."""
 
     pseudonym: Pseudonym = Field(description="The usage point, by the pseudonym of the activation's answer.")
     direction: DirectionName = Field(description="Which way the energy flows, seen from the customer.")
@@ -358,7 +360,7 @@ class ChangedValues(Message):
     )
     resolution: str = Field(
         description="How long a slot is (ISO 8601 duration): the finest granularity of the scope that the measured "
-        "series can be had in, as `PT15M`; `P1D` and `P1M` are civil days and months of the POD's zone."
+        "series can be had in, as `PT15M`; `P1D`, `P7D` and `P1M` are civil days, weeks and months of the POD's zone."
     )
     unit: Literal["Wh"] = Field("Wh", description="Watt-hours of the slot: energy, not mean power.")
     scale: int = Field(description="Power of ten of the values: a value is `values[i]` times 10 to this power, in Wh.")
@@ -371,14 +373,14 @@ class ChangedValues(Message):
     available_at: Instant = Field(description="When the youngest of these values became known to the provider.")
     edges: tuple[Instant, ...] | None = Field(
         None,
-        description="Of `P1D` and `P1M`, whose slots differ in length, where they begin and end: one more than the "
-        "values, the first of them `start`. Absent: the slots are of one length.",
+        description="Of `P1D`, `P7D` and `P1M`, whose slots differ in length, where they begin and end: one more than "
+        "the values, the first of them `start`. Absent: the slots are of one length.",
     )
 
     @model_validator(mode="after")
     def _edges_of_civil_slots(self) -> Self:
-        if (self.edges is None) == (self.resolution in ("P1D", "P1M")):
-            raise ValueError("edges are those of civil days and months, which need them")
+        if (self.edges is None) == (self.resolution in set(CivilUnit)):
+            raise ValueError("edges are those of civil days, weeks and months, which need them")
         if self.edges is not None and (len(self.edges) != len(self.values) + 1 or self.edges[0] != self.start):
             raise ValueError("edges are one more than the values, and begin with start")
         if len(self.quality) != len(self.values):

@@ -59,7 +59,8 @@ class DataScope(Message):
     granularities: EachOnce[GranularityName] = Field(
         min_length=1,
         description="How long a slot of a curve is (ISO 8601 duration). `PT15M`, `PT30M` and `PT1H` are counted from "
-        "midnight UTC; `P1D` and `P1M` are civil days and months in the POD's zone.",
+        "midnight UTC; `P1D`, `P7D` and `P1M` are civil days, weeks (which begin on Mondays) and months in the POD's "
+        "zone.",
     )
     period: Period | None = Field(
         None,
@@ -112,8 +113,8 @@ class ServiceLevel(Message):
     scheduled_within_s: int = Field(
         86_400,
         gt=0,
-        description="Seconds from the end of a day or month to its scheduled delivery; half of them are spent waiting "
-        "for readings that are missing.",
+        description="Seconds from the end of a day, week or month to its scheduled delivery; half of them are spent "
+        "waiting for readings that are missing.",
     )
     stop_within_s: int = Field(60, gt=0, description="Seconds from a revocation to the last byte under it.")
     availability_percent: Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3})?$")] = Field(

@@ -1,15 +1,26 @@
 """Readings: what a value is, in which series, of which quality. No storage and no file format lives here."""
 
-from meterhall.domain.readings.civil import CivilPeriod, UnknownZone, civil_days, civil_months, midnight, zone_of
+from meterhall.domain.readings.civil import (
+    CivilPeriod,
+    UnknownZone,
+    civil_days,
+    civil_months,
+    civil_periods,
+    civil_weeks,
+    midnight,
+    zone_of,
+)
 from meterhall.domain.readings.civil_curves import CivilCurve, CivilSeries, Curve
 from meterhall.domain.readings.curves import MISSING, Direction, LoadCurve, Quality, Series
 from meterhall.domain.readings.days import DayBlock, as_curve, correct, days_of
 from meterhall.domain.readings.granularity import (
     CIVIL_DAY,
     CIVIL_MONTH,
+    CIVIL_WEEK,
     HALF_HOUR,
     HOUR,
     QUARTER_HOUR,
+    CivilUnit,
     Granularity,
     GranularityUnavailable,
     UnknownGranularity,
@@ -24,6 +35,7 @@ from meterhall.domain.readings.validation import Quarantine, gaps, validate
 __all__ = [
     "CIVIL_DAY",
     "CIVIL_MONTH",
+    "CIVIL_WEEK",
     "HALF_HOUR",
     "HOUR",
     "MISSING",
@@ -31,6 +43,7 @@ __all__ = [
     "CivilCurve",
     "CivilPeriod",
     "CivilSeries",
+    "CivilUnit",
     "Curve",
     "DayBlock",
     "Direction",
@@ -50,6 +63,8 @@ __all__ = [
     "as_curve",
     "civil_days",
     "civil_months",
+    "civil_periods",
+    "civil_weeks",
     "correct",
     "days_of",
     "gaps",

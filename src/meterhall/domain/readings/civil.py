@@ -1,13 +1,15 @@
-"""Civil time: the days and months of an IANA zone as instants in UTC. UTC day blocks live in `days`."""
+"""Civil time: the days, weeks and months of an IANA zone as instants in UTC. UTC day blocks live in `days`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from meterhall.domain.errors import InvalidInput
+from meterhall.domain.readings.granularity import CivilUnit, Granularity
 
 
 class UnknownZone(InvalidInput):
@@ -17,7 +19,7 @@ class UnknownZone(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class CivilPeriod:
-    """A civil day or month: its first day and the instants (UTC) it starts and, exclusively, ends."""
+    """A civil day, week or month: its first day and the instants (UTC) it starts and, exclusively, ends."""
 
     first_day: date
     start: datetime
@@ -60,6 +62,16 @@ def civil_months(zone: ZoneInfo, first: date, until: date) -> list[CivilPeriod]:
     return _periods(zone, first.replace(day=1), until, _next_month)
 
 
+def civil_weeks(zone: ZoneInfo, first: date, until: date) -> list[CivilPeriod]:
+    """The civil weeks, from Monday to Monday, that have a day in `first` to `until` (exclusive), each of them whole."""
+    return _periods(zone, first - timedelta(days=first.weekday()), until, lambda day: day + timedelta(days=7))
+
+
+def civil_periods(granularity: Granularity, zone: ZoneInfo, first: date, until: date) -> list[CivilPeriod]:
+    """The civil days, weeks or months that have a day in `first` to `until` (exclusive), each of them whole."""
+    return _BY_UNIT[granularity.unit](zone, first, until)
+
+
 def civil_day_of(zone: ZoneInfo, instant: datetime) -> date:
     """The civil day an instant lies in."""
     return instant.astimezone(zone).date()
@@ -76,3 +88,6 @@ def _periods(zone: ZoneInfo, first: date, until: date, following: Callable[[date
         periods.append(CivilPeriod(first, midnight(zone, first), midnight(zone, after)))
         first = after
     return periods
+
+
+_BY_UNIT: Final = {CivilUnit.DAY: civil_days, CivilUnit.WEEK: civil_weeks, CivilUnit.MONTH: civil_months}

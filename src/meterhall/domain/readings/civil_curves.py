@@ -1,4 +1,5 @@
-"""Civil curves: one value a civil day or month, in slots of 23 to 25 hours or 28 to 31 days. Equal slots: `curves`."""
+"""Civil curves: one value a civil day, week or month, in slots of 23 to 25 hours, 167 to 169
+hours or 28 to 31 days. Equal slots: `curves`."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from meterhall.domain.readings.granularity import Granularity
 
 @dataclass(frozen=True, slots=True)
 class CivilSeries:
-    """What is measured at one usage point by civil day or month; a value is `mantissa × 10**scale` Wh a period."""
+    """What is told of one usage point by civil day, week or month; a value is `mantissa × 10**scale` Wh a period."""
 
     usage_point: str
     granularity: Granularity
@@ -23,12 +24,12 @@ class CivilSeries:
 
     def __post_init__(self) -> None:
         if not self.granularity.civil:
-            raise MisalignedCurve("A civil series is one of civil days or months.", field="/granularity")
+            raise MisalignedCurve("A civil series is one of civil days, weeks or months.", field="/granularity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CivilCurve:
-    """The values of a gapless run of civil days or months.
+    """The values of a gapless run of civil days, weeks or months.
 
     `edges` are seconds since 1970 UTC, int64 of shape (slots + 1,) and ascending: slot i runs from edge i to edge
     i + 1. `mantissas` (int64, `MISSING` where there is no value) and `quality` (uint8) have shape (slots,).
@@ -73,4 +74,4 @@ class CivilCurve:
 
 
 Curve = LoadCurve | CivilCurve
-"""A curve as it is delivered: in slots of one length, or in civil days or months."""
+"""A curve as it is delivered: in slots of one length, or in civil days, weeks or months."""

@@ -1,8 +1,8 @@
 """Several series of one point and direction as one curve: which of them each civil day is taken from. Nothing is read
 here.
 
-A day is that of the finest series with a value on it, though other values of it be missing. A month is the sum of its
-days; where they do not make it whole, it is that of the series of months. No time is counted twice.
+A day is that of the finest series with a value on it, though other values of it be missing. A week or month is
+the sum of its days; where they do not make a month whole, it is that of the series of months. No time is counted twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from meterhall.domain.readings.civil_curves import CivilCurve, Curve
 from meterhall.domain.readings.curves import MISSING, LoadCurve
-from meterhall.domain.readings.granularity import CIVIL_DAY, CIVIL_MONTH, Granularity, GranularityUnavailable
+from meterhall.domain.readings.granularity import CIVIL_DAY, Granularity, GranularityUnavailable
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.resampling import resample, resample_civil, slot_edges
 
@@ -41,14 +41,14 @@ def overlaid(curves: Sequence[Curve], wanted: Granularity, zone: ZoneInfo) -> Cu
     """
     if len(curves) == 1:
         return in_granularity(curves[0], wanted, zone)
-    if not wanted.monthly:
+    if wanted.most_days <= 1:
         made = [in_granularity(curve, wanted, zone) for curve in curves]
         return _chosen(made, _by_slot(curves, made[0].starts, zone))
     daily = [curve for curve in curves if not is_monthly(curve)]
-    months = [curve for curve in curves if is_monthly(curve)]
+    made = [curve for curve in curves if is_monthly(curve)]
     if daily:
-        months.insert(0, in_granularity(overlaid(daily, CIVIL_DAY, zone), CIVIL_MONTH, zone))
-    return _chosen(months, _first_of([month.present for month in months]))
+        made.insert(0, in_granularity(overlaid(daily, CIVIL_DAY, zone), wanted, zone))
+    return _chosen(made, _first_of([one.present for one in made]))
 
 
 def day_edges(start: datetime, end: datetime, zone: ZoneInfo) -> NDArray[np.int64]:

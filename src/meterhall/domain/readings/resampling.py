@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meterhall.domain.errors import InvalidInput
-from meterhall.domain.readings.civil import civil_day_of, civil_days, civil_months
+from meterhall.domain.readings.civil import civil_day_of, civil_periods
 from meterhall.domain.readings.civil_curves import CivilCurve, CivilSeries, Curve
 from meterhall.domain.readings.civil_numbers import numbers_of
 from meterhall.domain.readings.curves import MISSING, LoadCurve, Quality, Series
@@ -52,23 +52,25 @@ class PeriodCurve:
         return self.present / self.expected
 
     def curve(self) -> Curve:
-        """The same values as a curve to deliver: a civil curve for civil days and months, else a load curve."""
+        """The same values as a curve to deliver: a civil curve for civil days, weeks and months, else a load curve."""
         if not self.granularity.civil:
             return self.load_curve()
         series = CivilSeries(self.series.usage_point, self.granularity, self.series.direction, self.series.scale)
         return CivilCurve(series, self.edges, self.mantissas, self.quality, self.available_at)
 
     def load_curve(self) -> LoadCurve:
-        """The same values as a load curve; raises `GranularityUnavailable` for civil days and months."""
+        """The same values as a load curve; raises `GranularityUnavailable` for civil days, weeks and months."""
         if self.granularity.civil:
-            raise GranularityUnavailable("Civil days and months are not slots of one length.", field="/granularity")
+            raise GranularityUnavailable(
+                "Civil days, weeks and months are not slots of one length.", field="/granularity"
+            )
         coarse = Series(self.series.usage_point, self.granularity.period_s, self.series.direction, self.series.scale)
         start = datetime.fromtimestamp(int(self.edges[0]), UTC)
         return LoadCurve(coarse, start, self.mantissas, self.quality, self.available_at)
 
 
 def resample(curve: LoadCurve, granularity: Granularity, zone: ZoneInfo) -> PeriodCurve:
-    """The sums of `curve` over every slot of `granularity` it touches; `zone` matters to civil days and months only.
+    """The sums of `curve` over every slot of `granularity` it touches; `zone` matters to civil slots only.
 
     A sum is `MISSING` unless every fine slot inside it has a value, also where the curve ends within it. Its quality is
     that of its parts, or `MIXED`. Raises `GranularityUnavailable` and `SumOutOfRange`.
@@ -96,15 +98,15 @@ def resample(curve: LoadCurve, granularity: Granularity, zone: ZoneInfo) -> Peri
 
 
 def resample_civil(curve: CivilCurve, granularity: Granularity, zone: ZoneInfo) -> CivilCurve:
-    """Civil days or months as they are, or days summed over each civil month they touch, in the zone the days are of.
+    """Civil slots as they are, or days summed over each civil week or month they touch, in the zone the days are of.
 
-    A month is `MISSING` unless each of its days has a value, also where the curve ends within it. Raises
+    A week or month is `MISSING` unless each of its days has a value, also where the curve ends within it. Raises
     `GranularityUnavailable` for all that is finer than the curve, and `SumOutOfRange`.
     """
     held = curve.series.granularity
     if granularity == held:
         return curve
-    if held.monthly or not granularity.monthly:
+    if not granularity.is_made_of(held):
         raise GranularityUnavailable(f"A series of {held} can't be had as {granularity}.", field="/granularity")
     series = CivilSeries(curve.series.usage_point, granularity, curve.series.direction, curve.series.scale)
     edges = slot_edges(granularity, zone, curve.start, curve.end)
@@ -125,9 +127,8 @@ def slot_edges(granularity: Granularity, zone: ZoneInfo, start: datetime, end: d
         first = int(start.timestamp()) // step_s * step_s
         last = -(-int(end.timestamp()) // step_s) * step_s
         return np.arange(first, last + 1, step_s, dtype=np.int64)
-    periods = (civil_months if granularity.monthly else civil_days)(
-        zone, civil_day_of(zone, start), civil_day_of(zone, end - timedelta(microseconds=1)) + timedelta(days=1)
-    )
+    until = civil_day_of(zone, end - timedelta(microseconds=1)) + timedelta(days=1)
+    periods = civil_periods(granularity, zone, civil_day_of(zone, start), until)
     return np.array([int(periods[0].start.timestamp()), *(int(p.end.timestamp()) for p in periods)], np.int64)
 
 

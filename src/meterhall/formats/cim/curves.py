@@ -16,7 +16,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, Curve, Direction, Granularity, Quality, zone_of
+from meterhall.domain.readings import (
+    CIVIL_DAY,
+    CIVIL_MONTH,
+    CIVIL_WEEK,
+    MISSING,
+    Curve,
+    Direction,
+    Granularity,
+    Quality,
+    zone_of,
+)
 from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import instant_of
@@ -154,10 +164,12 @@ def read_resolution(text: str, field: str) -> Granularity:
     timed = hours * 3600 + minutes * 60 + seconds
     if (years, months, days, timed) == (0, 0, 1, 0):
         return CIVIL_DAY
+    if (years, months, days, timed) == (0, 0, 7, 0):
+        return CIVIL_WEEK
     if (years, months, days, timed) == (0, 1, 0, 0):
         return CIVIL_MONTH
     if years or months or days or not 0 < timed <= DAY_S:
-        raise DecodeError("The resolution is not P1D, P1M or a time that divides a day.", field=field)
+        raise DecodeError("The resolution is not P1D, P7D, P1M or a time that divides a day.", field=field)
     return read_granularity(str(Granularity(timed)), field)
 
 
@@ -170,7 +182,7 @@ def _edges(period: PeriodRead, granularity: Granularity, room: int) -> tuple[NDA
     if granularity.civil:
         edges = _civil_edges(granularity, start, end) if end - start <= _CENTURY_S else None
         if edges is None:
-            raise DecodeError("Nothing says where its days or months begin.", field=at)
+            raise DecodeError("Nothing says where its days, weeks or months begin.", field=at)
         slots = len(edges) - 1
     else:
         edges = np.array([start], np.int64)
@@ -184,19 +196,20 @@ def _edges(period: PeriodRead, granularity: Granularity, room: int) -> tuple[NDA
 
 @lru_cache(maxsize=256)
 def _civil_edges(granularity: Granularity, start: int, end: int) -> NDArray[np.int64] | None:
-    """The edges of the civil days or months of the European clock at whose midnights the period starts and ends.
+    """The edges of the civil days, weeks or months of the European clock at whose midnights the period starts and ends.
 
-    Where there is none: one slot as long as a day or month can be, or days of 24 hours. None: neither.
+    Where there is none: one slot as long as a day, week or month can be, or days of 24 hours. None: neither.
     """
     first, last = instant_of(start * 10**6), instant_of(end * 10**6)
     for name in _ZONES:
         edges = slot_edges(granularity, zone_of(name), first, last)
         if (int(edges[0]), int(edges[-1])) == (start, end):
             return edges
-    shortest, longest = (28, 31) if granularity.monthly else (1, 1)
+    longest = granularity.most_days
+    shortest = 28 if granularity.monthly else longest
     if shortest * DAY_S - 3600 <= end - start <= longest * DAY_S + 3600:
         return np.array([start, end], np.int64)
-    if not granularity.monthly and (end - start) % DAY_S == 0:
+    if granularity == CIVIL_DAY and (end - start) % DAY_S == 0:
         return np.arange(start, end + 1, DAY_S, dtype=np.int64)
     return None
 

@@ -5,7 +5,8 @@ One file is one `MarketDocument`, and a file without curves an envelope without 
 which a document has only one, is that of the file. A slot without a value is a `Point` of quality A02 without a number.
 `position` counts from the start of its `Period`; a `Period` ends after 9,984 Points, and where a quality begins or ends
 that needs words (`codes`). Civil days are `P1D` Periods of days of one length, so that start and end give every edge
-without a zone; no such Period goes past a European clock change. Civil months are Periods of one Point each.
+without a zone; no such Period goes past a European clock change. Civil weeks and months are Periods of one Point
+each.
 """
 
 from __future__ import annotations
@@ -265,7 +266,7 @@ def _bounds(curve: Curve, spoken: NDArray[np.uint8] | None) -> list[int]:
 
 
 def _civil_bounds(curve: CivilCurve) -> set[int]:
-    if curve.series.granularity.monthly:
+    if curve.series.granularity.most_days > 1:
         return set(range(len(curve)))
     offsets = [instant_of(edge * 10**6).astimezone(_EUROPEAN).utcoffset() for edge in curve.edges.tolist()]
     lengths = np.diff(curve.edges).tolist()

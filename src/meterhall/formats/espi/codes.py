@@ -24,7 +24,7 @@ ACCUMULATIONS: Final = {
 ELECTRICITY: Final = 1
 ENERGY: Final = 12
 WATT_HOURS: Final = 72
-DAILY, MONTHLY, NOT_APPLICABLE = 11, 13, 0
+DAILY, WEEKLY, MONTHLY, NOT_APPLICABLE = 11, 24, 13, 0
 """`TimePeriodOfInterest`."""
 DEFAULT_QUALITY: Final = Quality.VALIDATED
 """What a reading without a quality of its own is, in the files written here."""

@@ -18,7 +18,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, MISSING, Curve, Direction, Granularity, Quality
+from meterhall.domain.readings import (
+    CIVIL_DAY,
+    CIVIL_MONTH,
+    CIVIL_WEEK,
+    MISSING,
+    Curve,
+    Direction,
+    Granularity,
+    Quality,
+)
 from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import instant_of
@@ -35,6 +44,7 @@ from meterhall.formats.espi.codes import (
     FLOW,
     MONTHLY,
     WATT_HOURS,
+    WEEKLY,
 )
 from meterhall.formats.espi.document import Block, Document, Links, places_of, read_document
 from meterhall.formats.pieces import joined, piece
@@ -225,6 +235,8 @@ def _granularity(
     period, at = kind.get("timeAttribute", 0), blocks[0].field
     if period == MONTHLY:
         return CIVIL_MONTH, _zone(document, point)
+    if period == WEEKLY:
+        return CIVIL_WEEK, _zone(document, point)
     if period == DAILY or (durations and durations <= _CIVIL_DAYS and (len(durations) > 1 or _uneven(blocks))):
         return CIVIL_DAY, _zone(document, point)
     durations = durations or {kind.get("intervalLength", 0)}

@@ -1,7 +1,7 @@
 """Writing ESPI: the resources and what stands around the readings of each block. The readings are in `readings`.
 
 Each usage point comes once with its `LocalTimeParameters`; each of its series is a `MeterReading` with a `ReadingType`;
-then one entry an `IntervalBlock`: a civil day of readings (of daily values a month, of monthly ones all). A block's
+then one entry an `IntervalBlock`: a civil day of readings (of daily values a month, of weeks and months all). A block's
 `published` is its interval's end, its `updated` when the curve became known. A missing value is a slot within the
 block's interval without a reading. Qualities other than the `ReadingType`'s default stand at the reading.
 """
@@ -23,7 +23,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, CivilCurve, Curve, zone_of
+from meterhall.domain.readings import CIVIL_DAY, CIVIL_MONTH, CivilCurve, CivilUnit, Curve, zone_of
+from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.formats.base import Block, PartHeader
 from meterhall.formats.espi.clock import local_time
@@ -39,6 +40,7 @@ from meterhall.formats.espi.codes import (
     MONTHLY,
     NOT_APPLICABLE,
     WATT_HOURS,
+    WEEKLY,
 )
 from meterhall.formats.espi.readings import BLOCK_END, READING_END, entries
 from meterhall.formats.pieces import parts
@@ -50,6 +52,7 @@ _BLOCK: Final = 65_536
 _TOGETHER: Final = 16
 """Curves whose entries are described before their readings are written: code and data stay in the cache."""
 _UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PERIODS: Final = {CivilUnit.DAY: DAILY, CivilUnit.WEEK: WEEKLY, CivilUnit.MONTH: MONTHLY}
 _DIGITS: Final = np.arange(36) - np.searchsorted([8, 13, 18, 23], np.arange(36))
 """Which digit stands at each place of a UUID; at those of its dashes any."""
 
@@ -190,9 +193,9 @@ def _local_time(zone: str) -> str:
 
 def _reading_type(curve: Curve) -> str:
     granularity = granularity_of(curve)
-    length_s = 0 if granularity.monthly else granularity.period_s or 86_400
+    length_s = 0 if granularity.monthly else granularity.period_s or granularity.most_days * DAY_S
     length = f"<intervalLength>{length_s}</intervalLength>" if length_s else ""
-    period = NOT_APPLICABLE if not granularity.civil else MONTHLY if granularity.monthly else DAILY
+    period = _PERIODS[granularity.unit] if granularity.civil else NOT_APPLICABLE
     return (
         f'<ReadingType xmlns="{ESPI}"><accumulationBehaviour>{DELTA}</accumulationBehaviour>'
         f"<commodity>{ELECTRICITY}</commodity><dataQualifier>0</dataQualifier>"
@@ -215,8 +218,8 @@ class _Blocks:
 
 def _blocks_of(curve: Curve, zone: str) -> _Blocks:
     if isinstance(curve, CivilCurve):
-        monthly = curve.series.granularity.monthly
-        edges = curve.edges[[0, -1]] if monthly else _civil_edges(zone, True, curve.start, curve.end)
+        daily = curve.series.granularity == CIVIL_DAY
+        edges = curve.edges[[0, -1]] if not daily else _civil_edges(zone, True, curve.start, curve.end)
         return _blocks(curve.edges, np.searchsorted(curve.starts, edges[1:-1]).tolist())
     return _blocks_of_equal_slots(zone, int(curve.start.timestamp()), curve.series.resolution_s, len(curve))
 

@@ -186,7 +186,7 @@ def _promises(offer: Offer) -> list[Fact]:
     return [
         Fact(_("Answers an activation within"), duration(level.answer_within_s)),
         Fact(_("Delivers within"), duration(level.delivery_within_s)),
-        Fact(_("Delivers a day or month by itself, after its end, within"), duration(level.scheduled_within_s)),
+        Fact(_("Delivers a day, week or month by itself, after its end, within"), duration(level.scheduled_within_s)),
         Fact(_("Stops after a withdrawal of consent within"), duration(level.stop_within_s)),
         Fact(_("Available"), f"{level.availability_percent} %"),
     ]

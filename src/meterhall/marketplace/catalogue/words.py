@@ -30,6 +30,7 @@ GRANULARITY: Words = {
     "PT30M": gettext_lazy("30 minutes"),
     "PT1H": gettext_lazy("1 hour"),
     "P1D": gettext_lazy("1 day"),
+    "P7D": gettext_lazy("1 week"),
     "P1M": gettext_lazy("1 month"),
 }
 TRANSMISSION: Words = {

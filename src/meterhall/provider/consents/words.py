@@ -24,6 +24,7 @@ GRANULARITY: dict[str, str | Promise] = {
     "PT30M": gettext_lazy("every half hour"),
     "PT1H": gettext_lazy("every hour"),
     "P1D": gettext_lazy("every day"),
+    "P7D": gettext_lazy("every week"),
     "P1M": gettext_lazy("every month"),
 }
 STATE: dict[str, str | Promise] = {

@@ -27,6 +27,7 @@ from meterhall.domain.protocol.deliveries import DataRequest, GroupAnswer, Group
 from meterhall.domain.readings import MISSING, CivilCurve, CivilSeries, Curve, Direction, LoadCurve, Quality
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.civil_numbers import days_around
 from meterhall.domain.readings.granularity import GranularityUnavailable, parse_granularity
 from meterhall.domain.readings.groups import rescaled
 from meterhall.domain.readings.measures import measured
@@ -300,20 +301,25 @@ class _Table:
             self.values[one].append(np.where(hidden, MISSING, found))
 
     def _told_at(self, days: Period) -> list[datetime]:
-        """When these days were told before; of a month that is one slot, when one of its days was."""
+        """When these days were told before; of a week or month that is one slot, when one of its days was."""
         return sorted(
             {
                 at
                 for told, at in self._told
-                if days.within(told) or (self._wanted.monthly and told.first < days.until and days.first < told.until)
+                if days.within(told)
+                or (self._wanted.most_days > 1 and told.first < days.until and days.first < told.until)
             }
         )
 
     def _pieces(self) -> Iterator[Period]:
-        """The days in runs that may be held at once, each told before as a whole or not; a month whole where a slot is
-        as long."""
-        if self._wanted.monthly:
-            yield self.stretch.days
+        """The days in runs that may be held at once, each told before as a whole or not; of a week or month that
+        is one slot all there are."""
+        days = self.stretch.days
+        if self._wanted.most_days > 1:
+            while days.first < days.until:
+                after = min(days_around(self._wanted, days.first)[1], days.until)
+                yield Period(first=days.first, until=after)
+                days = Period(first=after, until=days.until)
             return
         most = max(VALUES_AT_ONCE // (max(len(self.stretch.points), 1) * 96), 1)
         first, until = self.stretch.days.first.toordinal(), self.stretch.days.until.toordinal()
@@ -362,7 +368,7 @@ class _Table:
             if not row:
                 matrix, edges = np.full((len(self.stretch.points), len(curve)), MISSING), curve.edges
             elif not np.array_equal(curve.edges, edges):
-                said = "Civil days or months of another zone than the group's are not of its slots."
+                said = "Civil days, weeks or months of another zone than the group's are not of its slots."
                 raise GranularityUnavailable(said, field="/granularity")
             there = np.where(curve.present, curve.mantissas, 0)
             matrix[row] = np.where(curve.present, rescaled(there, curve.series.scale, self.scale), MISSING)
@@ -400,16 +406,17 @@ class _Table:
 
 
 def _joined(name: str, measure: Measure, direction: str, request: DataRequest, tables: Sequence[_Table]) -> Curve:
-    """One measure over all months, at the finest scale of them."""
+    """One measure over all months, at the finest scale of them. A week that lies in two months is a slot of both, in
+    each without a value: its members are not the same."""
     scale = min(table.scale for table in tables)
     parts = []
     for table in tables:
         values = np.concatenate(table.values[measure])
         moved = rescaled(np.where(values == MISSING, 0, values), table.scale, scale)
         parts.append(np.where(values == MISSING, MISSING, moved))
-    mantissas = np.concatenate(parts)
     pieces_ = [edges for table in tables for edges in table.edges]
-    edges = np.concatenate([*(one[:-1] for one in pieces_), pieces_[-1][-1:]])
+    starts, places = np.unique(np.concatenate([one[:-1] for one in pieces_]), return_index=True)
+    edges, mantissas = np.append(starts, pieces_[-1][-1]), np.concatenate(parts)[places]
     quality = np.full(len(mantissas), Quality.DERIVED, np.uint8)
     known = max((table.known for table in tables if table.known), default=platform().now())
     wanted = parse_granularity(request.granularity)

@@ -1,4 +1,4 @@
-"""The civil days and months of the change feed: those in which something changed, whole, in their point's zone."""
+"""The civil days, weeks and months of the change feed: those in which something changed, whole, in their zone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from meterhall.provider.metering.serving import Line
 from meterhall.provider.points.holders import overlap
 
 Touched = dict[int, set[int]]
-"""The numbers of the civil days or months in which something changed, by the point's primary key."""
+"""The numbers of the civil days, weeks or months in which something changed, by the point's primary key."""
 
 
 def civil_changes(
@@ -31,11 +31,11 @@ def civil_changes(
     may: Mapping[int, Entitled],
     beside: Container[Line],
 ) -> Iterator[tuple[Entitled, CivilCurve]]:
-    """The values of the civil days and months in which these civil days of a series lie; those that follow each other
-    as one curve.
+    """The values of the civil days, weeks or months in which these civil days of a series lie; those that follow each
+    other as one curve.
 
-    `told` says in which granularity each series is told. A day or month is left out where part of it is not the
-    holder's, or where it has no value yet; not so of a point and direction with several series, `beside`: there one
+    `told` says in which granularity each series is told. Such a slot is left out where part of it is not the holder's,
+    or where it has no value yet; not so of a point and direction with several series, `beside`: there one
     that was told may have none any more.
     """
     touched: dict[tuple[Granularity, str], Touched] = {}
@@ -56,7 +56,7 @@ def civil_changes(
 
 
 def _numbers(days: set[date], grain: Granularity) -> list[int]:
-    """The civil days or months these days lie in."""
+    """The civil days, weeks or months these days lie in."""
     return sorted(set(numbers_on(grain, np.array([_day(one) for one in days], np.int64)).tolist()))
 
 

@@ -52,7 +52,7 @@ def _risks() -> Iterator[Risk]:
 
 
 def _behind(levels: Mapping[str, ServiceLevel], now: datetime) -> Iterator[Risk]:
-    """Schedules whose day or month ended, in the provider's zone, and has not been delivered."""
+    """Schedules whose day, week or month ended, in the provider's zone, and has not been delivered."""
     scheduled = Activation.objects.exclude(schedule=None).filter(state="answered", is_sandbox=False)
     for activation in scheduled.filter(subscription_id__in=levels):
         turn = next_turn(activation, DataScope.model_validate(activation.scope))

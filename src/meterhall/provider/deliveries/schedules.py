@@ -21,6 +21,7 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.civil_numbers import days_around
 from meterhall.domain.readings.granularity import parse_granularity
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import frame_of
@@ -75,35 +76,25 @@ def _catch_up(activation: Activation) -> int:
 
 
 def promised(activation: Activation) -> timedelta:
-    """How soon after the end of a day or month its delivery is promised."""
+    """How soon after the end of a day, week or month its delivery is promised."""
     level = contract_in_force(activation.subscription_id, activation.requester).offer.service_level
     return timedelta(seconds=level.scheduled_within_s)
 
 
 def next_turn(activation: Activation, scope: DataScope) -> Period | None:
-    """The day or month after the last one delivered; at first the one before the activation. None when the period is
-    over."""
+    """The day, week or month after the last one delivered; at first the one before the activation. None when the
+    period is over."""
     zone = ZoneInfo(platform().config.zone)
-    monthly = Schedule.model_validate(activation.schedule).every == "P1M"
+    every = parse_granularity(Schedule.model_validate(activation.schedule).every)
     taken = activation.created_at.astimezone(zone).date()
-    first = activation.delivered_until or (_month_before(taken) if monthly else taken - DAY)
+    first = activation.delivered_until or days_around(every, days_around(every, taken)[0] - DAY)[0]
     bound, ahead = scope.period, _ahead(scope)
     first = max(first, bound.first - ahead) if bound else first
-    until = _month_after(first) if monthly else first + DAY
+    until = days_around(every, first)[1]
     if bound is None:
         return Period(first=first, until=until)
     until = min(until, bound.until - ahead)
     return Period(first=first, until=until) if first < until else None
-
-
-def _month_after(day: date) -> date:
-    """The first day of the month after a day's."""
-    return (day.replace(day=28) + 4 * DAY).replace(day=1)
-
-
-def _month_before(day: date) -> date:
-    """The first day of the month before a day's."""
-    return (day.replace(day=1) - DAY).replace(day=1)
 
 
 def _ahead(scope: DataScope) -> timedelta:
@@ -140,13 +131,13 @@ def _requests(request: DataRequest, members: list[Entitled], scope: DataScope) -
 
 
 def _end(turn: Period, members: Iterable[Entitled]) -> datetime:
-    """When the day or month has ended at every point; where there is none, in the provider's zone."""
+    """When the day, week or month has ended at every point; where there is none, in the provider's zone."""
     zones = {one.point.zone for one in members} or {platform().config.zone}
     return max(midnight(ZoneInfo(zone), turn.until) for zone in zones)
 
 
 def _are_in(turn: Period, members: Iterable[Entitled], request: DataRequest) -> bool:
-    """Whether the readings of the day or month are in, of each point from one of the series that serve it."""
+    """Whether the readings of the day, week or month are in, of each point from one of the series that serve it."""
     points, wanted = [one.point for one in members], parse_granularity(request.granularity)
     return all(
         any(one.until_day is not None and one.until_day >= turn.until for one in several)

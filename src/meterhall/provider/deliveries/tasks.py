@@ -61,7 +61,7 @@ def follow_readings() -> None:
 
 @every(60)
 def schedules() -> None:
-    """Create the scheduled deliveries whose day or month is over and whose readings are in."""
+    """Create the scheduled deliveries whose day, week or month is over and whose readings are in."""
     run_schedules()
 
 

@@ -1,7 +1,7 @@
 """What a page of the change feed tells: the changed slots of each series as curves, in the granularity it is told in.
 
 Of several series of a point and direction a civil day is told from the one that serves it, and from no other. What is
-told in civil days and months is made in `civil_changes`.
+told in civil days, weeks and months is made in `civil_changes`.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def finest(series: Series, scope: DataScope) -> Granularity | None:
     """The finest granularity of the scope the series can be had in: what the feed tells it in."""
     grains = [parse_granularity(name) for name in scope.granularities]
     fitting = [one for one in grains if can_be_had(series, one) and not (one.civil and cuts_hours(series))]
-    return min(fitting, key=lambda one: (one.civil, one.monthly, one.period_s), default=None)
+    return min(fitting, key=lambda one: (one.most_days, one.period_s), default=None)
 
 
 def _by_utc_day(days: Sequence[date], zone: ZoneInfo) -> list[Stretch]:

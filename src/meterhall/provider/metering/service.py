@@ -207,12 +207,12 @@ def unavailable(series: Sequence[Series], scope: DataScope, days: Sequence[Perio
 def can_be_had(series: Series, grain: Granularity) -> bool:
     """Whether slots so long are made of whole slots of the series."""
     if series.civil:
-        return grain.civil and (grain.monthly or not series.grain.monthly)
+        return grain.is_made_of(series.grain)
     return (grain.period_s or DAY_S) % series.resolution_s == 0
 
 
 def _cuts_days(series: Series, wanted: Granularity, days: Sequence[Period]) -> bool:
-    """Whether a civil day or month of these begins within a slot: only slots longer than an hour can do that."""
+    """Whether a civil day, week or month of these begins within a slot: only slots longer than an hour can do that."""
     if series.civil or HOUR_S % series.resolution_s == 0:
         return False
     zone = ZoneInfo(series.point.zone)

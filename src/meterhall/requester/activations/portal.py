@@ -96,6 +96,7 @@ class ScopeForm(forms.Form):
 EVERY = [
     ("", gettext_lazy("nothing")),
     ("P1D", gettext_lazy("every day, the day before")),
+    ("P7D", gettext_lazy("every week, the week before")),
     ("P1M", gettext_lazy("every month, the month before")),
 ]
 
@@ -113,7 +114,7 @@ def _schedule(one: Schedule | None, until: date | None) -> str:
 
 
 class ActivationForm(ScopeForm):
-    """Which customers, and whether the data of every day or month comes by itself."""
+    """Which customers, and whether the data of every day, week or month comes by itself."""
 
     points = forms.MultipleChoiceField(label=gettext_lazy("Customers"), widget=forms.CheckboxSelectMultiple)
     every = forms.ChoiceField(label=gettext_lazy("What comes by itself from now on"), choices=EVERY, required=False)
@@ -130,7 +131,7 @@ class ActivationForm(ScopeForm):
         _choose(self, "points", [(str(row.pk), f"{row.reference} · {row.pod}") for row in found[:MOST_POINTS]])
 
     def schedule(self) -> Schedule | None:
-        """Deliveries every day or month, if wanted."""
+        """Deliveries every day, week or month, if wanted."""
         answers = self.cleaned_data
         if not answers["every"]:
             return None

@@ -16,11 +16,20 @@ from meterhall.domain.errors import Conflict
 from meterhall.domain.protocol.activations import ItemAnswer
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.offers import DataScope
-from meterhall.domain.readings import CIVIL_DAY, MISSING, midnight, parse_granularity
+from meterhall.domain.readings import (
+    CIVIL_DAY,
+    CIVIL_MONTH,
+    CIVIL_WEEK,
+    MISSING,
+    Granularity,
+    midnight,
+    parse_granularity,
+)
+from meterhall.domain.readings.civil_numbers import days_around
 from meterhall.domain.readings.resampling import slot_edges
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.analysis.lateness import of_points
-from meterhall.requester.analysis.service import MONTH_S, slot_s
+from meterhall.requester.analysis.service import slot_s
 from meterhall.requester.collection.models import CivilValue, DataAsked, Series
 from meterhall.requester.collection.service import DataRequestIn, request_data
 from meterhall.requester.collection.store import lake, spec
@@ -156,8 +165,10 @@ def _counted(
         lengths = np.diff(edges[zones[item.pk]])
         nothing = np.zeros(len(lengths), np.int64), np.full(len(lengths), finest_s, np.int64)
         present, slots = there.get(item.pseudonym, nothing)
-        due, months = _due(days[item.pk], first, len(lengths)), _whole_months(days[item.pk])
-        due = np.where(slots == MONTH_S, _due(months, first, len(lengths)), due)
+        due = _due(days[item.pk], first, len(lengths))
+        for grain in (CIVIL_WEEK, CIVIL_MONTH):
+            due_slots = _due(_whole_slots(days[item.pk], grain), first, len(lengths))
+            due = np.where(slots == slot_s(str(grain)), due_slots, due)
         expected = np.where(due, np.maximum(1, lengths // slots), 0)
         yield PointDays(item, direction, first, present, expected, item.pseudonym in held)
 
@@ -170,10 +181,9 @@ def _due(days: Sequence[Period], first: date, count: int) -> NDArray[np.bool_]:
     return due
 
 
-def _whole_months(days: Sequence[Period]) -> list[Period]:
-    """The months that are whole in these days: of any other no value is ever had."""
-    after = [(one.first - DAY).replace(day=1) + 32 * DAY for one in days]
-    cut = [(first.replace(day=1), one.until.replace(day=1)) for first, one in zip(after, days, strict=True)]
+def _whole_slots(days: Sequence[Period], grain: Granularity) -> list[Period]:
+    """The weeks or months that are whole in these days: of any other no value is ever had."""
+    cut = [(days_around(grain, one.first - DAY)[1], days_around(grain, one.until)[0]) for one in days]
     return [Period(first=first, until=until) for first, until in cut if first < until]
 
 
@@ -226,7 +236,7 @@ def _by_day(
 
 
 def _present(held: Mapping[str, Series], edges: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
-    """How many values are there of each pseudonym on each day; of one that has days or months only, one or none.
+    """How many values are there of each pseudonym on each day; of one that has days, weeks or months only, one or none.
 
     Of a series that is whole over all the days nothing is read.
     """

@@ -30,7 +30,7 @@ from meterhall.web.portal.words import Words, word
 
 PROMISE: Words = {
     "delivery": gettext_lazy("data asked for"),
-    "scheduled": gettext_lazy("a day or month by itself"),
+    "scheduled": gettext_lazy("a day, week or month by itself"),
 }
 SHOWN: Final = 25
 """Late deliveries on the page; the file has them all."""

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KT
 
+from meterhall.domain.protocol.activations import Schedule
 from meterhall.domain.protocol.offers import DataScope, ServiceLevel
 from meterhall.domain.readings import midnight, parse_granularity
+from meterhall.domain.readings.civil_numbers import days_around
 from meterhall.requester.activations.models import Activation, ActivationItem
 from meterhall.requester.collection.models import DataAsked, Delivery, Series, Version
 from meterhall.requester.collection.zones import zone_of_pod
@@ -84,8 +86,8 @@ def of_points(activation: Activation) -> DataScope | None:
 def _lateness(activation: Activation, scope: DataScope, newest: date | None) -> Lateness:
     today = platform().now().astimezone(ZoneInfo(platform().config.zone)).date()
     due = min(today, scope.period.until) if scope.period else today
-    monthly = all(parse_granularity(name).monthly for name in scope.granularities)
-    return Lateness(activation, newest, due.replace(day=1) if monthly else due)
+    finest = min(map(parse_granularity, scope.granularities), key=lambda one: one.most_days)
+    return Lateness(activation, newest, days_around(finest, due)[0])
 
 
 def levels() -> dict[str, ServiceLevel]:
@@ -107,8 +109,9 @@ def promises() -> Iterator[tuple[str, Promise, int]]:
 def promised() -> Iterator[Due]:
     """What was asked for or came by itself in the last 90 days, and what should have come by itself by now.
 
-    Data asked for is due so long after it was asked for; a day or month so long after its end, or after the activation
-    where that was later. Nothing is told of forecasts by schedule, which come ahead, nor of what was refused.
+    Data asked for is due so long after it was asked for; a day, week or month so long after its end, or after the
+    activation where that was later. Nothing is told of forecasts by schedule, which come ahead, nor of what was
+    refused.
     """
     known, since = levels(), platform().now() - WINDOW
     yield from _asked(known, since)
@@ -158,7 +161,7 @@ def _unasked() -> QuerySet[Any]:
 
 
 def _awaited(known: Mapping[str, ServiceLevel]) -> Iterator[Due]:
-    """Of each activation with a schedule the day or month that should be here by now."""
+    """Of each activation with a schedule the day, week or month that should be here by now."""
     accepted = ActivationItem.objects.filter(state="accepted").values("activation")
     running = Activation.objects.filter(schedule__isnull=False, state__in=("answered", "waiting"), pk__in=accepted)
     for activation in running.select_related("subscription"):
@@ -182,17 +185,17 @@ def _ahead(activation: Activation) -> bool:
 
 
 def _next(activation: Activation, until: date, known: Mapping[str, ServiceLevel]) -> Due | None:
-    """The day or month after the last one that came, where its promised time is over."""
-    scope, monthly = DataScope.model_validate(activation.scope), (activation.schedule or {}).get("every") == "P1M"
+    """The day, week or month after the last one that came, where its promised time is over."""
+    scope, schedule = DataScope.model_validate(activation.scope), Schedule.model_validate(activation.schedule)
     if _ahead(activation) or (scope.period and until >= scope.period.until):
         return None
-    after = (until.replace(day=28) + 4 * DAY).replace(day=1) if monthly else until + DAY
+    after = days_around(parse_granularity(schedule.every), until)[1]
     due = _by_itself(activation, min(after, scope.period.until) if scope.period else after, known)
     return due if due.late_by(platform().now()) else None
 
 
 def _by_itself(activation: Activation, until: date, known: Mapping[str, ServiceLevel]) -> Due:
-    """A day or month that ends before the civil day `until` where the points are."""
+    """A day, week or month that ends before the civil day `until` where the points are."""
     pod = activation.items.values_list("pod", flat=True).first()
     zone = zone_of_pod(pod) if pod else ZoneInfo(platform().config.zone)
     within_s = known[activation.subscription_id].scheduled_within_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from meterhall.domain.readings import MISSING, GranularityUnavailable, PeriodCurve
+from meterhall.domain.readings import MISSING, GranularityUnavailable, PeriodCurve, parse_granularity
 from meterhall.requester.activations.models import ActivationItem
 from meterhall.requester.analysis import late, missing, service
 from meterhall.requester.analysis.service import Subject
@@ -147,7 +148,7 @@ def _page(request: HttpRequest, subject: Subject, name: str) -> HttpResponseBase
         "crumbs": [Link(_("Load curves"), reverse("analysis:curves")), Link(title)],
         "charts": _charts(line, subject, direction, period),
         "facts": _facts(subject, series),
-        "choices": _choices(subject, direction, str(found.granularity), series[0].granularity, period),
+        "choices": _choices(subject, direction, str(found.granularity), series, period),
     }
     return render(request, "analysis/curve.html", context)
 
@@ -171,11 +172,15 @@ def _line(found: PeriodCurve, title: str) -> Line:
 
 
 def _charts(line: Line, subject: Subject, direction: str, period: Period) -> list[Chart]:
-    """The load curve, when in the day the energy flows, and which days are complete."""
-    shares = [one.present / one.expected for one in service.completeness(subject, direction, period.civil())]
+    """The load curve, when in the day the energy flows, and, unless only weeks or months are held, which days are
+    complete."""
     curve = load_curve_chart(
         [line], subject.zone, _("Load curve"), csv_url=period.with_query(export="csv"), links=period.links()
     )
+    try:
+        shares = [one.present / one.expected for one in service.completeness(subject, direction, period.civil())]
+    except GranularityUnavailable:
+        return [curve]
     strip = completeness_strip(
         [(str(line.label), np.array(shares))], period.first, subject.zone, _("Completeness"),
         csv_url=period.with_query(export="completeness"),
@@ -199,11 +204,15 @@ def _facts(subject: Subject, series: list[Series]) -> list[Fact]:
     ]
 
 
-def _choices(subject: Subject, direction: str, granularity: str, finest: str, period: Period) -> list[list[Link]]:
-    """Other directions, and granularities no finer than what is held, of the same days, as links."""
+def _choices(
+    subject: Subject, direction: str, granularity: str, series: Sequence[Series], period: Period
+) -> list[list[Link]]:
+    """Other directions, and granularities that what is held makes, of the same days, as links."""
     directions = sorted(set(service.held_of(subject).values_list("direction", flat=True)) & set(DIRECTION))
-    codes = list(GRANULARITY)
-    coarser = codes[codes.index(finest) :] if finest in codes else codes
+    codes, held = list(GRANULARITY), [parse_granularity(one.granularity) for one in series]
+    coarser = codes[codes.index(str(held[0])) :] if str(held[0]) in codes else codes
+    if held[0].civil:
+        coarser = [one for one in coarser if any(parse_granularity(one).is_made_of(of) for of in held)]
     kept = {"from": period.first.isoformat(), "to": period.until.isoformat()}
     kept |= {"forecast": "1"} if subject.is_forecast else {}
 

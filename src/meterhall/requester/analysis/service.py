@@ -17,6 +17,8 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.readings import (
     CIVIL_DAY,
     MISSING,
+    CivilCurve,
+    CivilSeries,
     Direction,
     Granularity,
     GranularityUnavailable,
@@ -28,8 +30,9 @@ from meterhall.domain.readings import (
     resample,
 )
 from meterhall.domain.readings import Series as CurveSeries
+from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.groups import rescaled
-from meterhall.domain.readings.resampling import slot_edges
+from meterhall.domain.readings.resampling import resample_civil, slot_edges
 from meterhall.requester.activations.models import ActivationItem
 from meterhall.requester.collection import civil
 from meterhall.requester.collection.models import Series
@@ -38,7 +41,6 @@ from meterhall.requester.collection.zones import zone_of_pod, zone_of_pseudonym
 from meterhall.web.platform import platform
 
 MOST_SLOTS = 200_000
-MONTH_S = 31 * 86_400
 """Slots of one answer: a year of quarter hours of five PODs."""
 
 
@@ -105,9 +107,9 @@ def series_of(subject: Subject, direction: str) -> list[Series]:
 
 
 def slot_s(granularity: str) -> int:
-    """How long a slot is, in seconds; of a civil day or month about, to compare by."""
+    """How long a slot is, in seconds; of a civil day, week or month about, to compare by."""
     found = parse_granularity(granularity)
-    return found.period_s or (MONTH_S if found.monthly else 86_400)
+    return found.period_s or found.most_days * DAY_S
 
 
 def known_period(series: Sequence[Series]) -> Period:
@@ -143,7 +145,7 @@ def _of_series(
     """One series in the slots wanted; None where its own are no whole part of them."""
     own = parse_granularity(series.granularity)
     if own.civil:
-        return _of_civil(series, wanted, edges, known_at) if own == wanted else None
+        return _of_civil(series, wanted, zone, edges, known_at) if wanted.is_made_of(own) else None
     if not wanted.civil and wanted.period_s % own.period_s:
         return None
     start, end = (datetime.fromtimestamp(int(edge), UTC) for edge in (edges[0], edges[-1]))
@@ -159,17 +161,23 @@ def _of_series(
     return resample(curve, wanted, zone)
 
 
-def _of_civil(series: Series, wanted: Granularity, edges: NDArray[np.int64], known_at: datetime | None) -> PeriodCurve:
-    slots = len(edges) - 1
-    values = civil.newest(series, int(edges[0]), int(edges[-1]), known_at)
-    mantissas, quality = np.full(slots, MISSING, np.int64), np.zeros(slots, np.uint8)
-    for place, edge in enumerate(edges[:-1].tolist()):
+def _of_civil(
+    series: Series, wanted: Granularity, zone: ZoneInfo, edges: NDArray[np.int64], known_at: datetime | None
+) -> PeriodCurve:
+    """The values as they are held, or days summed over weeks or months."""
+    own = parse_granularity(series.granularity)
+    held = slot_edges(own, zone, *(datetime.fromtimestamp(int(edge), UTC) for edge in (edges[0], edges[-1])))
+    values = civil.newest(series, int(held[0]), int(held[-1]), known_at)
+    mantissas, quality = np.full(len(held) - 1, MISSING, np.int64), np.zeros(len(held) - 1, np.uint8)
+    for place, edge in enumerate(held[:-1].tolist()):
         if edge in values:
             mantissas[place], quality[place] = values[edge].mantissa, values[edge].quality
-    known = CurveSeries(series.pseudonym, 86_400, Direction(series.direction), series.scale)
-    there = (mantissas != MISSING).astype(np.int64)
     at = max((value.known_at for value in values.values()), default=known_at or platform().now())
-    return PeriodCurve(known, wanted, edges, mantissas, quality, there, np.ones(slots, np.int64), at)
+    of = CivilSeries(series.pseudonym, own, Direction(series.direction), series.scale)
+    curve = resample_civil(CivilCurve(of, held, mantissas, quality, at), wanted, zone)
+    known = CurveSeries(series.pseudonym, DAY_S, Direction(series.direction), series.scale)
+    there, one_each = curve.present.astype(np.int64), np.ones(len(curve), np.int64)
+    return PeriodCurve(known, wanted, edges, curve.mantissas, curve.quality, there, one_each, at)
 
 
 def _overlaid(curves: list[PeriodCurve]) -> PeriodCurve:

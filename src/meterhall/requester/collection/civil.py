@@ -1,4 +1,4 @@
-"""Values of civil days and months: kept in the database, each correction as a new version."""
+"""Values of civil days, weeks and months: kept in the database, each correction as a new version."""
 
 from __future__ import annotations
 

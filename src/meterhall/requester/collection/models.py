@@ -1,6 +1,6 @@
 """Deliveries as they reach us, what we asked for, and the register of the series we hold.
 
-Values in equal slots are in the lake, those of civil days and months here.
+Values in equal slots are in the lake, those of civil days, weeks and months here.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Series(models.Model):
     provider = models.CharField(max_length=12)
     pseudonym = models.CharField(max_length=36, db_index=True)
     direction = models.CharField(max_length=10, default="import")
-    granularity = models.CharField(max_length=12, help_text="ISO 8601: of equal slots, or P1D, P1M.")
+    granularity = models.CharField(max_length=12, help_text="ISO 8601: of equal slots, or P1D, P7D, P1M.")
     scale = models.SmallIntegerField(default=0)
     group_size = models.PositiveIntegerField(null=True, help_text="For an aggregate: how many PODs it stands for.")
     measure = models.CharField(max_length=8, default="", blank=True, help_text="Of a group: sum, mean, p50, …")
@@ -135,8 +135,8 @@ class Series(models.Model):
 
 
 class CivilValue(models.Model):
-    """One version of the value of a civil day or month: the lake holds equal slots only. Instants are seconds since
-    1970 UTC."""
+    """One version of the value of a civil day, week or month: the lake holds equal slots only. Instants are
+    seconds since 1970 UTC."""
 
     series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="civil_values")
     start_s = models.BigIntegerField()

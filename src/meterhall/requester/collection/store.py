@@ -1,6 +1,6 @@
 """What is collected goes in once, as new versions where it corrects; what a customer took back goes out for good.
 
-Equal slots go into our own lake, civil days and months into the database (`civil`).
+Equal slots go into our own lake, civil days, weeks and months into the database (`civil`).
 """
 
 from __future__ import annotations

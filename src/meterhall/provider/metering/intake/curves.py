@@ -13,7 +13,7 @@ from meterhall.domain.errors import TooLarge
 from meterhall.domain.readings.amounts import Unit
 from meterhall.domain.readings.civil_curves import CivilCurve, Curve
 from meterhall.domain.readings.curves import MISSING
-from meterhall.domain.readings.granularity import Granularity
+from meterhall.domain.readings.granularity import CIVIL_WEEK, Granularity
 from meterhall.domain.readings.rules import Rule
 from meterhall.formats import FORMATS, DecodeError, espi
 from meterhall.provider.metering.intake.blocks import MOST_TOLD, BadReadingsFile, Block
@@ -44,7 +44,8 @@ def read_curves(path: Path, form: str, profile: Profile, grain: Granularity) -> 
         for curve in curves:
             there = np.flatnonzero(curve.present)
             if len(there):
-                yield replace(_block(curve, there, seen, profile), registers=registers)
+                block = replace(_block(curve, there, seen, profile), registers=registers)
+                yield _aside(block, Rule.RESOLUTION, str(CIVIL_WEEK)) if block.grain == CIVIL_WEEK else block
                 seen += len(there)
     for loose in (*found.registers, *found.others):
         if len(loose.values):
@@ -70,13 +71,22 @@ def _loose(loose: espi.Loose, seen: int, profile: Profile, grain: Granularity) -
         registers=True,
     )
     if loose.reason:
-        block.points = [(block.points[0][0], "")]  # no series is made for it
-        block.starts, block.registers, block.are_ends = loose.starts.copy(), False, False
-        block.rules[:] = Rule.NOT_ENERGY
-        block.stated = np.full(count, MISSING, np.int64)
-        told = zip(block.rows[:MOST_TOLD].tolist(), loose.values[:MOST_TOLD].tolist(), strict=True)
-        block.texts = {row: f"value={value}e{loose.scale}; {loose.reason}" for row, value in told}
+        block.starts = loose.starts.copy()
+        return _aside(block, Rule.NOT_ENERGY, loose.reason)
     return block
+
+
+def _aside(block: Block, rule: Rule, reason: str) -> Block:
+    """The block as one whose rows all break a rule; they are kept as a text only."""
+    told = zip(block.rows[:MOST_TOLD].tolist(), block.stated[:MOST_TOLD].tolist(), strict=True)
+    return replace(
+        block,
+        points=[(pod, "") for pod, _ in block.points],  # no series is made for it
+        rules=np.full(len(block), rule, np.uint8),
+        texts={row: f"value={value}e{-block.places}; {reason}" for row, value in told},
+        stated=np.full(len(block), MISSING, np.int64),
+        ends=None, are_ends=False, registers=False, grain=None,
+    )  # fmt: skip
 
 
 def _block(curve: Curve, there: np.ndarray, seen: int, profile: Profile) -> Block:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from meterhall.domain.errors import InvalidInput, NotFound
 from meterhall.domain.readings.amounts import Unit
 from meterhall.domain.readings.curves import Direction, Quality
-from meterhall.domain.readings.granularity import Granularity, parse_granularity
+from meterhall.domain.readings.granularity import CIVIL_WEEK, Granularity, UnknownGranularity, parse_granularity
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 FORMATS = ("csv", "parquet", "arrow", "jsonl", "espi", "cim")
@@ -153,8 +153,12 @@ PLAIN = Profile()
 
 
 def check_fits(profile: Profile, grain: Granularity) -> None:
-    """Refuse, with `BadProfile`, a description that makes no sense for slots so long."""
+    """Refuse, with `BadProfile`, a description that makes no sense for slots so long; with `UnknownGranularity` weeks,
+    which are made of what is handed in."""
     columns = profile.columns
+    if grain == CIVIL_WEEK:
+        said = "Weeks (P7D) can be asked for, not handed in: hand in their days (P1D) or finer readings."
+        raise UnknownGranularity(said, field="/resolution")
     if grain.civil and columns.slot:
         raise BadProfile("A civil day or month has no slots: one value a row, or columns.values.", field="/columns")
     if columns.day and not (grain.civil or columns.values or columns.slot):

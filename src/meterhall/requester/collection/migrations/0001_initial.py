@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ('provider', models.CharField(max_length=12)),
                 ('pseudonym', models.CharField(db_index=True, max_length=36)),
                 ('direction', models.CharField(default='import', max_length=10)),
-                ('granularity', models.CharField(help_text='ISO 8601: of equal slots, or P1D, P1M.', max_length=12)),
+                ('granularity', models.CharField(help_text='ISO 8601: of equal slots, or P1D, P7D, P1M.', max_length=12)),
                 ('scale', models.SmallIntegerField(default=0)),
                 ('group_size', models.PositiveIntegerField(help_text='For an aggregate: how many PODs it stands for.', null=True)),
                 ('first_day', models.DateField(null=True)),
