@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from ninja import NinjaAPI
@@ -35,15 +38,36 @@ class StaffDelivery(Message):
 
 
 def with_newest() -> QuerySet[Delivery]:
-    """Deliveries with their versions at hand, newest first."""
-    versions = DeliveryVersion.objects.order_by("-version")
+    """Deliveries with their versions at hand, newest first; what a version says is read where it is wanted."""
+    versions = DeliveryVersion.objects.order_by("-version").defer("manifest", "jws", "receipt", "acknowledgement")
     return Delivery.objects.prefetch_related(Prefetch("versions", versions))
+
+
+class Said(NamedTuple):
+    """What lists show of a manifest."""
+
+    reason: str
+    readings: int = 0
+    missing: int = 0
+    parts: int = 0
+
+
+def said_by(version: DeliveryVersion) -> Said:
+    """What lists show of it; read once, since it never changes and may name a million PODs."""
+    return _said(version.pk, version.digest)
+
+
+@lru_cache(maxsize=1000)
+def _said(version: int, digest: str) -> Said:
+    manifest = DeliveryVersion.objects.values_list("manifest", flat=True).get(pk=version)
+    readings, missing = (sum(part[name] for part in manifest["parts"]) for name in ("readings", "missing"))
+    return Said(manifest["reason"], readings, missing, len(manifest["parts"]))
 
 
 def view(delivery: Delivery) -> StaffDelivery:
     """A delivery out of `with_newest`."""
     newest = next(iter(delivery.versions.all()), None)
-    parts = newest.manifest["parts"] if newest else []
+    said = said_by(newest) if newest else Said(delivery.reason)
     request = DataRequest.model_validate(delivery.request)
     return StaffDelivery(
         delivery_id=delivery.delivery_id,
@@ -51,15 +75,15 @@ def view(delivery: Delivery) -> StaffDelivery:
         requester=delivery.requester,
         state=delivery.state,
         version=delivery.version,
-        reason=newest.manifest["reason"] if newest else delivery.reason,
+        reason=said.reason,
         created_at=delivery.created_at,
         published_at=newest.published_at if newest else None,
         period=request.period,
         granularity=request.granularity,
         format=request.format,
-        readings=sum(part["readings"] for part in parts),
-        missing=sum(part["missing"] for part in parts),
-        parts=len(parts),
+        readings=said.readings,
+        missing=said.missing,
+        parts=said.parts,
         outcome=(newest.outcome or None) if newest else None,
         code=delivery.code or (newest.code if newest else "") or None,
     )

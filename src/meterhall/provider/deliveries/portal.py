@@ -20,7 +20,7 @@ from meterhall.provider.activations.portal import ACTIVATIONS
 from meterhall.provider.consents.service import invite_customer
 from meterhall.provider.contracts.models import Contract
 from meterhall.provider.contracts.names import requester_choice
-from meterhall.provider.deliveries.back_office import view, with_newest
+from meterhall.provider.deliveries.back_office import said_by, view, with_newest
 from meterhall.provider.deliveries.models import AccessLog, Delivery
 from meterhall.provider.deliveries.promises import at_risk
 from meterhall.provider.metering.completeness import DayCount, completeness
@@ -161,7 +161,7 @@ def delivery_page(request: HttpRequest, name: str) -> HttpResponseBase:
         raise Http404
     shown = view(delivery)
     versions = [
-        (one.version, word(REASON, one.manifest["reason"]), one.published_at, len(one.manifest["parts"]),
+        (one.version, word(REASON, said_by(one).reason), one.published_at, said_by(one).parts,
          state_badge(one.outcome) if one.outcome else None, one.code or "–")
         for one in delivery.versions.all()
     ]  # fmt: skip
