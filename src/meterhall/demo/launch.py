@@ -111,11 +111,11 @@ class Town:
         for running in self.platforms.values():
             self.wait_ready(running)
 
-    def serve(self, running: Running) -> None:
-        """Start one platform; its log goes to `serve.log` in its home."""
+    def serve(self, running: Running, *more: str) -> None:
+        """Start one platform, with more words behind where given; its log goes to `serve.log` in its home."""
         with (running.home / "serve.log").open("ab") as log:
             running.process = subprocess.Popen(
-                [*COMMAND, running.role, "serve", "--home", str(running.home)],
+                [*COMMAND, running.role, "serve", "--home", str(running.home), *more],
                 env=self._environment(running.key), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
