@@ -481,6 +481,7 @@ def test_a_push_goes_on_with_the_part_it_broke_off_at(world: World, monkeypatch:
     put: list[str] = []
 
     def breaks_at_the_second(url: str, *how: object) -> None:
+        assert url.startswith(f"https://peer.example/repository/{delivery.pk}/1/"), "the contract's address, no other"
         put.append(url.rpartition("/")[2])
         if len(put) == 2:
             raise OSError

@@ -131,6 +131,12 @@ def test_a_short_answer_has_its_length_and_is_not_kept(activation: Activation) -
     assert "Accept-Ranges" not in response
 
 
+def test_a_range_of_a_live_answer_is_not_to_be_had(activation: Activation) -> None:
+    ranged = answer(activation, asked(), Range="bytes=10-20")
+    assert (ranged.status_code, "Content-Range" in ranged) == (200, False)
+    assert body(ranged) == body(answer(activation, asked()))
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "no days": ({"until": "2026-01-10"}, "period_empty", "/until"),
     "a day beyond the activation": ({"until": "2026-04-02"}, "outside_activation", "/until"),
