@@ -1,12 +1,14 @@
 """Meter data of a country: as many meters as asked for, made from the packaged ones, and the same each time.
 
 A meter's quarter hours are those of a packaged household, scaled, shifted by whole weeks so that working days stay
-working days, each hour's energy spread over its quarters by noise. A value depends on nothing but the meter's number
+working days, each hour's energy spread over its quarters by noise; every fifth meter's are those of a standard load
+profile (household, trade, farm), scaled, with noise. A value depends on nothing but the meter's number
 and the quarter hour, so that blocks may be cut as one likes; memory is that of a block.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -30,6 +32,10 @@ DATA_SETS = ("opengrid_2016", "citylearn")
 WEEK_H, WEEKS = 168, 17
 """The packaged hours begin on a Thursday, as 1970 did, and hold so many whole weeks."""
 SLOTS = 96
+PROFILES = Path(__file__).parent / "data" / "standard_profiles.csv"
+KINDS, EACH = ("H25", "G25", "L25"), 5
+"""Standard load profiles, and of how many meters one follows one."""
+YEARLY_KWH = 1_000_000
 BLOCK = 1_000_000
 """Values made at a time."""
 KNOWN = datetime(2027, 1, 1, tzinfo=UTC)
@@ -56,6 +62,22 @@ def packaged() -> NDArray[np.float32]:
     return np.stack(found)
 
 
+@cache
+def standard() -> NDArray[np.float32]:
+    """The standard load profiles in Wh of a yearly use of 3,500 kWh, shape (KINDS, months, kinds of day, slots)."""
+    with PROFILES.open(encoding="utf-8", newline="") as file:
+        lines = [[float(value) for value in line[3:]] for line in list(csv.reader(file))[1:]]
+    return np.array(lines, np.float32).reshape(len(KINDS), 12, 3, SLOTS) * np.float32(3_500 / YEARLY_KWH * 1000)
+
+
+def _by_profile(numbers: NDArray[np.int64], first: date, days: int) -> NDArray[np.float32]:
+    """Wh of meters that follow a standard profile, before they are scaled."""
+    dates = [first + timedelta(days=number) for number in range(days)]
+    kinds = [max(one.weekday() - 4, 0) for one in dates]
+    months_ = [one.month - 1 for one in dates]
+    return standard()[numbers // EACH % len(KINDS)][:, months_, kinds].reshape(len(numbers), -1)
+
+
 def _noise(numbers: NDArray[np.uint64]) -> NDArray[np.float32]:
     """For each number one in [0, 1), always the same: the finaliser of SplitMix64."""
     mixed = numbers * np.uint64(0x9E3779B97F4A7C15)
@@ -72,10 +94,12 @@ def readings(numbers: NDArray[np.int64], first: date, days: int) -> NDArray[np.i
     weeks = (_noise(mine << np.uint64(34)) * WEEKS).astype(np.int64)
     begin = (first - EPOCH_DAY).days * 24
     place = (begin + np.arange(days * 24) + WEEK_H * weeks[:, None]) % (WEEKS * WEEK_H)
-    energy = hours[(numbers % len(hours))[:, None], place] * (factor[:, None] / 4)
+    energy = np.repeat(hours[(numbers % len(hours))[:, None], place] * (factor[:, None] / 4), 4, axis=1)
+    by_profile = np.flatnonzero(numbers % EACH == EACH - 1)
+    energy[by_profile] = _by_profile(numbers[by_profile], first, days) * factor[by_profile, None]
     slot = (begin * 4 + np.arange(days * SLOTS)).astype(np.uint64)
     spread = 0.5 + _noise((mine[:, None] << np.uint64(32)) + slot)
-    return np.rint(np.repeat(energy, 4, axis=1) * spread).astype(np.int64)
+    return np.rint(energy * spread).astype(np.int64)
 
 
 def months(first: date, until: date) -> Iterator[tuple[date, date]]:
