@@ -271,9 +271,9 @@ def test_a_download_killed_half_way_goes_on_where_it_stopped(office: Office, hou
         loaded = hall.activation(households.id).load_curves(format="csv")
     delivery = loaded.manifest.delivery_id
     assert partial.parent.name == delivery, "the delivery that was asked for before"
-    downloads = [one.done for one in seen if one.step == "download"]
-    fetched = [one for one in downloads if one > done]
-    assert fetched[0] > came + done, "nothing that was here is fetched again"
+    first = next(one.done for one in seen if one.step == "download" and one.done != done)
+    beyond = (first - came - here for here in (0, done))  # whichever of the parts is told of first
+    assert any(0 < more <= 1_000_000 for more in beyond), "nothing that was here is fetched again"
     assert loaded.frame.height == len(measured(list(CONSENTING)))
     assert list(office.home.glob("files/*")) == []
     wait_for(
