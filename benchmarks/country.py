@@ -75,7 +75,7 @@ def _by_profile(numbers: NDArray[np.int64], first: date, days: int) -> NDArray[n
     dates = [first + timedelta(days=number) for number in range(days)]
     kinds = [max(one.weekday() - 4, 0) for one in dates]
     months_ = [one.month - 1 for one in dates]
-    return standard()[numbers // EACH % len(KINDS)][:, months_, kinds].reshape(len(numbers), -1)
+    return standard()[numbers // EACH % len(KINDS)][:, months_, kinds].reshape(len(numbers), days * SLOTS)
 
 
 def _noise(numbers: NDArray[np.uint64]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
@@ -40,6 +41,8 @@ _AT_ONCE = 1024
 
 BLOCK_SLOTS = 16_384 * 96
 """Slots a read holds in memory at a time; about 25 MB."""
+ERASURES = 9
+"""How often in a row a read begins anew because an erasure took its files away."""
 
 
 class StaleVersion(Conflict):
@@ -382,11 +385,12 @@ class Lake:
         return period.cut(found.sums), period.cut(found.counts)
 
     def _retried(self, query: Callable[[Snapshot], T], snapshot: Snapshot | None = None) -> T:
-        """The query's answer; once more on the newest snapshot when an erasure took the files away meanwhile."""
-        try:
-            return query(snapshot or self._table.snapshot())
-        except FilesGone:
-            return query(self._table.snapshot())
+        """The query's answer; again on the newest snapshot when an erasure took the files away meanwhile."""
+        for _ in range(ERASURES):
+            with suppress(FilesGone):
+                return query(snapshot or self._table.snapshot())
+            snapshot = None
+        return query(self._table.snapshot())
 
 
 def _pieces(period: Period, specs: Sequence[SeriesSpec]) -> Iterator[tuple[Period, Sequence[SeriesSpec]]]:
