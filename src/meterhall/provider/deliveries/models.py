@@ -174,7 +174,9 @@ class PushJob(PendingWork):
     """A published version to be put into the contract's repository."""
 
     version = models.OneToOneField(DeliveryVersion, on_delete=models.CASCADE, related_name="push")
-    parts = models.JSONField(default=list, help_text="The numbers of those that were put there.")
+    through = models.PositiveIntegerField(
+        default=0, help_text="The last part put there; they go in order."
+    )
     pushed_at = models.DateTimeField(null=True)
 
 

@@ -68,7 +68,7 @@ Put = Callable[[str, bytes, str, Opened | None], None]
 def _put_all(job: PushJob, put: Put) -> bool:
     """Every part that is not there yet, each after it was let through, then the manifest; False where a consent ended
     before or midway."""
-    for part in live_parts(job.version.delivery).exclude(number__in=job.parts):
+    for part in live_parts(job.version.delivery).filter(number__gt=job.through):
         seen = epoch()
         until = passes(part)
         if until is None:
@@ -79,8 +79,8 @@ def _put_all(job: PushJob, put: Put) -> bool:
             put(f"parts/{part.number}", _read(part), part.document["media_type"], gate)
         except BodyWithdrawn:
             return False
-        job.parts.append(part.number)
-        job.save(update_fields=["parts"])
+        job.through = part.number
+        job.save(update_fields=["through"])
     put("manifest", view_of(job.version).canonical(), "application/json", None)
     return True
 

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='pushjob',
-            name='parts',
-            field=models.JSONField(default=list, help_text='The numbers of those that were put there.'),
+            name='through',
+            field=models.PositiveIntegerField(default=0, help_text='The last part put there; they go in order.'),
         ),
     ]
