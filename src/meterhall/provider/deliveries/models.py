@@ -174,9 +174,7 @@ class PushJob(PendingWork):
     """A published version to be put into the contract's repository."""
 
     version = models.OneToOneField(DeliveryVersion, on_delete=models.CASCADE, related_name="push")
-    through = models.PositiveIntegerField(
-        default=0, help_text="The last part put there; they go in order."
-    )
+    through = models.PositiveIntegerField(default=0, help_text="The last part put there; they go in order.")
     pushed_at = models.DateTimeField(null=True)
 
 
