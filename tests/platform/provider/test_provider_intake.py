@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from meterhall.domain.readings import MISSING
+from meterhall.domain.readings import MISSING, LoadCurve
+from meterhall.domain.readings import Series as Curve
+from meterhall.formats import FORMATS, PartHeader
 from meterhall.lake import Lake
 from meterhall.provider.metering import working
 from meterhall.provider.metering.drop_folder import look_into
@@ -68,6 +70,33 @@ def test_a_profile_reads_a_file_from_every_door(world: World, tmp_path: Path) ->
     assert (refused.json()["code"], refused.json()["field"]) == ("bad_profile", "/delimeter")
     refused = office.post("/api/readings", "x", content_type="text/csv", headers={"Idempotency-Key": "n"})
     assert (refused.status_code, refused.json()["field"]) == (422, "/resolution")
+
+
+def test_what_was_delivered_as_cim_json_is_taken_from_every_door(world: World, tmp_path: Path) -> None:
+    points = world.points(2)
+    known = START + timedelta(days=2)
+    by_api, by_folder = (
+        b"".join(
+            FORMATS["cim_json"].encode(
+                [LoadCurve(Curve(point.pod, 900), START, np.array([250]), np.array([9], np.uint8), known)],
+                PartHeader("dlv_1", country="IT"),
+            )
+        )
+        for point in points
+    )
+    office = Client(headers={"Authorization": f"Bearer {create_staff_key('meters')}"})
+    keyed = {"content_type": "application/json", "headers": {"Idempotency-Key": "k"}}
+    assert office.post("/api/readings", by_api, **keyed).status_code == 202  # type: ignore[arg-type]
+    file = tmp_path / "PT1H" / "day.json"
+    file.parent.mkdir()
+    file.write_bytes(by_folder)
+    os.utime(file, (time.time() - 60, time.time() - 60))
+    assert look_into(tmp_path) == 1
+    damaged = take_readings(by_api[:-100], "")
+    world.work()
+    assert stored() == {(point.pod, "import"): [250] for point in points}
+    damaged.refresh_from_db()
+    assert damaged.problem.endswith(" (/MarketDocument/TimeSeries/0/marketEvaluationPoint.mRID)")
 
 
 def test_the_same_bytes_read_in_another_way_are_another_run(world: World) -> None:

@@ -30,6 +30,7 @@ from meterhall.domain.readings import MISSING, Quality, Rule
 from meterhall.formats import FORMATS
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.service import live_parts
+from meterhall.provider.metering.intake import profile_of
 from meterhall.provider.metering.models import IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.service import lake, spec, take_readings
 from meterhall.provider.points.models import Point
@@ -176,6 +177,25 @@ def in_cim(pod: str, base: int, *, words: bool = True) -> bytes:
     return f'<VHD_Envelope xmlns="https//eddie.energy/CIM/VHD_v1.04">{document}</VHD_Envelope>'.encode()
 
 
+def in_cim_json(pod: str, base: int) -> bytes:
+    def period(place: int, value: int, code: int | None) -> dict[str, object]:
+        told = TOLD[code] if code is not None else None
+        point = {"position": 1, "energy_Quantity.quantity": (base + value) / 1000}
+        quality = {"energy_Quantity.quality": told.cim} if told else {}
+        reason = {"reason.code": "A95", "reason.text": told.words} if told and told.words else {}
+        edges = {"start": f"{hour(place)[:16]}Z", "end": f"{hour(place + 1)[:16]}Z"}
+        return {"Point": [point | quality], "timeInterval": edges, "resolution": "PT1H"} | reason
+
+    places = [*((place, code, code) for place, code in enumerate(CODES)), (UNSAID, SAYS_NOTHING, None)]
+    series = {
+        "Period": [period(*one) for one in places],
+        "energy_Measurement_Unit.name": "KWH", "flowDirection.direction": "A02", "product": "8716867000030",
+        "marketEvaluationPoint.mRID": {"value": pod, "codingScheme": "NIT"},
+    }  # fmt: skip
+    document = {"TimeSeries": [series], "createdDateTime": "2026-03-11T00:00:00Z"}
+    return json.dumps([{"MarketDocument": document}], indent=2).encode()
+
+
 def in_cim_codes_alone(pod: str, base: int) -> bytes:
     return in_cim(pod, base, words=False)
 
@@ -183,6 +203,7 @@ def in_cim_codes_alone(pod: str, base: int) -> bytes:
 SOURCES: dict[str, Callable[[str, int], bytes]] = {
     "csv": in_csv, "parquet": in_parquet, "arrow": in_arrow, "jsonl, a row a line": in_json_rows,
     "jsonl, a day a line": in_json_days, "espi": in_espi, "cim": in_cim, "cim, codes alone": in_cim_codes_alone,
+    "cim_json": in_cim_json,
 }  # fmt: skip
 """A file of every quality in each format that is taken in; values are `base` and the code."""
 
@@ -222,6 +243,28 @@ def test_every_quality_enters_by_every_format(world: World) -> None:
         values = (mantissas[there] * 10**series.scale - 1000 * (number + 1)).tolist()
         assert dict(zip(values, quality[there].tolist(), strict=True)) == kept_of(source), source
         assert not there[GAP], source
+
+
+def test_what_is_delivered_as_cim_json_is_taken_in_as_it_was(world: World) -> None:
+    mine, other = world.points(2)
+    take_readings(in_csv(mine.pod, 0), "PT1H")
+    world.work()
+    activation = world.activated([mine], DataScope(granularities=("PT1H",), period=MARCH))
+    delivery = world.deliver(activation, format="cim_json", period=DAY, granularity="PT1H")
+    (part,) = live_parts(delivery)
+    run = take_readings((folder() / part.path).read_bytes(), "", profile=profile_of({"pod": other.pod}))
+    world.work()
+    run.refresh_from_db()
+    assert (run.problem, run.rows, run.quarantined) == ("", len(CODES) + 1, 0)
+    delivered, back = (
+        [
+            (block.mantissas.tolist(), block.quality.tolist())
+            for block in lake().read([spec(Series.objects.get(point=point))], START, START + timedelta(days=1))
+        ]
+        for point in (mine, other)
+    )
+    assert back == delivered
+    assert set(back[0][1]) >= set(CODES)
 
 
 def out_csv(content: bytes) -> Iterator[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -202,6 +203,7 @@ IN: list[str | int] = [*AT, "Period", 0]
         ([*AT, "energy_Measurement_Unit.name"], None, f"{SERIES}/energy_Measurement_Unit.name"),
         ([*AT, "energy_Measurement_Unit.name"], 7, f"{SERIES}/energy_Measurement_Unit.name"),
         ([*AT, "marketEvaluationPoint.mRID"], {"codingScheme": "NAT"}, f"{SERIES}/marketEvaluationPoint.mRID"),
+        ([*AT, "marketEvaluationPoint.mRID"], {"value": "p\ud800"}, f"{SERIES}/marketEvaluationPoint.mRID"),
         ([*IN, "timeInterval"], "today", f"{PERIOD}/timeInterval"),
         ([*IN, "Point", 0], 1, f"{PERIOD}/Point/0"),
         ([*IN, "Point", 0, "position"], 1.5, f"{PERIOD}/Point/0/position"),
@@ -217,9 +219,57 @@ def test_a_faulty_twin_is_refused_with_the_place(path: list[str | int], value: o
     assert refused(changed(path, value), "cim_json") == field
 
 
-@pytest.mark.parametrize("content", ["{", "NaN", '{"a": Infinity}', "[" * 100_000, "\ud800".encode("utf-8", "replace")])
-def test_what_is_no_json_is_refused(content: str | bytes) -> None:
-    assert refused(content, "cim_json") == "/"
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ("{", "/"),
+        ("NaN", "/"),
+        (b"\xff{}", "/"),
+        ("[{}" + "[" * 100_000, "/0/MarketDocument"),
+        ('{"a": ' + "[" * 100_000, "/a"),
+        ('{"a": Infinity}', "/a"),
+        ('{"a": 1, "a": 1}', "/a"),
+        ('{"a": 1; "b": 1}', "/"),
+        ('{"a" 1}', "/"),
+        ("{1: 1}", "/"),
+        ('{"messageDocumentHeader.a": 1} {}', "/"),
+        ('[{"messageDocumentHeader.a": 1} {}]', "/"),
+    ],
+)
+def test_what_is_no_json_is_refused_with_the_place(content: str | bytes, field: str) -> None:
+    assert refused(content, "cim_json") == field
+
+
+@pytest.mark.parametrize("end", range(0, 2000, 37))
+def test_a_twin_that_breaks_off_anywhere_is_refused(end: int) -> None:
+    content = file("cim_json").rstrip()
+    assert refused(content[: end % len(content)], "cim_json")
+
+
+def test_the_members_of_a_twin_come_in_any_order() -> None:
+    def turned(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: turned(one) for name, one in reversed(value.items())}
+        return [turned(one) for one in value] if isinstance(value, list) else value
+
+    document = json.loads(file("cim_json"))
+    del document["MarketDocument"]["TimeSeries"][0]["dateAndOrTime.dateTime"]
+    (mine,) = FORMATS["cim_json"].decode(json.dumps(document).encode())
+    content = json.dumps(turned(document), indent=1)
+    assert content.index("TimeSeries") < content.index("createdDateTime")
+    (theirs,) = FORMATS["cim_json"].decode(content.encode("utf-16"))
+    assert said(theirs) == said(mine)
+
+
+def test_a_large_twin_is_never_there_as_objects() -> None:
+    curves = [load_curve(list(range(1000)), point=f"p{number}") for number in range(50)]
+    content = b"".join(FORMATS["cim_json"].encode(curves, HEADER))
+    tracemalloc.start()
+    back = FORMATS["cim_json"].decode(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(back) == len(curves)
+    assert peak < 2 * len(content), "its text, the curves, and one series at a time"
 
 
 def test_an_object_that_is_no_envelope_is_refused() -> None:

@@ -254,13 +254,14 @@ def test_numbers_of_a_parquet_file_are_taken_as_they_are_written(tmp_path: Path)
         assert [row[3] for row in read(tmp_path / "p")] == ["0.1 Wh", "0.00001 Wh", ""]
 
 
-def test_a_cim_document_is_told_by_its_content(write: Any) -> None:
+@pytest.mark.parametrize("form", ["cim", "cim_json"])
+def test_a_cim_document_is_told_by_its_content(write: Any, form: str) -> None:
     start, known = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
     series = Series("ES9999000000000001XX", HOUR, direction=Direction.EXPORT)
     curve = LoadCurve(series, start, np.array([1250, MISSING, 0]), np.array([17, 0, 8], np.uint8), known)
-    path = write(b"".join(FORMATS["cim"].encode([curve], PartHeader("dlv_1", default_zone="Europe/Madrid"))))
+    path = write(b"".join(FORMATS[form].encode([curve], PartHeader("dlv_1", default_zone="Europe/Madrid"))))
     assert (format_of(path), read(path)) == (
-        "cim",
+        form,
         [
             (0, "ES9999000000000001XX export", "2026-03-01T00:00", "1250 Wh", ""),
             (1, "ES9999000000000001XX export", "2026-03-01T02:00", "0 Wh", ""),
@@ -279,6 +280,9 @@ def test_a_cim_document_is_told_by_its_content(write: Any) -> None:
         ("PAR1 but not really", {}, "/file"),
         ("<html/>", {}, "/"),
         ('<feed xmlns="http://www.w3.org/2005/Atom"><entry>', {}, "/"),
+        ('{"MarketDocument": {"TimeSeries": [{"product": "8716867000030"', {}, "/MarketDocument/TimeSeries/0"),
+        ('[{"MarketDocument": 7}]', {}, "/0/MarketDocument"),
+        ('{"messageDocumentHeader.creationDateTime": tomorrow}', {}, "/messageDocumentHeader.creationDateTime"),
     ],
 )
 def test_a_file_that_is_none_is_refused_with_the_place(

@@ -1,50 +1,84 @@
-"""Reading the document from its JSON twin: one envelope, or an array of them as the peer's interface answers."""
+"""Reading the document from its JSON twin: one envelope, or an array of them as the peer's interface answers.
+
+As of the XML, one series is there as objects at a time.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from meterhall.domain.readings import Curve
 from meterhall.formats.base import DecodeError
 from meterhall.formats.cim.curves import QUALITY, QUANTITY, PeriodRead, SeriesRead, curves_of
+from meterhall.formats.json_steps import Steps, is_sound
 from meterhall.formats.numbers import Number, plain
 
 
 def decode(source: bytes) -> list[Curve]:
     """The curves of a document. Raises `DecodeError` and `FileTooLarge`."""
-    try:
-        read = json.loads(source, parse_float=Number, parse_int=Number, parse_constant=_no_number)
-    except (ValueError, RecursionError):
-        raise DecodeError("The file is no JSON.", field="/") from None
-    if isinstance(read, list):
-        return curves_of(one for place, each in enumerate(read) for one in _series(each, f"/{place}"))
-    return curves_of(_series(read, ""))
+    return curves_of(_all_series(Steps(source)))
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(name)
+def _all_series(steps: Steps) -> Iterator[SeriesRead]:
+    if steps.begins("["):
+        for number in steps.elements("/"):
+            yield from _of_envelope(steps, f"/{number}")
+    else:
+        yield from _of_envelope(steps, "")
+    steps.end()
 
 
-def _series(envelope: Any, at: str) -> Iterator[SeriesRead]:
-    document = _object(envelope, at or "/").get("MarketDocument")
-    if document is None:
-        if not any(name.startswith("messageDocumentHeader.") for name in envelope):
-            raise DecodeError("The file is no envelope of a market document.", field=f"{at}/MarketDocument")
-        return
-    at = f"{at}/MarketDocument"
-    created = _text(_object(document, at).get("createdDateTime"), f"{at}/createdDateTime")
-    for place, series in enumerate(_list(document.get("TimeSeries"), f"{at}/TimeSeries")):
-        here = f"{at}/TimeSeries/{place}"
-        facts = {
-            name: _text(value, f"{here}/{name}")
-            for name, value in _object(series, here).items()
-            if value is not None and name != "Period"
-        }
-        periods = _list(series.get("Period"), f"{here}/Period")
-        read = [_period(one, f"{here}/Period/{number}") for number, one in enumerate(periods)]
-        yield SeriesRead(here, facts, created, read)
+def _of_envelope(steps: Steps, at: str) -> Iterator[SeriesRead]:
+    is_one = False
+    for name in steps.members(at or "/"):
+        field = f"{at}/{name}"
+        if name == "MarketDocument" and not steps.passes_null():
+            is_one = True
+            yield from _of_document(steps, field)
+        elif name != "MarketDocument":
+            is_one = is_one or name.startswith("messageDocumentHeader.")
+            steps.value(field)
+    if not is_one:
+        raise DecodeError("The file is no envelope of a market document.", field=f"{at}/MarketDocument")
+
+
+def _of_document(steps: Steps, at: str) -> Iterator[SeriesRead]:
+    """The series of a document; where they come before its date they are gone through twice."""
+    created, undated = "", None
+    for name in steps.members(at):
+        field = f"{at}/{name}"
+        if name == "createdDateTime":
+            created = _text(steps.value(field), field)
+        elif name != "TimeSeries":
+            steps.value(field)
+        elif created:
+            yield from _of_array(steps, field, created)
+        else:
+            undated = steps.place
+            for _ in _of_array(steps, field, created):
+                pass
+    if undated is not None:
+        end, steps.place = steps.place, undated
+        yield from _of_array(steps, f"{at}/TimeSeries", created)
+        steps.place = end
+
+
+def _of_array(steps: Steps, at: str, created: str) -> Iterator[SeriesRead]:
+    for number in steps.elements(at):
+        yield _series(steps, f"{at}/{number}", created)
+
+
+def _series(steps: Steps, at: str, created: str) -> SeriesRead:
+    facts: dict[str, str] = {}
+    periods: list[PeriodRead] = []
+    for name in steps.members(at):
+        field = f"{at}/{name}"
+        if name == "Period":
+            periods = [_period(steps.value(one), one) for one in (f"{field}/{n}" for n in steps.elements(field))]
+        elif (value := steps.value(field)) is not None:
+            facts[name] = _text(value, field)
+    return SeriesRead(at, facts, created, periods)
 
 
 def _period(period: Any, at: str) -> PeriodRead:
@@ -84,7 +118,7 @@ def _text(value: Any, field: str) -> str:
         value = value.get("value")
     if value is None:
         return ""
-    if not isinstance(value, str) or isinstance(value, Number):
+    if not isinstance(value, str) or isinstance(value, Number) or not (value.isascii() or is_sound(value)):
         raise DecodeError("There is no text where one is needed.", field=field)
     return value
 

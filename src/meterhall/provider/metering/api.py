@@ -148,7 +148,7 @@ def add_metering(api: NinjaAPI) -> None:
               takes=Body("application/octet-stream", streams=True),
               refuses=(UnknownGranularity, UnknownProfile, BadProfile, UploadTooLarge))  # fmt: skip
     def post_readings(request: HttpRequest, resolution: str = "", name: str = "", profile: str = "") -> RunView:
-        """Hand in a file of readings: CSV, Parquet, Arrow, JSON lines, ESPI or CIM XML; a kept `profile` describes it.
+        """Hand in a file of readings: CSV, Parquet, Arrow, JSON lines, ESPI or CIM; a kept `profile` describes it.
 
         `resolution` is how long a slot is; ESPI and CIM say it themselves, of each of their series.
         Without a profile its columns are `pod`, `start`, `energy_wh` and, where wanted, `direction` and `quality`.

@@ -31,7 +31,7 @@ from meterhall.domain.readings.resampling import slot_edges
 from meterhall.domain.readings.rows import MANTISSA_MAX, SeriesSpec
 from meterhall.lake import Lake
 from meterhall.lake.spark import SparkEngine
-from meterhall.provider.metering.intake import PLAIN, Profile, check_fits, format_of
+from meterhall.provider.metering.intake import OF_CURVES, PLAIN, Profile, check_fits, format_of
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, Series
 from meterhall.provider.metering.register import MAY_PASS
 from meterhall.web.config import EMBEDDED
@@ -98,7 +98,7 @@ def take_readings(
     coming = folder / f".{new_id('in')}"
     try:
         mark = _keep(content, coming)
-        says_itself = (profile.format or format_of(coming)) in ("espi", "cim")
+        says_itself = (profile.format or format_of(coming)) in OF_CURVES
         grain = _grain(said or (REGISTERS if says_itself else ""))
         columns = {"resolution_s": grain.period_s or DAY_S, "civil": str(grain) if grain.civil else ""}
         described = profile.model_dump(mode="json", exclude_defaults=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from meterhall.domain.readings.granularity import Granularity
 from meterhall.provider.metering.intake.blocks import BadReadingsFile, Block
-from meterhall.provider.metering.intake.curves import read_curves
+from meterhall.provider.metering.intake.curves import OF_CURVES, read_curves
 from meterhall.provider.metering.intake.profile import (
     PLAIN,
     BadProfile,
@@ -22,10 +22,11 @@ from meterhall.provider.metering.intake.rows import read_table
 from meterhall.provider.metering.intake.tables import TABLES
 
 ESPI = re.compile(rb"http://(www\.w3\.org/2005/Atom|naesb\.org/espi)")
+CIM_JSON = re.compile(rb'(\[\s*)?\{\s*"(messageDocumentHeader\.[A-Za-z.]+|MarketDocument)"')
 
 
 def format_of(path: Path) -> str:
-    """The format of a file by its content: csv, parquet, arrow, jsonl, espi or cim."""
+    """The format of a file by its content: csv, parquet, arrow, jsonl, espi, cim or cim_json."""
     with path.open("rb") as file:
         head = file.read(4096)
     if head[:4] == b"PAR1":
@@ -35,6 +36,8 @@ def format_of(path: Path) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] == b"<":
         return "espi" if ESPI.search(text) else "cim"
+    if CIM_JSON.match(text):
+        return "cim_json"
     return "jsonl" if text[:1] == b"{" else "csv"
 
 
@@ -48,6 +51,7 @@ def read_blocks(path: Path, profile: Profile, grain: Granularity) -> Iterator[Bl
 
 
 __all__ = [
+    "OF_CURVES",
     "PLAIN",
     "BadProfile",
     "BadReadingsFile",

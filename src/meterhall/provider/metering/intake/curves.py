@@ -1,11 +1,12 @@
-"""Files of whole curves, read by `formats`: ESPI and CIM. A usage point's name is a POD, and each curve says itself how
-long its slots are."""
+"""Files of whole curves, read by `formats`: ESPI and CIM, in XML or JSON. A usage point's name is a POD, and each curve
+says itself how long its slots are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -19,21 +20,22 @@ from meterhall.formats import FORMATS, DecodeError, espi
 from meterhall.provider.metering.intake.blocks import MOST_TOLD, BadReadingsFile, Block
 from meterhall.provider.metering.intake.profile import Profile
 
-MOST_BYTES = 256 * 1024 * 1024
+OF_CURVES: Final = ("espi", "cim", "cim_json")
+MOST_BYTES: Final = 256 * 1024 * 1024
 
 
-class XmlTooLarge(TooLarge):
-    code = "xml_too_large"
-    title = "A file of XML is read as a whole and is at most 256 MiB; cut it, or send a table."
+class DocumentTooLarge(TooLarge):
+    code = "document_too_large"
+    title = "A file of ESPI or CIM is read as a whole and is at most 256 MiB; cut it, or send a table."
 
 
 def read_curves(path: Path, form: str, profile: Profile, grain: Granularity) -> Iterator[Block]:
     """The values of each curve; `grain` is that of a register's readings, which do not say it.
 
-    Raises `BadReadingsFile` and `XmlTooLarge`.
+    Raises `BadReadingsFile` and `DocumentTooLarge`.
     """
     if path.stat().st_size > MOST_BYTES:
-        raise XmlTooLarge(field="/file")
+        raise DocumentTooLarge(field="/file")
     try:
         content = path.read_bytes()
         found = espi.decode_apart(content) if form == "espi" else espi.Apart([], FORMATS[form].decode(content), [], [])

@@ -18,7 +18,6 @@ from meterhall.domain.readings.curves import Direction, Quality
 from meterhall.domain.readings.granularity import CIVIL_WEEK, Granularity, UnknownGranularity, parse_granularity
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
-FORMATS = ("csv", "parquet", "arrow", "jsonl", "espi", "cim")
 
 
 class BadProfile(InvalidInput):
@@ -83,7 +82,7 @@ class Profile(BaseModel):
         "",
         description="How long a slot is: PT5M, PT15M, PT1H, …, P1D, P1M; the call may say it instead, ESPI and CIM do.",
     )
-    format: Literal["", "csv", "parquet", "arrow", "jsonl", "espi", "cim"] = Field(
+    format: Literal["", "csv", "parquet", "arrow", "jsonl", "espi", "cim", "cim_json"] = Field(
         "", description="Empty: found from the content."
     )
     encoding: Literal["utf-8", "iso-8859-1", "windows-1252"] = Field("utf-8", description="Of the text.")
