@@ -202,6 +202,29 @@ def test_a_schedule_delivers_every_week_the_week_before(world: World) -> None:
     assert [values(one) for one in Delivery.objects.order_by("created_at")] == [[[168 * 100]], [[167 * 100]]]
 
 
+@pytest.mark.parametrize("attribute", ["24", "0"])
+def test_weeks_from_thursday_beside_hours_are_set_aside_alone(world: World, attribute: str) -> None:
+    pod = world.points()[0].pod
+    known, quality = datetime(2026, 4, 1, tzinfo=UTC), np.full(24, 17, np.uint8)
+    weeks = CivilCurve(CivilSeries(pod, CIVIL_WEEK), np.array(EDGES), np.array([70_000, 71_000]), quality[:2], known)
+    load = LoadCurve(CurveSeries(pod, 3600), datetime(2026, 3, 1, tzinfo=UTC), np.arange(24) + 100, quality, known)
+    header = PartHeader("dlv_1", default_zone="Europe/Rome", country="IT")
+    content = b"".join(FORMATS["espi"].encode([load, weeks], header)).decode()
+    for monday in EDGES:
+        content = content.replace(f"<start>{monday}<", f"<start>{monday + 3 * 24 * 3600}<")
+    assert content.count(f">{EDGES[0] + 3 * 24 * 3600}<") == 2, "of the block and of its first reading"
+    content = content.replace(">24</timeAttribute>", f">{attribute}</timeAttribute>")
+    run = take_readings(content.encode(), "PT1H")
+    world.work()
+    run.refresh_from_db()
+    assert (run.problem, run.rows, run.quarantined) == ("", 26, 2)
+    assert sorted((row.rule, row.text) for row in QuarantinedRow.objects.all()) == [
+        ("V15", "value=70000e0; P7D"),
+        ("V15", "value=71000e0; P7D"),
+    ]
+    assert [(one.resolution_s, one.first_day) for one in Series.objects.all()] == [(3600, date(2026, 3, 1))]
+
+
 def test_weeks_are_not_handed_in(world: World) -> None:
     pod = world.points()[0].pod
     for way in (lambda: take_readings(b"pod,start,energy_wh\n", "P7D"), lambda: take_readings(b"x", "P1W")):

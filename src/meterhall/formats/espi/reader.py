@@ -51,12 +51,14 @@ from meterhall.formats.pieces import joined, piece
 
 _FLOWS: Final = {code: direction for direction, code in FLOW.items()} | {0: Direction.IMPORT}
 _CODES: Final = np.array([code if code in set(Quality) else int(Quality.OTHER) for code in range(256)], np.uint8)
+_WEEKS: Final = frozenset((7 * DAY_S - 3600, 7 * DAY_S, 7 * DAY_S + 3600))
 _CIVIL_DAYS: Final = frozenset((DAY_S - 3600, DAY_S, DAY_S + 3600))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loose:
-    """Readings of an IntervalBlock that are no energy of a slot: a register's (`reason` is empty), or others.
+    """Readings of an IntervalBlock that are no energy of a slot: a register's (`reason` is empty), or others; and weeks
+    (`reason` is `P7D`), of which a grid operator's may begin on any day.
 
     `starts` and `ends` are seconds since 1970 UTC, `values` whole numbers × 10**scale of the series' unit, `quality`
     ESPI codes; each of shape (readings,). A register reads its value at the end of its time.
@@ -96,7 +98,7 @@ def decode_apart(source: bytes) -> Apart:
     room = MOST_SLOTS
     for reading, blocks in _by_reading(document):
         kind = _type_of(document, reading, blocks[0].field)
-        reason = _no_energy(kind, (BULK, *ENERGY_AS_IT_FLOWED))
+        reason = _no_energy(kind, (BULK, *ENERGY_AS_IT_FLOWED)) or _weekly(kind, blocks)
         if reason or kind.get("accumulationBehaviour") == BULK:
             loose = found.others if reason else found.registers
             loose += [_loose(document, reading, kind, block, reason) for block in blocks]
@@ -224,6 +226,12 @@ def _no_energy(kind: dict[str, int], accumulations: tuple[int, ...]) -> str:
             said = ACCUMULATIONS.get(code, "") if name == "accumulationBehaviour" else ""
             return f"{name} {code} {said}".strip()
     return ""
+
+
+def _weekly(kind: dict[str, int], blocks: list[Block]) -> str:
+    """`P7D` of a series of weeks, as it says or its readings are long; else empty."""
+    lengths = {length for block in blocks for length in block.durations.tolist()}
+    return str(CIVIL_WEEK) if kind.get("timeAttribute") == WEEKLY or (lengths and lengths <= _WEEKS) else ""
 
 
 def _granularity(

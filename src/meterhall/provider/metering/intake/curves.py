@@ -56,7 +56,7 @@ def read_curves(path: Path, form: str, profile: Profile, grain: Granularity) -> 
 
 
 def _loose(loose: espi.Loose, seen: int, profile: Profile, grain: Granularity) -> Block:
-    """A register's readings at their instants; or readings of something else, which are kept as a text only."""
+    """A register's readings at their instants; or weeks and readings of something else, kept as a text only."""
     count, ends = len(loose.values), profile.label == "end"
     block = Block(
         points=[(profile.pod or loose.usage_point, str(loose.direction))],
@@ -74,7 +74,7 @@ def _loose(loose: espi.Loose, seen: int, profile: Profile, grain: Granularity) -
     )
     if loose.reason:
         block.starts = loose.starts.copy()
-        return _aside(block, Rule.NOT_ENERGY, loose.reason)
+        return _aside(block, Rule.RESOLUTION if loose.reason == str(CIVIL_WEEK) else Rule.NOT_ENERGY, loose.reason)
     return block
 
 
