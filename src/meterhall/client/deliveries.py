@@ -293,10 +293,10 @@ class Collector:
         return Receipted(version=manifest.version, jws=jws, statement_id=statement_id, statement=posted)
 
     def _over(self, name: str, kept: DeliveryKept) -> None:
-        """Nothing of the delivery is left in the home."""
-        self.desk.memory.forget(KIND, name)
+        """Nothing of the delivery is left in the home. Its files go first: who is killed between knows of it still."""
         if kept.delivery_id:
             shutil.rmtree(self.desk.home.files / kept.delivery_id, ignore_errors=True)
+        self.desk.memory.forget(KIND, name)
 
 
 @dataclass

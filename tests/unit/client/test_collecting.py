@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,12 +17,13 @@ import pytest
 
 from meterhall.client.b2b import PublicClient
 from meterhall.client.checks import Rejected
-from meterhall.client.deliveries import Collector
+from meterhall.client.deliveries import KIND, Collector, DeliveryKept
 from meterhall.client.line import Line
+from meterhall.client.memory import Memory
 from meterhall.client.patience import STOP, Pace, Stopped
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import digest, new_salt
-from meterhall.domain.protocol.deliveries import Manifest, Part
+from meterhall.domain.protocol.deliveries import DataRequest, Manifest, Part
 from meterhall.domain.readings import LoadCurve, Series
 from meterhall.formats import FORMATS, PartHeader
 
@@ -63,6 +66,10 @@ class Desk:
     told: list[tuple[int, int | None]] = field(default_factory=list)
     pace: Pace = field(default_factory=lambda: Pace(0))
 
+    @cached_property
+    def memory(self) -> Memory:
+        return Memory(self.files.parent / "memory.sqlite3")
+
     @property
     def home(self) -> SimpleNamespace:
         return SimpleNamespace(files=self.files)
@@ -100,6 +107,31 @@ def test_a_part_that_is_another_file_ends_all(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(Rejected) as reason:
         collector(Desk(tmp_path))._bring_all(MANIFEST)
     assert reason.value.code == "digest_mismatch"
+
+
+def test_one_that_is_killed_while_it_clears_away_leaves_nothing_nobody_knows_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whichever of the two was done when it was killed: what is left is known of, and goes when it is over again."""
+    desk = Desk(tmp_path / "files")
+    request = DataRequest(
+        activation_id=MANIFEST.activation_id, period=MANIFEST.period, granularity="PT1H", format="csv"
+    )
+    name, kept = request.fingerprint(), DeliveryKept(key="k", request=request, delivery_id=MANIFEST.delivery_id)
+    folder = desk.files / MANIFEST.delivery_id
+    for killed in ((shutil, "rmtree"), (desk.memory, "forget")):
+        folder.mkdir(parents=True)
+        (folder / "a.part").write_bytes(b"readings")
+        desk.memory.put(KIND, name, kept)
+        with monkeypatch.context() as dying:
+            dying.setattr(*killed, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                collector(desk)._over(name, kept)
+        left = desk.memory.get(KIND, name, DeliveryKept)
+        assert left == kept, "it is known of as long as anything may be left"
+        collector(desk)._over(name, left)
+        assert not folder.exists()
+        assert desk.memory.get(KIND, name, DeliveryKept) is None
 
 
 def test_it_is_ended_from_outside_while_parts_are_under_way(tmp_path: Path):
