@@ -39,6 +39,7 @@ from meterhall.provider.deliveries.service import (
 )
 from meterhall.web.api import problem
 from meterhall.web.platform import platform
+from meterhall.web.sqlite.base import let_go_of_replaced
 
 log = structlog.get_logger(__name__)
 LOOKOUT = ThreadPoolExecutor(1, thread_name_prefix="gate")
@@ -241,6 +242,7 @@ def log_closed(told: Mapping[str, object], start: int) -> None:
 
 def _next(admitted: Admitted, source: Iterator[bytes], told: Mapping[str, object], start: int) -> bytes:
     """The next block, empty at the end. Raises `BodyWithdrawn`."""
+    let_go_of_replaced()
     try:
         block = next(source, b"")
     except BodyWithdrawn:

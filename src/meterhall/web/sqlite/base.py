@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.sqlite3 import base
 
 MOST: Final = 16
@@ -38,6 +39,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
                     return connection
                 connection.close()
         return super().get_new_connection(conn_params)
+
+    def close_if_replaced(self) -> None:
+        """Let the connection go where another file came to stand under its name, as when a backup is restored."""
+        if self.connection is not None and not self.in_atomic_block and self._found() != self._file:
+            self.close()
 
     def _close(self) -> None:
         connection = self.connection
@@ -66,6 +72,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     @property
     def _key(self) -> tuple[int, str]:
         return os.getpid(), str(self.settings_dict["NAME"])
+
+
+def let_go_of_replaced() -> None:
+    """What a thread that is no request's asks for before it looks: that its connection is to the file that is there."""
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    if isinstance(wrapper, DatabaseWrapper):
+        wrapper.close_if_replaced()
 
 
 def close_kept() -> None:
