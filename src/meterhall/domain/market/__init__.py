@@ -1,6 +1,12 @@
 """The market's rules: what may happen to a player, an offer and a subscription; contracts; which offers fit a wish."""
 
-from meterhall.domain.market.contracts import general_contract, readable_contract, readable_terms, service_contract
+from meterhall.domain.market.contracts import (
+    general_contract,
+    readable_contract,
+    readable_terms,
+    redelivers,
+    service_contract,
+)
 from meterhall.domain.market.durations import EmptyDuration, PeriodEmpty, add_duration, check_period, parse_duration
 from meterhall.domain.market.fitting import Misfit, fits
 from meterhall.domain.market.offers import check_offer
@@ -35,5 +41,6 @@ __all__ = [
     "parse_duration",
     "readable_contract",
     "readable_terms",
+    "redelivers",
     "service_contract",
 ]

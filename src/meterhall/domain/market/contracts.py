@@ -12,7 +12,7 @@ from meterhall.domain.market.durations import add_duration
 from meterhall.domain.market.terms import ARTICLES
 from meterhall.domain.protocol.agreements import Article, GeneralContract, Party, Repository, ServiceContract
 from meterhall.domain.protocol.base import Environment
-from meterhall.domain.protocol.offers import DataScope, OfferView, Price
+from meterhall.domain.protocol.offers import CORRECTIONS, DataScope, OfferView, Price
 from meterhall.domain.protocol.players import PlayerView
 
 _UNITS = {
@@ -108,6 +108,7 @@ def _data(contract: ServiceContract) -> Iterator[tuple[str, str]]:
         yield "Fewest points in an aggregate", str(offer.minimum_group)
     yield "Formats", ", ".join(offer.formats)
     yield "Transmission", ", ".join(offer.transmission)
+    yield "Corrections of what was delivered", "delivered anew" if redelivers(contract) else "not delivered anew"
     if contract.repository is not None:
         yield "Pushed to", f"`{contract.repository.url}` and nowhere else"
     yield "Accepted proof of consent", ", ".join(level.replace("_", " ") for level in offer.accepted_assurance)
@@ -120,6 +121,13 @@ def _scope(scope: DataScope) -> Iterator[tuple[str, str]]:
     yield "Granularities", ", ".join(scope.granularities)
     if scope.period is not None:
         yield "Readings", f"from {scope.period.first} until {scope.period.until} (excluded)"
+
+
+def redelivers(contract: ServiceContract) -> bool:
+    """Whether what is corrected after it was delivered is delivered anew: where the offer makes that an option, only if
+    it was chosen."""
+    is_option = any(option.code == CORRECTIONS for option in contract.offer.options)
+    return not is_option or CORRECTIONS in contract.options
 
 
 def _options(contract: ServiceContract) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints
 
@@ -93,11 +93,17 @@ class Price(Message):
         return Decimal(self.amount)
 
 
+CORRECTIONS: Final = "corrections"
+"""The code of the one option that the platforms go by."""
+
+
 class ServiceOption(Message):
     """What a requester may choose besides, when it subscribes."""
 
     code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = Field(
-        description="The provider's name of the option; unique in the offer. Subscriptions choose by it."
+        description="The provider's name of the option; unique in the offer. Subscriptions choose by it. "
+        "`corrections`: what is corrected after it was delivered is delivered anew; where an offer has no such "
+        "option, in any case."
     )
     title: SeenText = Field(description="What the option is, for people.")
     price: Price | None = Field(None, description="What it costs on top; absent: it is included.")

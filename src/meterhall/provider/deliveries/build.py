@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import QuerySet
 
+from meterhall.domain.market import redelivers
 from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import commitment
 from meterhall.domain.protocol.deliveries import (
@@ -106,7 +107,8 @@ def build(delivery: Delivery) -> None:
     forget_unfinished(delivery)
     seen, frame = epoch(), frame_of(delivery.activation)
     cursor = lake().changes(None, series_ids=[])[1]
-    kept, gone = _sort_out(frame, list(live_parts(delivery)), changed_points(delivery))
+    follows = frame.contract is None or redelivers(frame.contract)
+    kept, gone = _sort_out(frame, list(live_parts(delivery)), changed_points(delivery) if follows else frozenset())
     gone |= {part.pk: part.replaced_reason for part in _withheld(delivery)}
     if delivery.version and not gone:
         Delivery.objects.filter(pk=delivery.pk).update(lake_cursor=cursor)
