@@ -11,6 +11,8 @@ import pytest
 from django.utils import translation
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.engines import Server, served
+
 TOGETHER = ("tests/e2e/browser/", "tests/e2e/", "tests/faults/")
 """Folders whose tests share running platforms; the first that fits."""
 APART = ("tests/e2e/test_bad_input.py", "tests/faults/test_lake_killed.py")
@@ -29,6 +31,12 @@ class Together(LoadScopeScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
+
+
+@pytest.fixture
+def sail() -> Iterator[Server]:
+    """A distributed engine of the test's own, which it may kill."""
+    yield from served("sail")
 
 
 @pytest.fixture(autouse=True)

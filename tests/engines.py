@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 READY_WITHIN_S = 120
 
 
@@ -104,6 +106,15 @@ def running(name: str) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
+
+
+def served(name: str) -> Iterator[Server]:
+    """The engine of this name, for a fixture; who asks for one that is not here is skipped."""
+    try:
+        with running(name) as server:
+            yield server
+    except NoEngine as reason:
+        pytest.skip(str(reason))
 
 
 def _free_port() -> int:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from meterhall.demo.office import Refused
 from tests.e2e.town import FIRST, Streets, parts_of
-from tests.engines import NoEngine, Server
-from tests.engines import running as engine_running
+from tests.engines import Server
 
 KEY = "grid"
-
-
-@pytest.fixture
-def sail() -> Iterator[Server]:
-    try:
-        with engine_running("sail") as server:
-            yield server
-    except NoEngine as reason:
-        pytest.skip(str(reason))
 
 
 def again(streets: Streets, *words: str) -> None:

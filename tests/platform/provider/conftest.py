@@ -25,6 +25,8 @@ from meterhall.provider.activations.service import request_activation
 from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import grant
 from meterhall.provider.contracts.models import Contract
+from meterhall.provider.deliveries import build as building
+from meterhall.provider.deliveries import curves as curve_reading
 from meterhall.provider.deliveries.models import Delivery
 from meterhall.provider.deliveries.service import request_data
 from meterhall.provider.deliveries.tasks import follow_consents, follow_readings
@@ -226,6 +228,17 @@ def world(db: None, tmp_path: Path) -> Iterator[World]:
                 is_marketplace=number == MARKET,
             )
         yield World(clock, home, keys)
+
+
+@pytest.fixture
+def activation(world: World, monkeypatch: pytest.MonkeyPatch) -> Activation:
+    """Five PODs, each under a consent of its own, two to a part."""
+    monkeypatch.setattr(curve_reading, "PODS_A_PART", 2)
+    monkeypatch.setattr(building, "ITEMS_AT_ONCE", 2)
+    points, subscription = world.points(5), world.contract()
+    world.readings(points, date(2026, 2, 28), date(2026, 3, 5))
+    items = [(point.pod, f"consent:{world.consent([point], subscription).pk}") for point in points]
+    return world.activate(subscription, items)
 
 
 def settings() -> dict[str, object]:

@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from typing import Any
 
 import pytest
 
-from meterhall.domain.protocol.deliveries import DataRequest, Manifest
+from meterhall.domain.protocol.deliveries import Manifest
 from meterhall.provider.activations.models import Activation
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.deliveries import build as building
-from meterhall.provider.deliveries import curves as curve_reading
 from meterhall.provider.deliveries.build import build
 from meterhall.provider.deliveries.drawing import Drawn, draw_curves, folder
 from meterhall.provider.deliveries.gate import open_part
 from meterhall.provider.deliveries.models import UNPUBLISHED, Delivery, DeliveryPart, PartContent
-from meterhall.provider.deliveries.service import UnknownDelivery, live_parts, newest, request_data
+from meterhall.provider.deliveries.service import UnknownDelivery, live_parts, newest
 from meterhall.web.work.engine import NotYet
-from tests.platform.provider.conftest import HOLDER, MARCH, World
-
-
-@pytest.fixture
-def activation(world: World, monkeypatch: pytest.MonkeyPatch) -> Activation:
-    """Five PODs, each under a consent of its own, two to a part."""
-    monkeypatch.setattr(curve_reading, "PODS_A_PART", 2)
-    monkeypatch.setattr(building, "ITEMS_AT_ONCE", 2)
-    points, subscription = world.points(5), world.contract()
-    world.readings(points, date(2026, 2, 28), date(2026, 3, 5))
-    items = [(point.pod, f"consent:{world.consent([point], subscription).pk}") for point in points]
-    return world.activate(subscription, items)
-
-
-def asked(activation: Activation) -> Delivery:
-    wanted = DataRequest(activation_id=activation.pk, period=MARCH, granularity="PT1H", format="csv")
-    return Delivery.objects.get(pk=request_data(wanted, activation.requester).delivery_id)
-
-
-def withdraw(activation: Activation, position: int) -> None:
-    item = activation.items.get(position=position)
-    assert item.consent_item is not None
-    revoke(item.consent_item.consent_id, HOLDER)
+from tests.platform.provider.building import asked, withdraw
+from tests.platform.provider.conftest import World
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> list[int]:

@@ -19,21 +19,12 @@ from meterhall.provider.metering.models import IngestRun
 from meterhall.provider.metering.readiness import engine
 from meterhall.provider.metering.service import take_readings
 from meterhall.web.work.engine import QUEUES, claim, discover, perform
-from tests.engines import NoEngine, Server, running
+from tests.engines import Server
 from tests.platform.provider.conftest import MARCH, World
 from tests.platform.provider.test_provider_areas import DAYS, activated, ask, measured, told
 from tests.platform.provider.test_provider_deliveries import SUMS
 
 Choose = Callable[..., None]
-
-
-@pytest.fixture
-def sail() -> Iterator[Server]:
-    try:
-        with running("sail") as server:
-            yield server
-    except NoEngine as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engines import NoEngine, Server, running
+from tests.engines import Server, served
 
 from meterhall.domain.readings import MISSING, Rows
 from meterhall.domain.readings.resampling import SumOutOfRange, sums_of_rows
@@ -41,14 +41,6 @@ SPECS = [
 ]
 """Of several buckets, resolutions and scales."""
 ALIKE = [[1, 2, 3], [2000], [5000, 5001]]
-
-
-def served(name: str) -> Iterator[Server]:
-    try:
-        with running(name) as server:
-            yield server
-    except NoEngine as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module", params=["sail", "spark"])
