@@ -225,6 +225,26 @@ def test_weeks_from_thursday_beside_hours_are_set_aside_alone(world: World, attr
     assert [(one.resolution_s, one.first_day) for one in Series.objects.all()] == [(3600, date(2026, 3, 1))]
 
 
+def test_weeks_of_cim_from_thursday_beside_hours_are_set_aside_alone(world: World) -> None:
+    def series(start: str, end: str, resolution: str, values: list[int]) -> dict[str, object]:
+        points = [{"position": place, "energy_Quantity.quantity": value} for place, value in enumerate(values, 1)]
+        period = {"resolution": resolution, "timeInterval": {"start": start, "end": end}, "Point": points}
+        return {
+            "energy_Measurement_Unit.name": "KWH", "flowDirection.direction": "A02", "Period": [period],
+            "marketEvaluationPoint.mRID": {"value": world.points()[0].pod, "codingScheme": "NIT"},
+        }  # fmt: skip
+
+    weeks = series("2026-03-18T23:00Z", "2026-04-01T22:00Z", "P7D", [70, 71])
+    hours = series("2026-03-01T00:00Z", "2026-03-01T03:00Z", "PT1H", [1, 2, 3])
+    document = {"createdDateTime": "2026-04-02T00:00:00Z", "TimeSeries": [weeks, hours]}
+    run = take_readings(json.dumps({"MarketDocument": document}).encode(), "")
+    world.work()
+    run.refresh_from_db()
+    assert (run.problem, run.rows, run.quarantined) == ("", 5, 2)
+    assert {row.rule for row in QuarantinedRow.objects.all()} == {"V15"}
+    assert [one.resolution_s for one in Series.objects.all()] == [3600]
+
+
 def test_weeks_are_not_handed_in(world: World) -> None:
     pod = world.points()[0].pod
     for way in (lambda: take_readings(b"pod,start,energy_wh\n", "P7D"), lambda: take_readings(b"x", "P1W")):
@@ -239,7 +259,7 @@ def test_weeks_are_not_handed_in(world: World) -> None:
     assert [row.rule for row in QuarantinedRow.objects.all()] == ["V15"]
 
 
-@pytest.mark.parametrize("form", ["espi", "cim"])
+@pytest.mark.parametrize("form", ["espi", "cim", "cim_json"])
 @pytest.mark.parametrize("handed_in_as", ["PT1H", "P1D", ""])
 def test_weeks_beside_hours_in_a_file_are_set_aside(world: World, form: str, handed_in_as: str) -> None:
     pod = world.points()[0].pod

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.unit.cli.test_cli_refusals import run
 
 from meterhall.domain.pods import demonstration_pod
+from meterhall.domain.readings import LoadCurve, Series
+from meterhall.formats import FORMATS, PartHeader
 
 PODS = [demonstration_pod("IT", n).value for n in range(2)]
 
@@ -65,6 +69,20 @@ def test_a_file_that_is_no_readings_is_refused_in_words(grid: Path, file: Callab
         done = run(grid, *words)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert said in done.stderr
+
+
+def test_what_was_delivered_as_cim_json_is_handed_in(grid: Path, file: Callable[[str, str], str]) -> None:
+    points = file("points.csv", f"pod,zone,holder_reference,from\n{PODS[0]},Europe/Rome,H-1,2020-01-01\n")
+    assert run(grid, "points", "import", points).returncode == 0
+    start, known = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 4, 2, tzinfo=UTC)
+    curve = LoadCurve(Series(PODS[0], 3600), start, np.array([250, 300]), np.array([17, 8], np.uint8), known)
+    text = b"".join(FORMATS["cim_json"].encode([curve], PartHeader("dlv_1", country="IT"))).decode()
+    done = run(grid, "ingest", file("hours.json", text), "--json")
+    (came,) = json.loads(done.stdout)["runs"]
+    assert (came["state"], came["rows"], came["quarantined"]) == ("done", 2, 0)
+    done = run(grid, "ingest", file("cut.json", text[:-100]))
+    assert done.returncode == 1
+    assert "refused: The file is no JSON from character " in done.stdout
 
 
 def test_a_described_file_and_the_rows_it_had_set_aside(grid: Path, file: Callable[[str, str], str]) -> None:

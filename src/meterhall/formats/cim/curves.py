@@ -196,7 +196,8 @@ def _edges(period: PeriodRead, granularity: Granularity, room: int) -> tuple[NDA
 
 @lru_cache(maxsize=256)
 def _civil_edges(granularity: Granularity, start: int, end: int) -> NDArray[np.int64] | None:
-    """The edges of the civil days, weeks or months of the European clock at whose midnights the period starts and ends.
+    """The edges of the civil days, weeks or months of the European clock at whose midnights the period starts and ends;
+    weeks are counted from its start.
 
     Where there is none: one slot as long as a day, week or month can be, or days of 24 hours. None: neither.
     """
@@ -205,6 +206,10 @@ def _civil_edges(granularity: Granularity, start: int, end: int) -> NDArray[np.i
         edges = slot_edges(granularity, zone_of(name), first, last)
         if (int(edges[0]), int(edges[-1])) == (start, end):
             return edges
+        if granularity == CIVIL_WEEK:
+            days = slot_edges(CIVIL_DAY, zone_of(name), first, last)
+            if (int(days[0]), int(days[-1])) == (start, end) and len(days) % 7 == 1:
+                return days[::7]
     longest = granularity.most_days
     shortest = 28 if granularity.monthly else longest
     if shortest * DAY_S - 3600 <= end - start <= longest * DAY_S + 3600:
