@@ -22,7 +22,7 @@ from meterhall.domain.protocol.offers import DataScope
 from meterhall.provider.consents.models import ConsentItem
 from meterhall.provider.points.models import Point
 from meterhall.web.platform import platform
-from meterhall.web.sets import pieces
+from meterhall.web.sets import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,10 @@ class ConsentBook:
 
     def __init__(self, requester: str, points: Iterable[int]) -> None:
         self._items: dict[int, list[ConsentItem]] = {}
-        for some in pieces(set(points)):
-            # Found by point alone: a database that goes by the requester reads all consents to it each time.
-            for item in ConsentItem.objects.filter(point__in=some).select_related("consent", "point"):
-                if item.consent.requester == requester:
-                    self._items.setdefault(item.point_id, []).append(item)
+        # Found by point alone: a database that goes by the requester reads all consents to it each time.
+        for item in ConsentItem.objects.filter(among("point", set(points))).select_related("consent", "point"):
+            if item.consent.requester == requester:
+                self._items.setdefault(item.point_id, []).append(item)
         for items in self._items.values():
             items.sort(key=lambda item: (-item.consent.granted_at.timestamp(), item.pk))
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from meterhall.provider.metering.models import Series
 from meterhall.provider.points.service import keys_by_pod, pod_key
 from meterhall.web.platform import platform
-from meterhall.web.sets import pieces
+from meterhall.web.sets import among, pieces
 
 UNKNOWN = ("P1", "No such metering point is registered.")
 DIRECTION = ("P2", "A direction is import, export or net.")
@@ -95,7 +95,7 @@ def find_series(pairs: list[tuple[str, str]], resolution_s: int, scale: int = 0,
 
 
 def _known(points: Iterable[int]) -> list[Series]:
-    return [one for some in pieces(points) for one in Series.objects.filter(point__in=some)]
+    return list(Series.objects.filter(among("point", points)))
 
 
 def _of(every: list[Series], slots: tuple[int, str]) -> dict[tuple[int, str], Series]:

@@ -7,7 +7,7 @@ from datetime import date
 
 from meterhall.domain.protocol.base import Period
 from meterhall.provider.points.models import Occupancy
-from meterhall.web.sets import pieces
+from meterhall.web.sets import among
 
 FOREVER = date(9999, 12, 31)
 """The end of what has none yet."""
@@ -24,10 +24,9 @@ class Holders:
 
     def __init__(self, points: Iterable[int]) -> None:
         self._stretches: dict[tuple[int, str], list[Period]] = {}
-        for some in pieces(set(points)):
-            for one in Occupancy.objects.filter(point__in=some).order_by("first"):
-                mine = self._stretches.setdefault((one.point_id, one.holder_reference), [])
-                mine.append(Period(first=one.first, until=one.until or FOREVER))
+        for one in Occupancy.objects.filter(among("point", set(points))).order_by("first"):
+            mine = self._stretches.setdefault((one.point_id, one.holder_reference), [])
+            mine.append(Period(first=one.first, until=one.until or FOREVER))
 
     def held(self, point: int, holder_reference: str, period: Period | None = None) -> tuple[Period, ...]:
         """The stretches of `period` in which the holder held the point, in order; a holder may come back."""

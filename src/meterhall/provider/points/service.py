@@ -17,7 +17,7 @@ from meterhall.provider.points.files import is_xml, read_document, read_points
 from meterhall.provider.points.models import Meter, Occupancy, Point
 from meterhall.provider.points.schemas import MeterIn, OccupancyIn, PointIn, PointsTaken
 from meterhall.web.platform import platform
-from meterhall.web.sets import pieces, write_back
+from meterhall.web.sets import among, pieces, write_back
 
 COLUMNS = ["scheme", "zone", "area", "postal_code", "municipality", "address", "usage_class", "maximum_power_w"]
 
@@ -268,17 +268,14 @@ def point_of(handle: str) -> Point:
 
 def points_by_pod(values: set[str]) -> dict[str, Point]:
     """The points of these PODs, by POD."""
-    return {point.pod: point for some in pieces(values) for point in Point.objects.filter(pod__in=some)}
+    return {point.pod: point for point in Point.objects.filter(among("pod", values))}
 
 
 def keys_by_pod(values: set[str]) -> dict[str, tuple[int, int | None]]:
     """The primary keys of the points of these PODs and what their connections can carry, in W or None where that is not
     known, by POD: of many, half of what whole points take."""
-    return {
-        pod: (pk, power_w)
-        for some in pieces(values)
-        for pod, pk, power_w in Point.objects.filter(pod__in=some).values_list("pod", "pk", "maximum_power_w")
-    }
+    found = Point.objects.filter(among("pod", values)).values_list("pod", "pk", "maximum_power_w")
+    return {pod: (pk, power_w) for pod, pk, power_w in found}
 
 
 def holder_points(holder_reference: str) -> list[Point]:
