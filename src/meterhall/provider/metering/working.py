@@ -25,12 +25,12 @@ from meterhall.domain.readings.sequences import register_deltas, told_apart
 from meterhall.provider.metering.civil import begun, day_after, numbered, place, resting, zones_of
 from meterhall.provider.metering.held import Held
 from meterhall.provider.metering.intake import Block, Profile, profile_of, read_blocks
-from meterhall.provider.metering.intake.batches import ahead
 from meterhall.provider.metering.intake.gathering import Gathering, Taken, joined, together
 from meterhall.provider.metering.models import TOO_LATE, IngestRun, QuarantinedRow, Series
 from meterhall.provider.metering.register import SERIES_AT_ONCE, Register
 from meterhall.provider.metering.resolution import lie_oddly, of_coarser, of_finer
 from meterhall.provider.metering.service import bounded, ingest_folder, lake
+from meterhall.web.ahead import ahead
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces, write_back
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -27,15 +26,6 @@ class Batches:
     batches: Iterator[pa.RecordBatch]
     names: list[str]
     broken: dict[int, Rule] = field(default_factory=dict)
-
-
-def ahead(found: Iterator[T]) -> Iterator[T]:
-    """The same, the next of them being made by another thread while one is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, found, None)
-        while (one := following.result()) is not None:
-            following = pool.submit(next, found, None)
-            yield one
 
 
 def guarded(begun: Callable[[], Iterator[T]]) -> Iterator[T]:

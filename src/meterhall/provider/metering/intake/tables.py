@@ -18,11 +18,12 @@ from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.rules import Rule
 from meterhall.provider.metering.intake.amounts import MOST_DIGITS, NUMBER
-from meterhall.provider.metering.intake.batches import MOST_LINE, PLACE, Batches, ahead, sound
+from meterhall.provider.metering.intake.batches import MOST_LINE, PLACE, Batches, sound
 from meterhall.provider.metering.intake.blocks import BadReadingsFile
 from meterhall.provider.metering.intake.civil import following
 from meterhall.provider.metering.intake.csv_pieces import read_csv
 from meterhall.provider.metering.intake.profile import Profile
+from meterhall.web.ahead import ahead
 
 ROWS = 500_000
 """Rows of a batch at most."""
