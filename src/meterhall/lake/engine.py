@@ -73,11 +73,13 @@ class Query:
 
 class SlotSums(NamedTuple):
     """Of each slot of each day the sum, the exact count and the largest of the members counted; int64 of shape
-    (days, slots), 0 where there is nothing."""
+    (days, slots), 0 where there is nothing. When the youngest of the days became known, in microseconds since 1970 UTC;
+    None where there is none, or it was not asked."""
 
     sums: NDArray[np.int64]
     counts: NDArray[np.int64]
     largest: NDArray[np.int64]
+    youngest_us: int | None
 
 
 class Engine(ABC):
@@ -134,10 +136,11 @@ class Engine(ABC):
         *,
         largest: bool = False,
     ) -> SlotSums:
-        """Sums and exact counts over the span's series for each `per_slot` of `slots` stored slots a day; the largest
-        member of each if asked, else 0. As known at `known_us` if given."""
+        """Sums and exact counts over the span's series for each `per_slot` of `slots` stored slots a day; if asked the
+        largest member of each, else 0, and the youngest. As known at `known_us` if given."""
         shape = (span.last_day - span.first_day + 1, slots // per_slot)
-        found = SlotSums(*(np.zeros(shape, np.int64) for _ in SlotSums._fields))
+        sums, counts, most = (np.zeros(shape, np.int64) for _ in range(3))
+        youngest_us = None
         files, newest, more = self._asked(snapshot, span, known_us)
         for first in range(0, shape[1] if files else 0, _AGGREGATES):
             chosen = range(first, min(first + _AGGREGATES, shape[1]))
@@ -145,20 +148,20 @@ class Engine(ABC):
             rows = self._over(span, files, sql, more)
             day = rows["day"].cast(pa.int32()).to_numpy() - span.first_day
             for n, slot in enumerate(chosen):
-                found.sums[day, slot] = _whole(rows[f"s{n}"])
-                found.counts[day, slot] = rows[f"c{n}"].to_numpy()
+                sums[day, slot] = _whole(rows[f"s{n}"])
+                counts[day, slot] = rows[f"c{n}"].to_numpy()
                 if largest:
-                    found.largest[day, slot] = _whole(rows[f"m{n}"])
-        return found
+                    most[day, slot] = _whole(rows[f"m{n}"])
+            if largest and len(rows):
+                youngest_us = int(rows["known_us"].to_numpy().max())
+        return SlotSums(sums, counts, most, youngest_us)
 
-    def known(self, snapshot: Snapshot, span: Span, known_us: int | None = None) -> tuple[int, int | None]:
-        """How many of the span's series have a day in it, and when the youngest of those days became known (as
-        microseconds since 1970 UTC; None where there is none), as known at `known_us` if given."""
+    def members(self, snapshot: Snapshot, span: Span, known_us: int | None = None) -> int:
+        """How many of the span's series have a day in it, as known at `known_us` if given."""
         files, newest, more = self._asked(snapshot, span, known_us)
         if not files:
-            return 0, None
-        rows = self._over(span, files, queries.known(self.dialect, newest), more)
-        return rows["members"][0].as_py(), rows["known_us"][0].as_py()
+            return 0
+        return int(self._over(span, files, queries.members(self.dialect, newest), more)["members"][0].as_py())
 
     def lacking(self, snapshot: Snapshot, span: Span, slots: int, begin: int, end: int) -> dict[int, int]:
         """The series without a value in each slot from `begin` of the first day to `end` (excluded) of the last, with

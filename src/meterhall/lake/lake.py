@@ -282,9 +282,12 @@ class Lake:
 
         def ask(newest: Snapshot) -> GroupTotals:
             found = self._engine.slot_sums(newest, span, slots, per_slot, known_us, largest=True)
-            members, youngest_us = self._engine.known(newest, span, known_us)
-            sums, counts, largest = map(period.cut, found)
-            return GroupTotals(sums, counts, largest, members, NEVER_US if youngest_us is None else youngest_us)
+            youngest_us = NEVER_US if found.youngest_us is None else found.youngest_us
+            # A slot that all are in says that each has a day; only without one that has to be asked.
+            whole = bool((found.counts == len(ids)).any())
+            members = len(ids) if whole else self._engine.members(newest, span, known_us)
+            sums, counts, largest = map(period.cut, (found.sums, found.counts, found.largest))
+            return GroupTotals(sums, counts, largest, members, youngest_us)
 
         return self._retried(ask)
 

@@ -118,7 +118,7 @@ def versions(dialect: Dialect, newest: Newest) -> str:
 
 def slot_sums(dialect: Dialect, newest: Newest, *, per_slot: int, slots: Sequence[int], largest: bool = False) -> str:
     """Per UTC day, the sum (`s0`, `s1`, …) and exact count (`c0`, …) over the group for each of these coarser slots,
-    and the largest member (`m0`, …) if asked.
+    and if asked the largest member (`m0`, …) and when the youngest became known.
 
     Slot n holds the stored slots from n × `per_slot` on. A member counts in it only with all its parts there: null plus
     anything is null.
@@ -126,14 +126,14 @@ def slot_sums(dialect: Dialect, newest: Newest, *, per_slot: int, slots: Sequenc
     terms = [" + ".join(dialect.slot(slot * per_slot + part) for part in range(per_slot)) for slot in slots]
     sums = ", ".join(f"{dialect.total.format(term)} as s{n}" for n, term in enumerate(terms))
     counts = ", ".join(f"count({term}) as c{n}" for n, term in enumerate(terms))
-    most = "".join(f", max({term}) as m{n}" for n, term in enumerate(terms)) if largest else ""
+    youngest = f", max({dialect.microseconds}(available_at)) as known_us"
+    most = "".join(f", max({term}) as m{n}" for n, term in enumerate(terms)) + youngest if largest else ""
     return f"{newest.sql(dialect)} select day, {sums}, {counts}{most} from latest group by day"
 
 
-def known(dialect: Dialect, newest: Newest) -> str:
-    """How many of the wanted series have a day, and when the youngest of their days became known."""
-    youngest = f"max({dialect.microseconds}(available_at))"
-    return f"{newest.sql(dialect)} select count(distinct series_id) as members, {youngest} as known_us from latest"
+def members(dialect: Dialect, newest: Newest) -> str:
+    """How many of the wanted series have a day."""
+    return f"{newest.sql(dialect)} select count(distinct series_id) as members from latest"
 
 
 def lacking(dialect: Dialect, newest: Newest, *, slots: int, begin: int, end: int, one_day: bool) -> str:
