@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
+from threading import current_thread
 from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import OperationalError, connection
 from django.test import RequestFactory
 
 from meterhall.domain.errors import MeterhallError
@@ -24,6 +27,7 @@ from meterhall.provider.activations.models import Activation
 from meterhall.provider.activations.service import ActivationEnded, end
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.contracts.service import NoContract, end_contract
+from meterhall.provider.deliveries import access as live_log
 from meterhall.provider.deliveries import live
 from meterhall.provider.deliveries.curves import curves_by_item
 from meterhall.provider.deliveries.entitled import Entitled
@@ -116,6 +120,23 @@ def test_the_access_is_logged_before_the_first_byte(activation: Activation, poin
     assert (row.first, row.until, row.directions) == (date(2026, 1, 10), date(2026, 1, 12), ["import"])
     assert row.consent is not None
     assert row.delivery is None
+
+
+def test_the_access_of_many_is_logged_by_each_ones_days(world: World) -> None:
+    points = world.points(live_log.WORTH_A_QUERY + 5, first=100)
+    world.readings(points, date(2026, 1, 9), date(2026, 1, 12))
+    mine = world.activated(points, YEAR)
+    Occupancy.objects.filter(point__in=points[:3]).update(until=date(2026, 1, 11))
+    answer(mine, asked())
+    rows = {row.point_id: row for row in AccessLog.objects.all()}
+    assert len(rows) == AccessLog.objects.count() == len(points)
+    consents = {item.point_id: item.consent_item.consent_id for item in mine.items.select_related("consent_item")}
+    for point in points:
+        row = rows[point.pk]
+        until = date(2026, 1, 11) if point in points[:3] else date(2026, 1, 12)
+        assert (row.first, row.until, row.consent_id) == (date(2026, 1, 10), until, consents[point.pk])
+        assert (row.kind, row.requester, row.granularity) == ("live", REQUESTER, "PT15M")
+        assert (row.directions, row.subscription_id, row.at) == (["import"], mine.subscription_id, world.clock.now)
 
 
 def test_only_the_holders_days_are_told(world: World, activation: Activation, points: list[Point]) -> None:
@@ -266,6 +287,76 @@ def test_more_than_is_held_at_hand_comes_whole(activation: Activation, monkeypat
     assert body(response) == whole
     assert len(whole) > live.AT_HAND * 512
     assert GATE_BLOCK_BYTES == 256 * 1024
+
+
+LONG = {"from": "2025-01-01", "until": "2026-03-01", "format": "arrow"}
+"""Of five PODs more than a batch of rows, after which the next is asked for."""
+
+
+@pytest.fixture
+def many(world: World) -> Activation:
+    points = world.points(5, first=200)
+    world.readings(points, date(2026, 1, 9), date(2026, 1, 11))
+    return world.activated(points, YEAR)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Threads of this test's own, which leave no connection behind; of what is at hand very little."""
+    pools = {name: ThreadPoolExecutor(1, thread_name_prefix=name.lower()) for name in ("READERS", "MAKERS")}
+    for name, pool in pools.items():
+        monkeypatch.setattr(live, name, pool)
+    monkeypatch.setattr(live, "GATE_BLOCK_BYTES", 512)
+    monkeypatch.setattr(live, "pods_at_once", lambda request, part, slots: 1)
+    yield
+    for pool in pools.values():
+        pool.submit(lambda: connection.close()).result()
+        pool.shutdown()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_of_much_the_next_is_made_while_one_is_sent(
+    world: World, many: Activation, coding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_by: list[str] = []
+
+    def noting(request: DataRequest, some: list[Entitled]) -> dict[int, list[Curve]]:
+        made_by.append(current_thread().name.partition("_")[0])
+        return curves_by_item(request, some)
+
+    monkeypatch.setattr(live, "curves_by_item", noting)
+    response = answer(many, asked(**LONG), **{"Accept-Encoding": coding})
+    got = body(response)
+    curves = FORMATS["arrow"].decode(unpacked(got, "gzip", 1 << 24) if coding else got)
+    assert [one.series.usage_point for one in curves] == pseudonyms(many)
+    assert {len(one) for one in curves} == {424 * 96}
+    assert made_by[-1] == "makers"
+    assert len(made_by) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("way", WAYS)
+def test_it_breaks_off_whatever_was_made_before_that(world: World, many: Activation, way: str) -> None:
+    response = answer(many, asked(**LONG))
+    with pytest.raises(BodyWithdrawn) as fault:
+        body(response, ends(world, many)[way])
+    assert fault.value.args == (512,), "the last good byte is that of the block before"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("threads")
+def test_the_fault_of_a_maker_breaks_the_answer_off(many: Activation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(request: DataRequest, some: list[Entitled]) -> dict[int, list[Curve]]:
+        if current_thread().name.startswith("makers"):
+            raise OperationalError("the connection was lost")
+        return curves_by_item(request, some)
+
+    monkeypatch.setattr(live, "curves_by_item", failing)
+    with pytest.raises(OperationalError, match="was lost"):
+        body(answer(many, asked(**LONG)))
 
 
 def test_days_in_their_order(activation: Activation) -> None:
