@@ -24,7 +24,7 @@ A_PART, MANY, PODS = scaled(50, 2), scaled(1_000, 4), scaled(200, 2)
 YEAR = Period(first=date(2025, 1, 1), until=date(2026, 1, 1))
 MONTH = Period(first=date(2025, 3, 1), until=date(2025, 4, 1))
 SCOPE = DataScope(granularities=("PT15M",), period=YEAR)
-CONNECTIONS, LASTS_S = 16, max(30 * SCALE, 2.0)
+CONNECTIONS, LASTS_S, LISTENERS = 16, max(30 * SCALE, 2.0), 2
 RATES = {5: 50.0, 1: None}
 """How often each connection asks in a second, and the p99 that is to be held then, ms."""
 
@@ -35,7 +35,8 @@ def deliveries(folder: Path) -> Iterator[Row]:
 
 
 def years(folder: Path) -> Iterator[Row]:
-    """A year of one POD at a time, whichever: 16 connections, each asking 5 times a second, however long it takes."""
+    """A year of one POD at a time, whichever: 16 connections, each asking 5 times a second, however long it takes; of a
+    B2B listener a core."""
     yield from apart("benchmarks.gates", folder, "years")
 
 
@@ -54,7 +55,7 @@ def of_all(folder: Path) -> Iterator[Row]:
 
 
 def of_a_year(folder: Path) -> Iterator[Row]:
-    with running(folder, _small) as provider:
+    with running(folder, _small, LISTENERS) as provider:
         for a_second, bar in RATES.items():
             took = _load(provider, a_second)
             what = f"One POD, one year, Arrow, live, {CONNECTIONS * a_second} requests/s"
@@ -69,6 +70,7 @@ def _load(provider: Provider, a_second: int) -> list[float]:
 
     wanted = {
         "base": provider.base,
+        "ports": provider.ports,
         "trust": str(provider.trust),
         "access_number": REQUESTER,
         "key": provider.key.to_bytes().hex(),

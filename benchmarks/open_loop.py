@@ -54,8 +54,8 @@ async def connection(
     number: int, wanted: dict[str, Any], who: Caller, tls: ssl.SSLContext, start: float
 ) -> list[float]:
     """Milliseconds of each request of one connection."""
-    url = urlsplit(wanted["base"])
-    reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=tls, limit=1 << 20)
+    host, port = urlsplit(wanted["base"]).hostname, wanted["ports"][number % len(wanted["ports"])]
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls, limit=1 << 20)
     chance, took = random.Random(number), []
     every = 1 / wanted["a_second"]
     begin = start + every * number / wanted["connections"]

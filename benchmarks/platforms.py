@@ -54,9 +54,10 @@ Build = Callable[["World"], Mapping[str, Served]]
 
 @dataclass(frozen=True)
 class Provider:
-    """The running provider, and what a requester may fetch from it."""
+    """The running provider, the ports of its B2B listeners, and what a requester may fetch from it."""
 
     base: str
+    ports: tuple[int, ...]
     http: httpx.Client
     key: SigningKey
     trust: Path
@@ -69,36 +70,39 @@ def platform(folder: Path) -> Iterator[Row]:
 
 
 def measured(folder: Path) -> Iterator[Row]:
-    with running(folder, _month) as provider:
+    with running(folder, _month, worker_poll_ms=POLL_MS) as provider:
         yield from gate(provider, "month", "A part through the gate")
         yield from token(provider)
         yield from outbox(provider)
 
 
 @contextmanager
-def running(folder: Path, build: Build) -> Iterator[Provider]:
-    """A provider with something to deliver: its B2B listener and its worker, as processes of their own."""
+def running(folder: Path, build: Build, listeners: int = 1, **settings: object) -> Iterator[Provider]:
+    """A provider with something to deliver: its B2B listeners and its worker, as processes of their own."""
     from meterhall.demo.launch import Town, free_ports
     from meterhall.web.home import create_ca
 
-    town, ports = Town(folder), free_ports(2)
+    town, (portal, *ports) = Town(folder), free_ports(1 + listeners)
     create_ca(town.ca)
-    home = folder / ROLE
-    homes.provider(home, town.ca, b2b_port=ports[0], portal_port=ports[1], worker_poll_ms=POLL_MS)
+    home, base = folder / ROLE, f"https://localhost:{ports[0]}"
+    homes.provider(home, town.ca, b2b_port=ports[0], b2b_url=base, portal_port=portal, **settings)
     key = SigningKey.generate()
     parts = build(_world(key))
     _nothing_left_to_say()
-    base = f"https://localhost:{ports[0]}"
     environment = os.environ | {
         "METERHALL_HOME": str(home), "METERHALL_LISTENER": "b2b", "DJANGO_SETTINGS_MODULE": SETTINGS
     }  # fmt: skip
     worker = ["meterhall.cli", ROLE, "serve", "--home", str(home), "--part", "worker"]
-    words = [[sys.executable, "-m", *line] for line in (["benchmarks.server"], worker)]
-    processes = [subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL) for line in words]
+    parted = [(["benchmarks.server"], environment | {"METERHALL_B2B_PORT": str(port)}) for port in ports]
+    processes = [
+        subprocess.Popen([sys.executable, "-m", *line], env=its, stdin=subprocess.DEVNULL)
+        for line, its in [*parted, (worker, environment)]
+    ]
     try:
         with httpx.Client(verify=town.tls, timeout=60) as http:
-            _wait(http, base)
-            yield Provider(base, http, key, town.ca / "ca.pem", parts)
+            for port in ports:
+                _wait(http, f"https://localhost:{port}")
+            yield Provider(base, tuple(ports), http, key, town.ca / "ca.pem", parts)
     finally:
         for process in processes:
             process.terminate()
