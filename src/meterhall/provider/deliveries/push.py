@@ -20,8 +20,8 @@ from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, about, log_closed
-from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, PushJob
-from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede, view_of
+from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, DeliveryVersion, PushJob
+from meterhall.provider.deliveries.service import NoRepository, supersede, view_of
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
@@ -66,10 +66,13 @@ Put = Callable[[str, bytes, str, Opened | None], None]
 
 
 def _put_all(job: PushJob, put: Put) -> bool:
-    """Every part that is not there yet, each after it was let through, then the manifest; False where a consent ended
-    before or midway."""
-    for part in live_parts(job.version.delivery).filter(number__gt=job.through):
-        seen = epoch()
+    """Every part of the manifest that is not there yet, each after it was let through, then the manifest; False where
+    one is not to be had any more, before or midway."""
+    version = job.version
+    for number in _numbers(version):
+        if number <= job.through:
+            continue
+        seen, part = epoch(), version.delivery.parts.get(number=number)
         until = passes(part)
         if until is None:
             return False
@@ -81,8 +84,13 @@ def _put_all(job: PushJob, put: Put) -> bool:
             return False
         job.through = part.number
         job.save(update_fields=["through"])
-    put("manifest", view_of(job.version).canonical(), "application/json", None)
+    put("manifest", view_of(version).canonical(), "application/json", None)
     return True
+
+
+def _numbers(version: DeliveryVersion) -> list[int]:
+    """Of the parts of a version, in order."""
+    return sorted(part["number"] for part in version.manifest["parts"])
 
 
 def _put_https(base: str, name: str, content: bytes, media_type: str, gate: Opened | None) -> None:
@@ -170,5 +178,5 @@ def _note(job: PushJob) -> None:
         transaction_id=delivery.activation.subscription_id,
         subject=f"{delivery.delivery_id}:{job.version.version}",
         parties=(my_access_number(), delivery.requester),
-        counts={"parts": live_parts(delivery).count()},
+        counts={"parts": len(_numbers(job.version))},
     )
