@@ -385,6 +385,8 @@ def test_what_was_known_of_a_point_at_an_instant_can_be_asked(world: World, offi
     [
         ({"from": "2026-03-02", "until": "2026-03-02"}, "period_empty", "/until"),
         ({"from": "2026-03-02", "until": "2026-05-02"}, "invalid_input", "/until"),
+        ({"from": "0001-01-01", "until": "0001-01-02"}, "invalid_input", "/from"),
+        ({"from": "9999-12-30", "until": "9999-12-31"}, "invalid_input", "/from"),
         ({"from": "yesterday", "until": "2026-05-02"}, "invalid_input", "/from"),
         ({"from": "2026-03-02", "until": "2026-03-03", "known_at": "2026-03-02 12:00"}, "invalid_input", "/known_at"),
     ],

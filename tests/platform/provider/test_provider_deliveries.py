@@ -205,6 +205,7 @@ def test_only_sums_are_had_under_a_contract_of_sums(world: World) -> None:
         ({"directions": ("export",)}, "outside_activation", "/directions"),
         ({"period": Period(first=date(2026, 3, 2), until=date(2026, 3, 2))}, "period_empty", "/period"),
         ({"period": Period(first=date(1, 1, 1), until=date(9999, 1, 1))}, "period_too_long", "/period"),
+        ({"period": Period(first=date(9999, 12, 1), until=date(9999, 12, 31))}, "period_too_long", "/period"),
         ({"transmission": "push"}, "format_not_offered", "/transmission"),
         ({"pseudonyms": ("0" * 36,)}, "unknown_pseudonym", "/pseudonyms/0"),
     ],
