@@ -9,13 +9,15 @@ import pytest
 
 from meterhall.domain.protocol.base import Period
 from meterhall.provider.activations.models import Activation
+from meterhall.provider.contracts.service import check_not_suspended
 from meterhall.provider.deliveries import curves, push
 from meterhall.provider.deliveries.follow import close_ended
 from meterhall.provider.deliveries.models import AccessLog, PushJob
 from meterhall.provider.deliveries.retention import close
-from meterhall.web.messaging.models import Outbox
+from meterhall.provider.deliveries.tasks import admitted
+from meterhall.web.messaging.models import Outbox, Peer
 from meterhall.web.work.models import WorkState
-from tests.platform.provider.conftest import World
+from tests.platform.provider.conftest import REQUESTER, World
 
 FEW = Period(first=date(2026, 3, 1), until=date(2026, 3, 3))
 
@@ -61,6 +63,31 @@ def test_of_a_delivery_that_is_over_no_manifest_is_pushed(
     push.push_version(PushJob.objects.get(pk=job.pk))
     assert line.put == ["1", "2"], "a manifest would announce parts that are not there"
     assert not Outbox.objects.filter(type="delivery.pushed").exists()
+
+
+def test_what_a_suspension_kept_back_is_pushed_once_the_requester_is_admitted_again(
+    world: World, job: PushJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, contract = Line(), push.contract_in_force
+    monkeypatch.setattr(push, "_put", line)
+
+    def unless_suspended(subscription: str, requester: str) -> object:
+        check_not_suspended(requester)
+        return contract(subscription, requester)
+
+    monkeypatch.setattr(push, "contract_in_force", unless_suspended)
+    PushJob.objects.update(work_state=WorkState.PENDING)
+    Peer.objects.filter(pk=REQUESTER).update(status="suspended")
+    world.work()
+    assert line.put == []
+    Peer.objects.filter(pk=REQUESTER).update(status="admitted")
+    data = SimpleNamespace(player=SimpleNamespace(access_number=REQUESTER))
+    admitted(None, data)  # type: ignore[arg-type]
+    world.work()
+    assert line.put == ["1", "2", "3", "manifest"]
+    admitted(None, data)  # type: ignore[arg-type]
+    world.work()
+    assert len(line.put) == 4, "once is enough"
 
 
 def test_a_version_replaced_while_the_repository_is_opened_is_not_pushed_as_another(
