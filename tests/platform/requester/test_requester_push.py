@@ -12,12 +12,13 @@ from django.test import Client
 
 from meterhall.client.signatures import SignedRequest
 from meterhall.domain.protocol.base import Compression
-from meterhall.domain.protocol.deliveries import Manifest
+from meterhall.domain.protocol.deliveries import MANIFEST_TYP, Manifest, ManifestView
 from meterhall.domain.protocol.events import DeliveryReady
-from meterhall.domain.protocol.keys import SigningKey
+from meterhall.domain.protocol.keys import SigningKey, sign
 from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection import collect
 from meterhall.requester.collection.models import DataAsked, Delivery
+from meterhall.requester.collection.repository import MOST_MANIFEST_BYTES
 from meterhall.requester.collection.service import announce
 from meterhall.requester.partners.models import Subscription
 from meterhall.web.messaging.models import Peer
@@ -218,3 +219,16 @@ def test_a_version_pushed_while_the_one_before_is_begun_takes_its_place(
     assert (delivery.state, delivery.version) == ("received", 2)
     assert list(delivery.versions.values_list("outcome", flat=True)) == ["superseded", "received"]
     assert [receipt.version for receipt in grid.receipts()] == [2]
+
+
+def test_a_manifest_of_very_many_points_can_be_pushed(
+    activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    few = grid.publish({1: [curve()]}, delivery_id)
+    names = tuple(f"{number:08}-1111-5111-8111-111111111111" for number in range(200_000))
+    many = few.model_copy(update={"parts": (few.parts[0].model_copy(update={"pseudonyms": names}),)})
+    view = ManifestView(manifest=many, jws=sign(many.document(), grid.key, typ=MANIFEST_TYP)).canonical()
+    assert len(view) > 16 * 1024 * 1024
+    assert 5 * len(view) < MOST_MANIFEST_BYTES, "nor is one of a million too large"
+    assert put(f"{delivery_id}/1/manifest", view, grid.key).status_code == 201
+    assert Delivery.objects.get().version == 1
