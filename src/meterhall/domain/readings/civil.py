@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.granularity import CivilUnit, Granularity
 
-FIRST_YEAR, LAST_YEAR = 1970, 2199
-"""Of the years in between there may be readings."""
+EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
+"""The first civil day there may be readings of, and the day after the last."""
 
 
 class UnknownZone(InvalidInput):
@@ -57,7 +57,7 @@ def midnight(zone: ZoneInfo, day: date) -> datetime:
 
 def in_time(first: date, until: date) -> bool:
     """Whether there may be readings of the civil days from `first` to `until` (exclusive)."""
-    return first.year >= FIRST_YEAR and until <= date(LAST_YEAR + 1, 1, 1)
+    return first >= EARLIEST and until <= LATEST
 
 
 def civil_days(zone: ZoneInfo, first: date, until: date) -> list[CivilPeriod]:
