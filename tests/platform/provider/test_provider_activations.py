@@ -36,6 +36,7 @@ from meterhall.provider.consents.models import Consent
 from meterhall.provider.consents.service import revoke
 from meterhall.provider.contracts.models import Contract
 from meterhall.provider.contracts.service import NoContract, end_contract
+from meterhall.provider.metering.service import take_readings
 from meterhall.provider.points.models import Point
 from meterhall.provider.points.schemas import OccupancyIn, PointIn
 from meterhall.provider.points.service import register_points
@@ -208,6 +209,17 @@ def test_granularity_and_period_unavailable(world: World, measured: list[Point])
     subscription = world.contract(scope=both.model_copy(update={"period": None}))
     proof = f"consent:{world.consent(measured, subscription, both).pk}"
     assert one(world, subscription, measured[0].pod, proof, both) == ("refused", "period_unavailable")
+
+
+def test_a_period_over_the_whole_calendar_is_answered(world: World) -> None:
+    since_ever = OccupancyIn(holder_reference=HOLDER, first=date(1, 1, 1))
+    quarters, pairs = (world.points(1, first=number, occupancies=(since_ever,))[0] for number in (10, 11))
+    take_readings(f"pod,start,energy_wh\n{quarters.pod},2026-03-01T00:00:00Z,1\n".encode(), "PT15M")
+    take_readings(f"pod,start,energy_wh\n{pairs.pod},2026-03-01T00:00:00Z,1\n".encode(), "PT2H")
+    world.work()
+    always = DataScope(granularities=("P1D",), period=Period(first=date(1, 1, 1), until=date(9999, 12, 31)))
+    activation = world.activated([quarters, pairs], always)
+    assert states(activation) == [("accepted", ""), ("refused", "granularity_unavailable")]
 
 
 def test_ask_customer_waits_and_takes_a_consent_that_is_there(world: World, measured: list[Point]) -> None:

@@ -380,11 +380,25 @@ def test_what_was_known_of_a_point_at_an_instant_can_be_asked(world: World, offi
     assert told(known_at="2020-01-01T00:00:00Z") == {"P1D": [], "PT15M": []}
 
 
+def test_what_is_known_of_a_point_is_told_in_every_direction(world: World, office: Client) -> None:
+    point = world.points(1)[0]
+    for direction, wh in (("import", 5), ("export", 7), ("net", -2)):
+        lines = f"pod,start,energy_wh,direction\n{point.pod},2026-03-01T00:00:00Z,{wh},{direction}\n"
+        take_readings(lines.encode(), "PT15M")
+    world.work()
+    answer = office.get(f"/api/points/{point.handle}/readings", {"from": "2026-03-01", "until": "2026-03-02"})
+    assert answer.status_code == 200, answer.json()
+    told = {one["direction"]: [value["energy_wh"] for value in one["values"]] for one in answer.json()["series"]}
+    assert told == {"import": ["5"], "export": ["7"], "net": ["-2"]}
+
+
 @pytest.mark.parametrize(
     ("asked", "code", "field"),
     [
         ({"from": "2026-03-02", "until": "2026-03-02"}, "period_empty", "/until"),
         ({"from": "2026-03-02", "until": "2026-05-02"}, "invalid_input", "/until"),
+        ({"from": "0001-01-01", "until": "0001-01-02"}, "invalid_input", "/from"),
+        ({"from": "9999-12-30", "until": "9999-12-31"}, "invalid_input", "/from"),
         ({"from": "yesterday", "until": "2026-05-02"}, "invalid_input", "/from"),
         ({"from": "2026-03-02", "until": "2026-03-03", "known_at": "2026-03-02 12:00"}, "invalid_input", "/known_at"),
     ],

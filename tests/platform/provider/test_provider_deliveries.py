@@ -14,7 +14,7 @@ from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.domain.privacy import GroupTooSmall
 from meterhall.domain.protocol.activations import ActivationItem as ItemIn
 from meterhall.domain.protocol.activations import Refresh, Schedule
-from meterhall.domain.protocol.base import FormatName, Period
+from meterhall.domain.protocol.base import FormatName, GranularityName, Period
 from meterhall.domain.protocol.deliveries import RECEIPT_TYP, DataRequest, Manifest, Receipt
 from meterhall.domain.protocol.keys import BadSignature, SigningKey, header_of, payload_of, sign, signed_digest
 from meterhall.domain.protocol.offers import DataScope
@@ -205,6 +205,7 @@ def test_only_sums_are_had_under_a_contract_of_sums(world: World) -> None:
         ({"directions": ("export",)}, "outside_activation", "/directions"),
         ({"period": Period(first=date(2026, 3, 2), until=date(2026, 3, 2))}, "period_empty", "/period"),
         ({"period": Period(first=date(1, 1, 1), until=date(9999, 1, 1))}, "period_too_long", "/period"),
+        ({"period": Period(first=date(9999, 12, 1), until=date(9999, 12, 31))}, "period_too_long", "/period"),
         ({"transmission": "push"}, "format_not_offered", "/transmission"),
         ({"pseudonyms": ("0" * 36,)}, "unknown_pseudonym", "/pseudonyms/0"),
     ],
@@ -510,25 +511,28 @@ def test_who_is_admitted_again_gets_the_correction_of_meanwhile(world: World) ->
 
 
 @pytest.mark.parametrize(
-    ("form", "days", "directions", "most"),
+    ("form", "grain", "days", "directions", "most"),
     [
-        ("parquet", 30, 1, 50),
-        ("parquet", 365, 1, 50),
-        ("parquet", 365, 2, 28),
-        ("parquet", 3650, 2, 2),
-        ("csv", 365, 1, 34),
-        ("cim", 365, 1, 12),
-        ("cim", 3650, 2, 1),
+        ("parquet", "PT15M", 30, 1, 50),
+        ("parquet", "PT15M", 365, 1, 50),
+        ("parquet", "PT15M", 365, 2, 28),
+        ("parquet", "PT15M", 3650, 2, 2),
+        ("csv", "PT15M", 365, 1, 34),
+        ("csv", "PT5M", 365, 1, 11),
+        ("csv", "P1D", 365, 1, 34),
+        ("cim", "PT15M", 365, 1, 12),
+        ("cim", "PT5M", 365, 1, 4),
+        ("cim", "PT15M", 3650, 2, 1),
     ],
 )
-def test_the_longer_the_period_and_the_text_the_fewer_points_are_in_a_part(
-    form: FormatName, days: int, directions: int, most: int
+def test_the_longer_the_period_and_the_text_and_the_finer_the_slots_the_fewer_points_are_in_a_part(
+    form: FormatName, grain: GranularityName, days: int, directions: int, most: int
 ) -> None:
     period = Period(first=date(2016, 1, 1), until=date(2016, 1, 1) + timedelta(days=days))
     asked = DataRequest(
         activation_id=f"act_{'0' * 24}",
         period=period,
-        granularity="PT15M",
+        granularity=grain,
         format=form,
         directions=("import", "export")[:directions],
     )

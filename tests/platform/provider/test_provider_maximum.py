@@ -131,7 +131,7 @@ def test_the_power_comes_by_the_interface_and_stays_where_it_is_not_said(world: 
     assert Point.objects.get(pod=FIRST).maximum_power_w is None
 
 
-@pytest.mark.parametrize("said", ["6.6", "-1", "0", "6 kW", "٣", str(10**13)])
+@pytest.mark.parametrize("said", ["6.6", "-1", "0", "6 kW", "٣", str(10**13), "9" * 5000])
 def test_a_power_that_is_none_is_refused_by_line_and_column(world: World, tmp_path: Path, said: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         limited(tmp_path, 6000, said)

@@ -161,6 +161,26 @@ def test_a_withdrawal_midway_leaves_nothing_there(world: World, far: Sftp, monke
     assert not Outbox.objects.filter(type="delivery.pushed").exists()
 
 
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_piece_that_broke_off_goes_when_the_customer_withdraws_before_it_is_gone_on_with(
+    world: World, far: Sftp, monkeypatch: pytest.MonkeyPatch, follows: bool
+) -> None:
+    monkeypatch.setattr(push, "GATE_BLOCK_BYTES", 1000)
+    job = job_for(world, monkeypatch, f"{far.address}/in")
+    PushJob.objects.update(work_state="held", attempts=2)
+    far.breaks_after = 6000
+    with pytest.raises(StorageUnreachable):
+        push.push_version(job)
+    assert [*far.folder.rglob("*.partial")]
+    consent = Consent.objects.get()
+    revoke(consent.pk, HOLDER, tuple(consent.items.values_list("point__handle", flat=True)))
+    if follows:
+        world.follow()
+        assert Delivery.objects.get().version == 2
+    push.push_version(PushJob.objects.get())
+    assert not [file for file in far.folder.rglob("*") if file.is_file()]
+
+
 def test_nothing_is_sent_where_the_home_has_no_entry_or_another_key_answers(
     world: World, there: Sftp | S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:

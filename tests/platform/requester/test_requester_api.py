@@ -293,6 +293,8 @@ def test_an_aggregate_can_be_read(staff: Client, activation: Activation, grid: G
         (GROUP, {}, "nothing_collected"),
         (PSEUDONYMS[0], {"direction": "export"}, "nothing_collected"),
         (PSEUDONYMS[0], {"first": "2025-04-02", "until": "2025-04-02"}, "bad_period"),
+        (PSEUDONYMS[0], {"first": "0001-01-01", "until": "0001-01-02"}, "bad_period"),
+        (PSEUDONYMS[0], {"first": "9999-12-30", "until": "9999-12-31", "granularity": "P7D"}, "bad_period"),
         (PSEUDONYMS[0], {"first": "1990-01-01", "until": "2025-04-02"}, "period_too_long"),
     ],
 )

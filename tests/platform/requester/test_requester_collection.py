@@ -388,13 +388,13 @@ def test_a_part_on_its_way_in_does_not_survive_a_withdrawal(
     activation: Activation, grid: GridDouble, delivery_id: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = grid.publish({1: [curve()]}, delivery_id)
-    ingest = type(lake()).ingest
+    put = type(lake()).put
 
     def revoked_meanwhile(self: object, *args: object, **kwargs: object) -> object:
         withdraw(GRID, [PSEUDONYMS[0]], clock())
-        return ingest(self, *args, **kwargs)  # type: ignore[arg-type]
+        return put(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(lake()), "ingest", revoked_meanwhile)
+    monkeypatch.setattr(type(lake()), "put", revoked_meanwhile)
     store([curve()], manifest.parts[0], manifest)
     assert set(values()) == {MISSING}
 

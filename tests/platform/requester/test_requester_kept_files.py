@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from meterhall.domain.protocol.canonical import new_id
+from meterhall.domain.readings import MISSING
 from meterhall.requester.activations.models import Activation
 from meterhall.requester.collection import files
 from meterhall.requester.collection.models import Delivery, Series
-from meterhall.requester.collection.store import lake, spec
+from meterhall.requester.collection.store import lake, spec, withdraw
 from meterhall.web.platform import Platform
 from meterhall.web.work import schedules
 
-from .conftest import PSEUDONYMS, START, Clock, GridDouble, curve, ready, work
+from .conftest import GRID, PSEUDONYMS, START, Clock, GridDouble, curve, ready, work
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +55,29 @@ def test_nothing_of_a_delivery_stays_after_a_death_right_after_it_was_answered(
     work()
     assert not on_disk(eso)
     assert (first_value(), len(grid.receipts())) == (100, 1)
+
+
+def test_what_a_customer_took_back_goes_though_we_died_just_when_it_had_come_in(
+    eso: Platform, activation: Activation, grid: GridDouble, delivery_id: str, clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    put = type(lake()).put
+
+    def withdrawn_meanwhile(*what: Any, **how: Any) -> None:
+        withdraw(GRID, [PSEUDONYMS[0]], clock())
+        put(*what, **how)
+        raise Killed
+
+    grid.publish({1: [curve()]}, delivery_id)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(lake()), "put", withdrawn_meanwhile)
+        with pytest.raises(Killed):
+            ready(delivery_id)
+    assert first_value() == MISSING
+    clock.ahead += timedelta(hours=7)
+    work()
+    assert Delivery.objects.get().state == "received"
+    assert first_value() == MISSING
 
 
 def test_nothing_of_a_refused_delivery_stays(

@@ -12,14 +12,18 @@ from django.test import Client
 
 from meterhall.client.signatures import SignedRequest
 from meterhall.domain.protocol.base import Compression
+from meterhall.domain.protocol.deliveries import MANIFEST_TYP, Manifest, ManifestView
 from meterhall.domain.protocol.events import DeliveryReady
-from meterhall.domain.protocol.keys import SigningKey
+from meterhall.domain.protocol.keys import SigningKey, sign
 from meterhall.requester.activations.models import Activation
+from meterhall.requester.collection import collect
 from meterhall.requester.collection.models import DataAsked, Delivery
+from meterhall.requester.collection.repository import MOST_MANIFEST_BYTES
 from meterhall.requester.collection.service import announce
 from meterhall.requester.partners.models import Subscription
 from meterhall.web.messaging.models import Peer
 from meterhall.web.platform import Platform
+from meterhall.web.work.engine import NotYet
 
 from .conftest import (
     GRID,
@@ -192,3 +196,39 @@ def test_an_address_cannot_lead_elsewhere(activation: Activation, eso: Platform,
     answer = put(f"{bad}/1/parts/1", b"content", grid.key)
     assert answer.status_code in {404, 422}
     assert not list(Path(eso.home.path, "files").rglob("*.part"))
+
+
+def test_a_version_pushed_while_the_one_before_is_begun_takes_its_place(
+    activation: Activation, grid: GridDouble, delivery_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid.publish({1: [curve()], 2: [curve(PSEUDONYMS[1])]}, delivery_id)
+    of = collect.activation_of
+
+    def pushed_meanwhile(manifest: Manifest) -> Activation:
+        if manifest.version == 1:
+            grid.publish({1: [curve()], 3: [curve(PSEUDONYMS[1], 7)]}, delivery_id, version=2)
+            assert push(grid, delivery_id, 2) == [201, 201, 201]
+        return of(manifest)
+
+    monkeypatch.setattr(collect, "activation_of", pushed_meanwhile)
+    announce(GRID, DeliveryReady(delivery_id=delivery_id, version=1, activation_id=f"act_{'a' * 24}"))
+    with pytest.raises(NotYet):
+        collect.collect(Delivery.objects.get())
+    work()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.version) == ("received", 2)
+    assert list(delivery.versions.values_list("outcome", flat=True)) == ["superseded", "received"]
+    assert [receipt.version for receipt in grid.receipts()] == [2]
+
+
+def test_a_manifest_of_very_many_points_can_be_pushed(
+    activation: Activation, grid: GridDouble, delivery_id: str
+) -> None:
+    few = grid.publish({1: [curve()]}, delivery_id)
+    names = tuple(f"{number:08}-1111-5111-8111-111111111111" for number in range(200_000))
+    many = few.model_copy(update={"parts": (few.parts[0].model_copy(update={"pseudonyms": names}),)})
+    view = ManifestView(manifest=many, jws=sign(many.document(), grid.key, typ=MANIFEST_TYP)).canonical()
+    assert len(view) > 16 * 1024 * 1024
+    assert 5 * len(view) < MOST_MANIFEST_BYTES, "nor is one of a million too large"
+    assert put(f"{delivery_id}/1/manifest", view, grid.key).status_code == 201
+    assert Delivery.objects.get().version == 1

@@ -70,7 +70,13 @@ def test_a_length_of_time_in_its_largest_whole_unit(seconds, words):
     assert duration(seconds) == words
 
 
-@pytest.mark.parametrize("query", ["", "from=x&to=y", "from=2026-03-02&to=2026-03-01", "from=2000-01-01&to=2026-01-01"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "", "from=x&to=y", "from=2026-03-02&to=2026-03-01", "from=2000-01-01&to=2026-01-01",
+        "from=0001-01-01&to=0001-01-02", "from=9999-12-01&to=9999-12-02",
+    ],
+)  # fmt: skip
 def test_a_period_that_makes_no_sense_is_the_usual_one(query):
     period = Period.of(RequestFactory().get(f"/?{query}"), ROME, date(2026, 3, 31), days=7)
     assert (period.first, period.until) == (date(2026, 3, 25), date(2026, 4, 1))

@@ -95,7 +95,7 @@ class DataRequest(Message):
 
     activation_id: ActivationId = Field(description="The activation whose data is asked for; it has not ended.")
     period: Period = Field(
-        description="The days asked for, within the activation's: not before 1970, 3660 days (ten years) at most."
+        description="The days asked for, within the activation's: within 1970 to 2199, 3660 days (ten years) at most."
     )
     granularity: GranularityName = Field(
         description="How long a slot shall be: one of the activation's scope, a whole multiple of the meter's own."

@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.readings.granularity import CivilUnit, Granularity
 
+EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
+"""The first civil day there may be readings of, and the day after the last."""
+
 
 class UnknownZone(InvalidInput):
     code = "unknown_zone"
@@ -50,6 +53,11 @@ def midnight(zone: ZoneInfo, day: date) -> datetime:
     (the Azores in autumn) it is the first of both.
     """
     return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def in_time(first: date, until: date) -> bool:
+    """Whether there may be readings of the civil days from `first` to `until` (exclusive)."""
+    return first >= EARLIEST and until <= LATEST
 
 
 def civil_days(zone: ZoneInfo, first: date, until: date) -> list[CivilPeriod]:

@@ -15,6 +15,7 @@ from meterhall.domain.protocol.deliveries import DataRequest
 from meterhall.domain.readings import MISSING, CivilCurve, Curve, Direction, LoadCurve
 from meterhall.domain.readings import Series as CurveSeries
 from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.curves import DAY_S
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.overlay import overlaid
 from meterhall.formats import FORMATS
@@ -27,6 +28,7 @@ from meterhall.provider.metering.serving import serving_points
 from meterhall.web.platform import platform
 
 SLOTS_A_DAY: Final = 96
+"""Counted at least: a day may be read in quarter hours that is told in one slot."""
 SLOTS_AT_ONCE: Final = 4_000_000
 """About 40 MB of values and qualities."""
 PODS_A_PART: Final = 50
@@ -44,7 +46,8 @@ def pods_a_part(request: DataRequest, pods: int = 0) -> int:
 
 
 def _slots_a_pod(request: DataRequest) -> int:
-    return max((request.period.until - request.period.first).days, 1) * SLOTS_A_DAY * len(request.directions)
+    days, step_s = (request.period.until - request.period.first).days, parse_granularity(request.granularity).period_s
+    return max(days, 1) * max(SLOTS_A_DAY, DAY_S // (step_s or DAY_S)) * len(request.directions)
 
 
 def pods_at_once(request: DataRequest, part: int, slots: int = SLOTS_AT_ONCE) -> int:

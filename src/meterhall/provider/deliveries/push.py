@@ -20,8 +20,8 @@ from meterhall.provider.deliveries.access import log_part
 from meterhall.provider.deliveries.drawing import folder
 from meterhall.provider.deliveries.entitled import passes
 from meterhall.provider.deliveries.gate import BodyWithdrawn, Opened, about, log_closed
-from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, PushJob
-from meterhall.provider.deliveries.service import NoRepository, live_parts, supersede, view_of
+from meterhall.provider.deliveries.models import AccessLog, DeliveryPart, DeliveryVersion, PushJob
+from meterhall.provider.deliveries.service import NoRepository, supersede, view_of
 from meterhall.web.messaging.peers import my_access_number
 from meterhall.web.messaging.service import state
 from meterhall.web.platform import platform
@@ -37,11 +37,12 @@ def push_version(job: PushJob) -> None:
     """Put every part, then the manifest, into the repository.
 
     What was put there is not put again, however often this is tried. A newer version makes this one pointless, and so
-    does the end of the contract; where a consent has ended the version without it follows.
+    does the end of the contract; where a consent has ended the version without it follows. What had been sent elsewhere
+    of a part of such a version is removed.
     """
     version = job.version
     delivery = version.delivery
-    if job.pushed_at is not None or version.version != delivery.version:
+    if job.pushed_at is not None:
         return
     try:
         contract = contract_in_force(delivery.activation.subscription_id, delivery.requester)
@@ -50,14 +51,17 @@ def push_version(job: PushJob) -> None:
     if contract.repository is None:
         raise NoRepository
     url, folder_of = contract.repository.url, f"{delivery.delivery_id}/{version.version}"
+    is_newest = version.version == delivery.version
     if is_elsewhere(url):
         with opened(f"{url.rstrip('/')}/{folder_of}") as place:
-            whole = _put_all(job, partial(put_there, place))
+            whole = is_newest and _put_all(job, partial(put_there, place))
+            if not whole:
+                _drop_piece(job, place)
     else:
-        whole = _put_all(job, partial(_put_https, f"{url.rstrip('/')}/{folder_of}"))
+        whole = is_newest and _put_all(job, partial(_put_https, f"{url.rstrip('/')}/{folder_of}"))
     if whole:
         _note(job)
-    else:
+    elif is_newest:
         supersede([delivery])
 
 
@@ -66,10 +70,13 @@ Put = Callable[[str, bytes, str, Opened | None], None]
 
 
 def _put_all(job: PushJob, put: Put) -> bool:
-    """Every part that is not there yet, each after it was let through, then the manifest; False where a consent ended
-    before or midway."""
-    for part in live_parts(job.version.delivery).filter(number__gt=job.through):
-        seen = epoch()
+    """Every part of the manifest that is not there yet, each after it was let through, then the manifest; False where
+    one is not to be had any more, before or midway."""
+    version = job.version
+    for number in _numbers(version):
+        if number <= job.through:
+            continue
+        seen, part = epoch(), version.delivery.parts.get(number=number)
         until = passes(part)
         if until is None:
             return False
@@ -81,8 +88,13 @@ def _put_all(job: PushJob, put: Put) -> bool:
             return False
         job.through = part.number
         job.save(update_fields=["through"])
-    put("manifest", view_of(job.version).canonical(), "application/json", None)
+    put("manifest", view_of(version).canonical(), "application/json", None)
     return True
+
+
+def _numbers(version: DeliveryVersion) -> list[int]:
+    """Of the parts of a version, in order."""
+    return sorted(part["number"] for part in version.manifest["parts"])
 
 
 def _put_https(base: str, name: str, content: bytes, media_type: str, gate: Opened | None) -> None:
@@ -92,8 +104,8 @@ def _put_https(base: str, name: str, content: bytes, media_type: str, gate: Open
 def put_there(place: Place, name: str, content: bytes, media_type: str, gate: Opened | None) -> None:
     """Put a file into a folder elsewhere: under another name until it is whole and read back as what was sent.
 
-    What is there already is left; where the file system lets a file be gone on with, one that broke off is. What had
-    been sent of a part whose consent ends midway is removed, and `BodyWithdrawn` raised. Raises `StorageDiffers`.
+    What is there already is left; where the file system lets a file be gone on with, one that broke off is. Raises
+    `BodyWithdrawn` where a consent ends midway, and `StorageDiffers`.
     """
     there, said = place.at(*name.split("/")), digest(content)
     if place.size(there) == len(content) and place.digest(there) == said:
@@ -101,17 +113,21 @@ def put_there(place: Place, name: str, content: bytes, media_type: str, gate: Op
     coming = f"{there}.partial"
     sent = _sent(place, coming, content)
     place.fs.makedirs(there.rpartition("/")[0], exist_ok=True)
-    try:
-        with place.fs.open(coming, "ab" if sent else "wb") as file:
-            for block in blocks(content, sent, gate):
-                file.write(block)
-    except BodyWithdrawn:
-        place.fs.rm(coming)
-        raise
+    with place.fs.open(coming, "ab" if sent else "wb") as file:
+        for block in blocks(content, sent, gate):
+            file.write(block)
     if place.digest(coming) != said:
         place.fs.rm(coming)
         raise StorageDiffers(retry_after_s=1)
     place.fs.mv(coming, there)
+
+
+def _drop_piece(job: PushJob, place: Place) -> None:
+    """Remove what had been sent of the part that was under way."""
+    number = next((number for number in _numbers(job.version) if number > job.through), 0)
+    coming = place.at("parts", f"{number}.partial")
+    if place.size(coming) is not None:
+        place.fs.rm(coming)
 
 
 def _sent(place: Place, coming: str, content: bytes) -> int:
@@ -170,5 +186,5 @@ def _note(job: PushJob) -> None:
         transaction_id=delivery.activation.subscription_id,
         subject=f"{delivery.delivery_id}:{job.version.version}",
         parties=(my_access_number(), delivery.requester),
-        counts={"parts": live_parts(delivery).count()},
+        counts={"parts": len(_numbers(job.version))},
     )

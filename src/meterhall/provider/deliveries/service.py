@@ -27,6 +27,7 @@ from meterhall.domain.protocol.deliveries import (
 from meterhall.domain.protocol.faults import inside
 from meterhall.domain.protocol.keys import payload_of, verify
 from meterhall.domain.protocol.offers import DataScope
+from meterhall.domain.readings.civil import in_time
 from meterhall.provider.activations.decide import Frame
 from meterhall.provider.activations.models import Activation, ActivationItem
 from meterhall.provider.activations.service import acknowledge, find, frame_of
@@ -42,7 +43,6 @@ from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
 from meterhall.web.work.models import WorkState
 
-EARLIEST: Final = 1970
 MOST_DAYS: Final = 3660
 CLOCKS_DIFFER: Final = timedelta(seconds=60)
 
@@ -99,7 +99,7 @@ class DeliveryExpired(Gone):
 
 class PeriodTooLong(InvalidInput):
     code = "period_too_long"
-    title = "A request is for ten years at most, and for none before 1970."
+    title = "A request is for ten years at most, none of them before 1970 or after 2199."
 
 
 class NoRepository(Conflict):
@@ -193,7 +193,7 @@ def check_pseudonyms(request: DataRequest, items: Iterable[ActivationItem]) -> N
 
 def _check_period(period: Period) -> None:
     check_period(period, field="/period")
-    if period.first.year < EARLIEST or (period.until - period.first).days > MOST_DAYS:
+    if not in_time(period.first, period.until) or (period.until - period.first).days > MOST_DAYS:
         raise PeriodTooLong(field="/period")
 
 

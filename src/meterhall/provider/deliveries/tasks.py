@@ -16,7 +16,9 @@ from meterhall.provider.deliveries.retention import expire_files, sweep_over
 from meterhall.provider.deliveries.schedules import run_schedules
 from meterhall.provider.deliveries.service import supersede
 from meterhall.web.messaging.handlers import on
+from meterhall.web.platform import platform
 from meterhall.web.work.engine import LONG_S, NotYet, every, works_on
+from meterhall.web.work.models import WorkState
 
 
 @works_on(Delivery, gettext_lazy("build a delivery"), lease_s=LONG_S)
@@ -43,8 +45,11 @@ def push(job: PushJob) -> None:
 
 @on("player.admitted", PlayerChanged)
 def admitted(event: Event, data: PlayerChanged) -> None:
-    """A requester was let in again: what was corrected or revoked meanwhile is delivered now."""
-    supersede(Delivery.objects.filter(requester=data.player.access_number))
+    """A requester was let in again: what was corrected, revoked or kept back from a push meanwhile is delivered now."""
+    mine = Delivery.objects.filter(requester=data.player.access_number)
+    supersede(mine)
+    kept_back = PushJob.objects.filter(version__delivery__in=mine, pushed_at=None, work_state=WorkState.DONE)
+    kept_back.update(work_state=WorkState.PENDING, due_at=platform().now(), attempts=0)
 
 
 @every(1)

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.domain.market import PeriodEmpty
-from meterhall.domain.protocol.base import DirectionName, Instant, Message, Period
-from meterhall.domain.readings import MISSING
+from meterhall.domain.protocol.base import Instant, Message, Period
+from meterhall.domain.readings import MISSING, Direction
 from meterhall.domain.readings.amounts import decimal_text
-from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.civil import in_time, midnight
 from meterhall.provider.metering.civil import curve_of, span
 from meterhall.provider.metering.models import Series
 from meterhall.provider.metering.service import lake, spec
@@ -45,7 +45,7 @@ class PointValue(Message):
 class PointSeries(Message):
     """A series of the point on these days."""
 
-    direction: DirectionName
+    direction: Direction
     resolution: str = Field(description="How long its slots are: PT15M, PT1H, P1D, …")
     values: tuple[PointValue, ...]
 
@@ -57,6 +57,8 @@ def held_values(point: Point, asked: DaysAsked) -> tuple[PointSeries, ...]:
     """
     if asked.until <= asked.first:
         raise PeriodEmpty(field="/until")
+    if not in_time(asked.first, asked.until):
+        raise InvalidInput("There are readings of the years 1970 to 2199.", field="/from")
     if (asked.until - asked.first).days > MOST_DAYS:
         raise InvalidInput(f"{MOST_DAYS} days are told at a time.", field="/until")
     days, zone = Period(first=asked.first, until=asked.until), ZoneInfo(point.zone)
@@ -70,7 +72,7 @@ def _view(series: Series, told: Iterator[Told]) -> PointSeries:
         for at, value, code in told
         if value != MISSING
     )
-    return PointSeries(direction=series.direction, resolution=str(series.grain), values=values)
+    return PointSeries(direction=Direction(series.direction), resolution=str(series.grain), values=values)
 
 
 def _told(series: Series, days: Period, zone: ZoneInfo, known_at: datetime | None) -> Iterator[Told]:

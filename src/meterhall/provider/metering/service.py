@@ -24,7 +24,7 @@ from meterhall.domain.protocol.base import Period
 from meterhall.domain.protocol.canonical import new_id
 from meterhall.domain.protocol.offers import DataScope
 from meterhall.domain.readings.amounts import most_of
-from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.civil import EARLIEST, midnight
 from meterhall.domain.readings.curves import Direction
 from meterhall.domain.readings.granularity import Granularity, parse_granularity
 from meterhall.domain.readings.resampling import slot_edges
@@ -211,8 +211,9 @@ def _cuts_days(series: Series, wanted: Granularity, days: Sequence[Period]) -> b
         return False
     zone = ZoneInfo(series.point.zone)
     for day in days:
-        until = min(day.until, day.first + timedelta(days=MOST_DAYS_AHEAD))
-        start, end = midnight(zone, day.first), midnight(zone, until)
+        first = max(day.first, EARLIEST)
+        until = max(min(day.until, first + timedelta(days=MOST_DAYS_AHEAD)), first + timedelta(days=1))
+        start, end = midnight(zone, first), midnight(zone, until)
         edges = [slot_edges(wanted, zone, start, end)] if wanted.civil else []
         if any((one % series.resolution_s).any() for one in [*edges, np.array([start.timestamp(), end.timestamp()])]):
             return True

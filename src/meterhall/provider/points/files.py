@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from meterhall.domain.errors import InvalidInput
 from meterhall.formats.cim.accounting_points import read_accounting_points
-from meterhall.provider.points.schemas import MeterIn, OccupancyIn, PointIn
+from meterhall.provider.points.schemas import MOST_POWER_W, MeterIn, OccupancyIn, PointIn
 
 NEEDED = ("pod", "zone")
 PLACE = ("area", "postal_code", "municipality", "address")
@@ -21,6 +21,7 @@ TEXTS = tuple(name for name in OF_POINT if name not in ("maximum_power_w", "sand
 OF_STAY = ("holder_reference", "from", "until")
 OF_METER = ("meter", "meter_from", "meter_until")
 COLUMNS = OF_POINT + OF_STAY + OF_METER
+MOST_DIGITS = len(str(MOST_POWER_W))
 LISTS = ("occupancies", "meters")
 TRUE = {"1", "true", "yes"}
 FALSE = {"", "0", "false", "no"}
@@ -142,7 +143,7 @@ def _point(line: int, row: dict[str, str]) -> PointIn:
 
 
 def _watts(line: int, text: str) -> int | None:
-    if text and not (text.isascii() and text.isdigit()):
+    if text and not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise _fault(line, "maximum_power_w", "is a whole number of watts")
     return int(text) if text else None
 

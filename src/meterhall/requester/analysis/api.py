@@ -18,6 +18,7 @@ from pydantic import Field
 from meterhall.domain.errors import InvalidInput, MeterhallError
 from meterhall.domain.protocol.base import DirectionName, GranularityName, Instant, Message, Page, Period
 from meterhall.domain.readings import MISSING, GranularityUnavailable
+from meterhall.domain.readings.civil import in_time
 from meterhall.requester.activations.service import UnknownActivation, find
 from meterhall.requester.analysis.gaps import Gap, NothingMissing, ask_again, gaps
 from meterhall.requester.analysis.lateness import Lateness, lateness
@@ -42,7 +43,7 @@ from meterhall.web.staff.service import StaffAuth
 
 class BadPeriod(InvalidInput):
     code = "bad_period"
-    title = "A period ends after it begins."
+    title = "A period ends after it begins, and lies in the years 1970 to 2199."
 
 
 REFUSES: tuple[type[MeterhallError], ...] = (NothingCollected, PeriodTooLong, GranularityUnavailable, BadPeriod)
@@ -214,6 +215,8 @@ def _period(subject: Subject, direction: str, bounds: tuple[date | None, date | 
     first, until = bounds[0] or known.first, bounds[1] or known.until
     if first >= until:
         raise BadPeriod(field="/until")
+    if not in_time(first, until):
+        raise BadPeriod("There are readings of the years 1970 to 2199.", field="/first")
     return Period(first=first, until=max(until, first + timedelta(days=1)))
 
 

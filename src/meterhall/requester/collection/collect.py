@@ -104,7 +104,10 @@ def take_in(client: B2BClient, delivery: Delivery, manifest: Manifest) -> None:
     """
     foreign = partial(_foreign, activation_of(manifest))
     said = {part.number: part for part in manifest.parts}
-    awaited = [said[row.number] for row in delivery.parts.exclude(state=STORED)]
+    numbers = list(delivery.parts.exclude(state=STORED).values_list("number", flat=True))
+    if not said.keys() >= set(numbers):  # a newer version was pushed meanwhile
+        raise Superseded
+    awaited = [said[number] for number in numbers]
     kept: dict[int, list[Curve]] = {}
 
     def check(part: PartOut, curves: list[Curve]) -> None:

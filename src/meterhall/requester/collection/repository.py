@@ -22,7 +22,8 @@ from meterhall.web.home import write_private
 from meterhall.web.messaging.api import key_of
 from meterhall.web.platform import platform
 
-MOST_MANIFEST_BYTES = 16 * 1024 * 1024
+MOST_MANIFEST_BYTES = 128 * 1024 * 1024
+"""More than a manifest of a million PODs has, which names each of them twice."""
 
 
 class NoPushAgreed(NotPermitted):
@@ -32,7 +33,7 @@ class NoPushAgreed(NotPermitted):
 
 class PushTooLarge(TooLarge):
     code = "push_too_large"
-    title = f"A pushed part has at most {MOST_PART_BYTES // 1024 // 1024} MiB."
+    title = f"A pushed part has at most {MOST_PART_BYTES >> 20} MiB, a manifest {MOST_MANIFEST_BYTES >> 20} MiB."
 
 
 class PartDiffers(Conflict):

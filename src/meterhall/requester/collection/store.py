@@ -5,7 +5,7 @@ Equal slots go into our own lake, civil days, weeks and months into the database
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -21,7 +21,10 @@ from django.db.models.functions import Coalesce, Greatest, Least
 from meterhall.client.checks import Rejected, granularity_of
 from meterhall.domain.protocol.deliveries import GroupOf, Manifest, Part
 from meterhall.domain.readings import MISSING, CivilCurve, Curve, LoadCurve, Rows, SeriesSpec, parse_granularity
+from meterhall.domain.readings.checked import checked
 from meterhall.domain.readings.groups import rescaled
+from meterhall.domain.readings.judging import NO_LIMITS
+from meterhall.domain.readings.rows import DayMatrix
 from meterhall.lake import Lake
 from meterhall.requester.collection import civil
 from meterhall.requester.collection.models import Series
@@ -70,26 +73,42 @@ def store(curves: list[Curve], part: Part, manifest: Manifest) -> None:
     taken = [(one, _scaled(curve, one.scale, part)) for one, curve in known if one.withdrawn_at is None]
     _into_lake([pair for pair in taken if not isinstance(pair[1], CivilCurve)], part, manifest)
     with transaction.atomic():
-        for one, curve in taken:
+        given = _given((one.pk for one, _ in taken), held=True)
+        left = [(one, curve) for one, curve in taken if one.pk in given]
+        for one, curve in left:
             if isinstance(curve, CivilCurve):
                 civil.put(one, curve, platform().now())
-        _stretch(taken)
-    # A withdrawal heard of while this part was on its way in found nothing to erase; it is erased here.
-    erase(
-        late
-        for some in pieces({one.pk for one, _ in taken})
-        for late in Series.objects.filter(pk__in=some).exclude(withdrawn_at=None)
-    )
+        _stretch(left)
+
+
+def _given(numbers: Iterable[int], *, held: bool = False) -> set[int]:
+    """Those of the series that nobody has withdrawn; with `held` nobody does before the transaction is over."""
+    series = Series.objects.select_for_update() if held else Series.objects.all()
+    still = (series.filter(pk__in=some, withdrawn_at=None).values_list("pk", flat=True) for some in pieces(numbers))
+    return {number for some in still for number in some}
+
+
+class _Given:
+    """Days of series, without those of withdrawn ones: asked only when nobody else can write to the lake, so that who
+    withdraws before is heard, and who withdraws after erases what has come in."""
+
+    def __init__(self, days: Sequence[DayMatrix]) -> None:
+        self._days = days
+
+    def __iter__(self) -> Iterator[DayMatrix]:
+        given = np.array(sorted(_given({one for days in self._days for one in days.series_ids.tolist()})), np.int64)
+        for days in self._days:
+            left = days.take(np.isin(days.series_ids, given))
+            if len(left):
+                yield left
 
 
 def _into_lake(pairs: list[tuple[Series, Curve]], part: Part, manifest: Manifest) -> None:
     if pairs:
-        lake().ingest(
-            [spec(series) for series in {series.pk: series for series, _ in pairs}.values()],
-            _rows(pairs),
-            available_at=platform().now(),
-            transaction=(f"{manifest.provider}/{manifest.delivery_id}", part.number),
-        )
+        specs = [spec(series) for series in {series.pk: series for series, _ in pairs}.values()]
+        days, _ = checked(specs, [_rows(pairs)], NO_LIMITS)
+        mark = f"{manifest.provider}/{manifest.delivery_id}", part.number
+        lake().put(_Given(days), available_at=platform().now(), transaction=mark)
 
 
 def _rows(pairs: list[tuple[Series, Curve]]) -> Rows:

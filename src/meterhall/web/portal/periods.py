@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from meterhall.domain.protocol.base import Period as CivilDays
-from meterhall.domain.readings.civil import midnight
+from meterhall.domain.readings.civil import in_time, midnight
 from meterhall.web.portal.values import Link
 
 LONGEST = timedelta(days=3660)
@@ -33,7 +33,7 @@ class Period:
         """The period asked for; else the `days` up to and including `newest`. What can't be read is not asked for."""
         query = tuple((key, str(value)) for key, value in request.GET.items() if key not in {"from", "to", "export"})
         first, until = _day(request.GET.get("from", "")), _day(request.GET.get("to", ""))
-        if first is None or until is None or not first < until <= first + LONGEST:
+        if first is None or until is None or not in_time(first, until) or not first < until <= first + LONGEST:
             until = newest + timedelta(days=1)
             first = until - timedelta(days=days)
         return cls(first, until, zone, query)
