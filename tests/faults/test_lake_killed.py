@@ -147,7 +147,7 @@ def test_a_killed_compaction_changes_nothing_and_the_next_one_goes_through(tmp_p
 def test_what_a_killed_commit_left_goes_after_a_week_and_nothing_that_is_in_the_lake(tmp_path: Path, kind: str) -> None:
     path, left = tmp_path / "lake", set[Path]()
     Lake(path, buckets=8, threads=1).close()
-    for _ in range(20):
+    for _ in range(60):
         with started("append_widely_for_ever", path) as writer:
             before = set(path.rglob(kind))
             while set(path.rglob(kind)) == before:

@@ -24,10 +24,6 @@ class Handler(ASGIHandler):
     As it comes, it goes back to the event loop between the middleware and the view: all of ours are plain functions.
     """
 
-    chunk_size = 256 * 1024
-    """Bytes handed to the server at a time. What streams here comes in blocks of this size; as the framework has it,
-    each would be cut in four."""
-
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
