@@ -6,14 +6,13 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
-from threading import current_thread
 from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import OperationalError, connection
+from django.db import connection
 from django.test import RequestFactory
 
 from meterhall.domain.errors import MeterhallError
@@ -289,74 +288,26 @@ def test_more_than_is_held_at_hand_comes_whole(activation: Activation, monkeypat
     assert GATE_BLOCK_BYTES == 256 * 1024
 
 
-LONG = {"from": "2025-01-01", "until": "2026-03-01", "format": "arrow"}
-"""Of five PODs more than a batch of rows, after which the next is asked for."""
-
-
-@pytest.fixture
-def many(world: World) -> Activation:
-    points = world.points(5, first=200)
-    world.readings(points, date(2026, 1, 9), date(2026, 1, 11))
-    return world.activated(points, YEAR)
-
-
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Threads of this test's own, which leave no connection behind; of what is at hand very little."""
-    pools = {name: ThreadPoolExecutor(1, thread_name_prefix=name.lower()) for name in ("READERS", "MAKERS")}
-    for name, pool in pools.items():
-        monkeypatch.setattr(live, name, pool)
-    monkeypatch.setattr(live, "GATE_BLOCK_BYTES", 512)
-    monkeypatch.setattr(live, "pods_at_once", lambda request, part, slots: 1)
-    yield
-    for pool in pools.values():
-        pool.submit(lambda: connection.close()).result()
-        pool.shutdown()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("coding", ["", "gzip"])
-def test_of_much_the_next_is_made_while_one_is_sent(
-    world: World, many: Activation, coding: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_by: list[str] = []
-
-    def noting(request: DataRequest, some: list[Entitled]) -> dict[int, list[Curve]]:
-        made_by.append(current_thread().name.partition("_")[0])
-        return curves_by_item(request, some)
-
-    monkeypatch.setattr(live, "curves_by_item", noting)
-    response = answer(many, asked(**LONG), **{"Accept-Encoding": coding})
-    got = body(response)
-    curves = FORMATS["arrow"].decode(unpacked(got, "gzip", 1 << 24) if coding else got)
-    assert [one.series.usage_point for one in curves] == pseudonyms(many)
-    assert {len(one) for one in curves} == {424 * 96}
-    assert made_by[-1] == "makers"
-    assert len(made_by) == 5
+    """A thread of this test's own, which leaves no connection behind."""
+    with ThreadPoolExecutor(1) as readers:
+        monkeypatch.setattr(live, "READERS", readers)
+        yield
+        readers.submit(lambda: connection.close()).result()
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("way", WAYS)
-def test_it_breaks_off_whatever_was_made_before_that(world: World, many: Activation, way: str) -> None:
-    response = answer(many, asked(**LONG))
+def test_it_breaks_off_as_it_is_served_by_threads_that_are_no_requests(
+    world: World, activation: Activation, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "GATE_BLOCK_BYTES", 1024)
+    response = answer(activation, asked(until="2026-03-01"))
     with pytest.raises(BodyWithdrawn) as fault:
-        body(response, ends(world, many)[way])
-    assert fault.value.args == (512,), "the last good byte is that of the block before"
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("threads")
-def test_the_fault_of_a_maker_breaks_the_answer_off(many: Activation, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(request: DataRequest, some: list[Entitled]) -> dict[int, list[Curve]]:
-        if current_thread().name.startswith("makers"):
-            raise OperationalError("the connection was lost")
-        return curves_by_item(request, some)
-
-    monkeypatch.setattr(live, "curves_by_item", failing)
-    with pytest.raises(OperationalError, match="was lost"):
-        body(answer(many, asked(**LONG)))
+        body(response, ends(world, activation)[way])
+    assert fault.value.args == (1024,)
 
 
 def test_days_in_their_order(activation: Activation) -> None:

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -42,7 +41,6 @@ from meterhall.web.api import problem
 from meterhall.web.platform import platform
 from meterhall.web.sqlite.base import let_go_of_replaced
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 LOOKOUT = ThreadPoolExecutor(1, thread_name_prefix="gate")
 """The one thread of this process, and so the one connection, through which all bodies under way look."""
@@ -242,23 +240,16 @@ def log_closed(told: Mapping[str, object], start: int) -> None:
     log.info("gate.closed", **told, at_byte=start)
 
 
-def made(source: Iterator[T], end: T) -> T:
-    """The next of a source, by a thread that is no request's: its connection is to the database file that is there, and
-    where it was lost the next body begins with a fresh one."""
-    let_go_of_replaced()
-    try:
-        return next(source, end)
-    except (OperationalError, InterfaceError):
-        connection.close()
-        raise
-
-
 def _next(admitted: Admitted, source: Iterator[bytes], told: Mapping[str, object], start: int) -> bytes:
     """The next block, empty at the end. Raises `BodyWithdrawn`."""
+    let_go_of_replaced()
     try:
-        block = made(source, b"")
+        block = next(source, b"")
     except BodyWithdrawn:
         log_closed(told, start)
+        raise
+    except (OperationalError, InterfaceError):
+        connection.close()  # the thread's next body begins with a fresh one
         raise
     if block and not _look(admitted):
         log_closed(told, start)

@@ -17,7 +17,6 @@ from threading import Lock
 from typing import Final
 from weakref import WeakSet
 
-from django.db import connection
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from meterhall.domain.errors import InvalidInput, TooMany
@@ -35,14 +34,13 @@ from meterhall.provider.deliveries.access import log_live
 from meterhall.provider.deliveries.curves import curves_by_item, pods_at_once
 from meterhall.provider.deliveries.drawing import header_of
 from meterhall.provider.deliveries.entitled import Entitled, accepted_items, entitled
-from meterhall.provider.deliveries.gate import Admitted, made, through
+from meterhall.provider.deliveries.gate import Admitted, through
 from meterhall.provider.deliveries.service import (
     NothingAccepted,
     OutsideActivation,
     UnknownPseudonym,
     check_scope,
 )
-from meterhall.web.ahead import ahead
 from meterhall.web.platform import platform
 from meterhall.web.sets import pieces
 
@@ -58,9 +56,7 @@ OPEN: WeakSet[Live] = WeakSet()
 """The answers under way: an answer that is let go of, whichever way, is none any more."""
 COUNTING: Final = Lock()
 READERS: Final = ThreadPoolExecutor(4, thread_name_prefix="live")
-"""The threads of this process in which bodies under way are taken and looked after."""
-MAKERS: Final = ThreadPoolExecutor(4, thread_name_prefix="making")
-"""Those in which what follows is read and written, while what was made before is packed or sent."""
+"""The threads of this process in which bodies under way are read and written."""
 PARAMETERS: Final = {"/period": "/until", "/directions": "/direction"}
 """What is said of a member of a data request is said of the parameter it came by."""
 ONE_CODING: Final = re.compile(r"\s*(?:x-)?(gzip|zstd|identity|\*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.I)
@@ -162,7 +158,7 @@ def respond_live(request: HttpRequest, live: Live) -> HttpResponseBase:
     """The answer, packed as the caller's `Accept-Encoding` has it; there are no ranges."""
     form = FORMATS[live.request.format]
     coding: Compression = "none" if form.name in BY_ITSELF else coding_of(request.headers.get("Accept-Encoding", ""))
-    content = packed(live.content() if connection.in_atomic_block else _ahead(live.content()), coding)
+    content = packed(live.content(), coding)
     blocks = in_blocks(content, GATE_BLOCK_BYTES)
     at_hand = deque(islice(blocks, AT_HAND))
     length = sum(map(len, at_hand)) if len(at_hand) < AT_HAND else None
@@ -176,24 +172,6 @@ def respond_live(request: HttpRequest, live: Live) -> HttpResponseBase:
     response["Cache-Control"] = "no-store"
     response["Vary"] = "Accept-Encoding"
     return response
-
-
-def _ahead(content: Iterator[Block]) -> Iterator[Block]:
-    """The same; of what is more than is at hand the next is made while one is under way."""
-    at_hand = 0
-    for block in content:
-        yield block
-        at_hand += len(memoryview(block).cast("B"))
-        if at_hand > AT_HAND * GATE_BLOCK_BYTES:
-            break
-    else:
-        return
-    yield from ahead(_by_makers(content), MAKERS)
-
-
-def _by_makers(content: Iterator[Block]) -> Iterator[Block]:
-    while (block := made(content, None)) is not None:
-        yield block
 
 
 def _in_turn(at_hand: deque[bytes], blocks: Iterator[bytes]) -> Iterator[bytes]:
