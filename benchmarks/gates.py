@@ -25,7 +25,7 @@ YEAR = Period(first=date(2025, 1, 1), until=date(2026, 1, 1))
 MONTH = Period(first=date(2025, 3, 1), until=date(2025, 4, 1))
 SCOPE = DataScope(granularities=("PT15M",), period=YEAR)
 CONNECTIONS, LASTS_S, LISTENERS = 16, max(30 * SCALE, 2.0), 2
-RATES = {5: 50.0, 1: None}
+RATES = {5: 50.0, 2: None}
 """How often each connection asks in a second, and the p99 that is to be held then, ms."""
 
 

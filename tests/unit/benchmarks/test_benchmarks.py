@@ -36,11 +36,11 @@ def test_one_measurement_is_printed_and_written(tmp_path: Path) -> None:
     "name",
     [
         "corrections", "corrected-reads", "at-rest", "series", "calculations", "platform", "deliveries", "years",
-        "year", "national", "intake", "spark",
+        "year", "national", "intake", "spark", "ten-steps", "large-activations",
     ],
 )  # fmt: skip
 def test_a_measurement_runs_at_a_small_scale(name: str, tmp_path: Path) -> None:
-    """The others take minutes even so, or are as quick as these at full size and were seen above."""
+    """The others, of one format each and of forecasts, are as quick at full size."""
     result = tmp_path / "result.json"
     words = [sys.executable, "-m", "benchmarks", "--only", name, "--json", str(result)]
     small = os.environ | {"BENCH_SCALE": "0.004"}
