@@ -230,16 +230,22 @@ def _no_energy(kind: dict[str, int], accumulations: tuple[int, ...]) -> str:
 
 def _weekly(kind: dict[str, int], blocks: list[Block]) -> str:
     """`P7D` of a series of weeks, as it says or its readings are long; else empty."""
-    lengths = {length for block in blocks for length in block.durations.tolist()}
+    lengths = _lengths(blocks)
     return str(CIVIL_WEEK) if kind.get("timeAttribute") == WEEKLY or (lengths and lengths <= _WEEKS) else ""
+
+
+def _lengths(blocks: list[Block]) -> set[int]:
+    """How long the readings are, in seconds."""
+    found: set[int] = set()
+    for block in blocks:
+        found |= set(block.durations.tolist()) if block.length is None else {block.length}
+    return found
 
 
 def _granularity(
     document: Document, point: Links | None, kind: dict[str, int], blocks: list[Block]
 ) -> tuple[Granularity, ZoneInfo | None]:
-    durations: set[int] = set()
-    for block in blocks:
-        durations |= set(block.durations.tolist()) if block.length is None else {block.length}
+    durations = _lengths(blocks)
     period, at = kind.get("timeAttribute", 0), blocks[0].field
     if period == MONTHLY:
         return CIVIL_MONTH, _zone(document, point)
