@@ -71,7 +71,7 @@ def spark() -> Server:
     home = os.environ.get("SPARK_HOME") or _packaged_spark()
     submit = Path(home) / "bin" / "spark-submit"
     if not home or not submit.is_file():
-        raise NoEngine("SPARK_HOME names no Apache Spark (4.0 or later), and the package pyspark is not installed")
+        raise NoEngine("SPARK_HOME names no Apache Spark (4.2 or later), and the package pyspark is not installed")
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
         raise NoEngine("Apache Spark needs Java")
     port = _free_port()
