@@ -145,12 +145,13 @@ def test_a_killed_compaction_changes_nothing_and_the_next_one_goes_through(tmp_p
 
 @pytest.mark.parametrize("kind", ["*.parquet", "*.parquet#*"], ids=["whole file", "half a file"])
 def test_what_a_killed_commit_left_goes_after_a_week_and_nothing_that_is_in_the_lake(tmp_path: Path, kind: str) -> None:
-    path, left = tmp_path / "lake", set[Path]()
-    Lake(path, buckets=8, threads=1).close()
-    for _ in range(60):
+    left = set[Path]()
+    for number in range(60):
+        path = tmp_path / f"lake-{number}"  # a small one is looked through while a file is half there
+        Lake(path, buckets=8, threads=1).close()
         with started("append_widely_for_ever", path) as writer:
-            before = set(path.rglob(kind))
-            while set(path.rglob(kind)) == before:
+            before, until = set(path.rglob(kind)), time.monotonic() + 10
+            while set(path.rglob(kind)) == before and time.monotonic() < until:
                 assert writer.poll() is None
             kill(writer)
         lake = Lake(path, threads=1, lock_timeout_s=5)
