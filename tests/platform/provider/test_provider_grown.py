@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from django.db import connection
 
 from meterhall.domain.protocol.activations import ActivationItem, Refresh
 from meterhall.domain.protocol.base import Period
@@ -58,7 +59,11 @@ def test_more_points_than_a_call_may_name_come_by_refreshes_and_go_out_whole(wor
     world.work()
     assert activation.items.filter(state="accepted").count() == len(items)
 
+    with connection.cursor() as cursor:  # as PostgreSQL does by itself, except within a transaction
+        cursor.execute("ANALYZE")
     delivery = world.deliver(activation, granularity="PT1H", period=DAY)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
     manifest = Manifest.model_validate(newest(delivery).manifest)
     bodies = {part.number: read(ask(open_part(delivery, part.number))) for part in manifest.parts}
     client = collector(Carrier(tmp_path / "files", bodies=bodies))
