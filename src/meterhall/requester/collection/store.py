@@ -30,7 +30,7 @@ from meterhall.requester.collection import civil
 from meterhall.requester.collection.models import Series
 from meterhall.requester.collection.zones import zones_of_pseudonyms
 from meterhall.web.platform import platform
-from meterhall.web.sets import pieces
+from meterhall.web.sets import among, pieces
 
 ANY: Final = Q()
 
@@ -84,8 +84,7 @@ def store(curves: list[Curve], part: Part, manifest: Manifest) -> None:
 def _given(numbers: Iterable[int], *, held: bool = False) -> set[int]:
     """Those of the series that nobody has withdrawn; with `held` nobody does before the transaction is over."""
     series = Series.objects.select_for_update() if held else Series.objects.all()
-    still = (series.filter(pk__in=some, withdrawn_at=None).values_list("pk", flat=True) for some in pieces(numbers))
-    return {number for some in still for number in some}
+    return set(series.filter(among("pk", set(numbers)), withdrawn_at=None).values_list("pk", flat=True))
 
 
 class _Given:
